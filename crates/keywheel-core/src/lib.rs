@@ -7,9 +7,17 @@
 //! |---|---|
 //! | [`ids`], [`names`], [`clock`], [`aws`] | the words: parsed once, never wrong afterwards |
 //! | [`issues`] | what is wrong with a request, and where |
+//! | [`key`], [`intent`], [`lease`], [`ledger`] | the durable record of an IAM user's keys, and who may act |
+//! | [`rotation`], [`timings`] | what the owner asks for, and when it is due |
 
 pub mod aws;
 pub mod clock;
 pub mod ids;
+pub mod intent;
 pub mod issues;
+pub mod key;
+pub mod lease;
+pub mod ledger;
 pub mod names;
+pub mod rotation;
+pub mod timings;

@@ -1,0 +1,388 @@
+//! One access key in the ledger: its state and the only transitions that exist.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{AccessKeyId, KeyStatus};
+use crate::clock::Moment;
+use crate::ids::IntentId;
+
+/// Where a key stands. The names are kept in the database and shown to operators.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Created by Keywheel; its secret is sealed in the ledger; not verified.
+    Pending,
+    /// Verified, not published.
+    Verified,
+    /// The mapped secrets carry it. Never deactivated or deleted in this state.
+    Published,
+    /// Was published; waits for retirement.
+    Displaced,
+    /// First half of retirement: inactive at AWS, can be brought back.
+    Deactivated,
+    /// Second half of retirement: gone. An end.
+    Deleted,
+    /// Unknown id that a create of ours could explain; its secret is lost.
+    OrphanSuspect,
+    /// Not Keywheel's. Never touched.
+    Unmanaged,
+    /// Vanished without Keywheel's doing. An end.
+    Lost,
+}
+
+impl KeyState {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Verified,
+        Self::Published,
+        Self::Displaced,
+        Self::Deactivated,
+        Self::Deleted,
+        Self::OrphanSuspect,
+        Self::Unmanaged,
+        Self::Lost,
+    ];
+
+    /// The name in the database and on screens.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Verified => "verified",
+            Self::Published => "published",
+            Self::Displaced => "displaced",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+            Self::OrphanSuspect => "orphan_suspect",
+            Self::Unmanaged => "unmanaged",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Reads the name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == name)
+    }
+
+    /// Whether the key is past all changes.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Deleted | Self::Lost)
+    }
+
+    /// Whether the transition exists. The table is the whole truth: no other code decides it.
+    pub const fn may_become(self, next: Self) -> bool {
+        use KeyState::{
+            Deactivated, Deleted, Displaced, Lost, OrphanSuspect, Pending, Published, Unmanaged, Verified,
+        };
+        match (self, next) {
+            (Pending, Verified)
+            | (Verified | Displaced, Published)
+            | (Published | Unmanaged | Deactivated, Displaced)
+            | (Pending | Verified | Displaced | OrphanSuspect, Deactivated)
+            | (Deactivated, Deleted)
+            // Not ours after all; or ours no longer, because the rotation went without a revoke; or an
+            // ended id that AWS lists again, which is somebody else's doing.
+            | (
+                OrphanSuspect | Pending | Verified | Published | Displaced | Deactivated | Deleted | Lost,
+                Unmanaged,
+            ) => true,
+            (from, Lost) => !from.is_end(),
+            _ => false,
+        }
+    }
+}
+
+/// How a key came into the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Keywheel created it.
+    Created,
+    /// The owner gave its id and secret.
+    Imported,
+    /// The owner named its id and gave it over.
+    HandedOver,
+    /// It was seen in a list.
+    Unknown,
+}
+
+/// Why Keywheel may treat a key without a recorded create as its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// The answer to our create named it; only the secret could not be kept.
+    CreateResponse,
+    /// The trail of AWS names our intent as its creator.
+    CloudTrail,
+    /// The owner said so, naming the id.
+    Owner,
+    /// The owner had promised that nobody else makes keys on this user.
+    Exclusive,
+}
+
+/// A secret access key as the ledger keeps it: sealed bytes that this crate can neither make nor open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedSecret(Vec<u8>);
+
+impl SealedSecret {
+    /// Bytes made by the envelope.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The sealed bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedSecret({} bytes)", self.0.len())
+    }
+}
+
+/// One row of the ledger. Rows are never removed; ended ones keep id, times and proof, and no secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManagedKey {
+    /// The key.
+    pub id: AccessKeyId,
+    /// Where it stands.
+    pub state: KeyState,
+    /// How it came here.
+    pub origin: Origin,
+    /// Why it may be treated as ours without a recorded create.
+    pub proof: Option<Proof>,
+    /// Its secret; none for keys that Keywheel did not create or import, and for ended ones.
+    pub secret: Option<SealedSecret>,
+    /// The status that AWS showed last.
+    pub aws_status: KeyStatus,
+    /// When AWS says it was created.
+    pub aws_created_at: Option<Moment>,
+    /// When it came into the ledger.
+    pub first_seen_at: Moment,
+    /// When it last passed verification.
+    pub verified_at: Option<Moment>,
+    /// When it was last published.
+    pub published_at: Option<Moment>,
+    /// When it was last displaced.
+    pub displaced_at: Option<Moment>,
+    /// When it was last deactivated.
+    pub deactivated_at: Option<Moment>,
+    /// When it was deleted or found lost.
+    pub ended_at: Option<Moment>,
+    /// Why its retirement is held back, if it is.
+    pub held: Option<String>,
+    /// Until then a call on it may still land; what contradicts that call waits.
+    pub settles_at: Option<Moment>,
+    /// The create that could have made it.
+    pub explained_by: Option<IntentId>,
+}
+
+/// A transition that does not exist.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("access key {id} cannot go from {} to {}", .from.as_str(), .to.as_str())]
+pub struct IllegalTransition {
+    /// The key.
+    pub id: AccessKeyId,
+    /// Where it stands.
+    pub from: KeyState,
+    /// Where it was to go.
+    pub to: KeyState,
+}
+
+impl ManagedKey {
+    /// A key that Keywheel has just created and whose secret is sealed (T1).
+    pub fn created(
+        id: AccessKeyId,
+        secret: SealedSecret,
+        aws_created_at: Option<Moment>,
+        now: Moment,
+    ) -> Self {
+        Self {
+            state: KeyState::Pending,
+            origin: Origin::Created,
+            secret: Some(secret),
+            ..Self::seen(id, KeyStatus::Active, aws_created_at, now)
+        }
+    }
+
+    /// A key that a list showed and that no create of ours explains (T4).
+    pub fn seen(id: AccessKeyId, status: KeyStatus, aws_created_at: Option<Moment>, now: Moment) -> Self {
+        Self {
+            id,
+            state: KeyState::Unmanaged,
+            origin: Origin::Unknown,
+            proof: None,
+            secret: None,
+            aws_status: status,
+            aws_created_at,
+            first_seen_at: now,
+            verified_at: None,
+            published_at: None,
+            displaced_at: None,
+            deactivated_at: None,
+            ended_at: None,
+            held: None,
+            settles_at: None,
+            explained_by: None,
+        }
+    }
+
+    /// A key that a list showed and that a create of ours could explain (T5).
+    pub fn suspected(
+        id: AccessKeyId,
+        status: KeyStatus,
+        aws_created_at: Option<Moment>,
+        explained_by: IntentId,
+        now: Moment,
+    ) -> Self {
+        Self {
+            state: KeyState::OrphanSuspect,
+            explained_by: Some(explained_by),
+            ..Self::seen(id, status, aws_created_at, now)
+        }
+    }
+
+    /// Takes the key to its next state and notes the time. The secret goes with the last right to use it.
+    pub fn become_state(&mut self, next: KeyState, now: Moment) -> Result<(), IllegalTransition> {
+        if !self.state.may_become(next) {
+            return Err(IllegalTransition {
+                id: self.id.clone(),
+                from: self.state,
+                to: next,
+            });
+        }
+        self.state = next;
+        match next {
+            KeyState::Pending | KeyState::OrphanSuspect => {}
+            KeyState::Verified => self.verified_at = Some(now),
+            KeyState::Published => self.published_at = Some(now),
+            KeyState::Displaced => self.displaced_at = Some(now),
+            KeyState::Deactivated => {
+                self.deactivated_at = Some(now);
+                self.aws_status = KeyStatus::Inactive;
+            }
+            KeyState::Deleted | KeyState::Lost => {
+                self.ended_at = Some(now);
+                self.secret = None;
+            }
+            KeyState::Unmanaged => {
+                self.ended_at = None;
+                self.secret = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether Keywheel may ever change this key at AWS: created and recorded, given by its owner, or proven.
+    pub fn is_ours(&self) -> bool {
+        match self.state {
+            KeyState::Pending
+            | KeyState::Verified
+            | KeyState::Published
+            | KeyState::Displaced
+            | KeyState::Deactivated => true,
+            KeyState::OrphanSuspect => self.proof.is_some(),
+            KeyState::Unmanaged | KeyState::Deleted | KeyState::Lost => false,
+        }
+    }
+
+    /// Whether the next rotation may take its slot.
+    pub fn is_retirable(&self) -> bool {
+        self.held.is_none()
+            && match self.state {
+                KeyState::Displaced | KeyState::Deactivated => true,
+                KeyState::OrphanSuspect => self.proof.is_some(),
+                _ => false,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> ManagedKey {
+        ManagedKey::created(
+            AccessKeyId::from_trusted("AKIA0000000000000001"),
+            SealedSecret::from_bytes(vec![1, 2, 3]),
+            None,
+            Moment::from_millis(1),
+        )
+    }
+
+    #[test]
+    fn a_published_key_reaches_deletion_only_through_displaced_and_deactivated() {
+        assert!(!KeyState::Published.may_become(KeyState::Deactivated));
+        assert!(!KeyState::Published.may_become(KeyState::Deleted));
+        assert!(!KeyState::Displaced.may_become(KeyState::Deleted));
+        for from in KeyState::ALL {
+            assert_eq!(
+                from.may_become(KeyState::Deleted),
+                from == KeyState::Deactivated,
+                "{from:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_verified_or_a_displaced_key_can_be_published() {
+        for from in KeyState::ALL {
+            let expected = matches!(from, KeyState::Verified | KeyState::Displaced);
+            assert_eq!(from.may_become(KeyState::Published), expected, "{from:?}");
+        }
+    }
+
+    #[test]
+    fn an_unmanaged_key_is_touched_only_after_its_owner_gives_it() {
+        for to in KeyState::ALL {
+            let expected = matches!(to, KeyState::Displaced | KeyState::Lost);
+            assert_eq!(KeyState::Unmanaged.may_become(to), expected, "{to:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_transition_changes_nothing() {
+        let mut key = key();
+        let before = key.clone();
+        assert!(
+            key.become_state(KeyState::Published, Moment::from_millis(2))
+                .is_err()
+        );
+        assert_eq!(key, before);
+    }
+
+    #[test]
+    fn the_secret_is_erased_when_a_key_ends_or_is_given_back() {
+        for path in [
+            &[KeyState::Deactivated, KeyState::Deleted][..],
+            &[KeyState::Lost],
+            &[KeyState::Unmanaged],
+        ] {
+            let mut key = key();
+            for state in path {
+                assert!(key.secret.is_some());
+                key.become_state(*state, Moment::from_millis(2)).unwrap();
+            }
+            assert!(key.secret.is_none(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_suspect_without_proof_is_not_ours() {
+        let id = AccessKeyId::from_trusted("AKIA0000000000000002");
+        let intent = IntentId::new(Moment::from_millis(1), &[0; 10]);
+        let mut suspect = ManagedKey::suspected(id, KeyStatus::Active, None, intent, Moment::from_millis(1));
+        assert!(!suspect.is_ours() && !suspect.is_retirable());
+        suspect.proof = Some(Proof::Owner);
+        assert!(suspect.is_ours() && suspect.is_retirable());
+    }
+
+    #[test]
+    fn debug_shows_no_sealed_bytes() {
+        assert!(format!("{:?}", key()).contains("SealedSecret(3 bytes)"));
+    }
+}

@@ -1,0 +1,378 @@
+//! The durable record of one IAM user's keys: what is known, what was announced, and what a list of AWS adds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{
+    AccessKeyId, Arn, AwsAccount, IamUserId, IamUserName, KeyStatus, ListedKey, Partition, Region,
+};
+use crate::clock::Moment;
+use crate::ids::{ConnectionId, IdentityId, IntentId, ManagedUserId, RotationId, SecretVersionId};
+use crate::intent::{Intent, IntentKind, IntentOutcome};
+use crate::key::{KeyState, ManagedKey};
+use crate::rotation::Rotation;
+use crate::timings::Timings;
+
+/// What tells one IAM user from all others for ever: names are reused, this is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserIdentity {
+    /// The partition.
+    pub partition: Partition,
+    /// The account.
+    pub account: AwsAccount,
+    /// The unique id.
+    pub user_id: IamUserId,
+}
+
+/// A run that a person or a client started and that has not ended: after a crash it is taken up again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "run", rename_all = "snake_case")]
+pub enum Unfinished {
+    /// A rotation asked for by hand.
+    Rotate,
+    /// A deletion that revokes the keys.
+    Revoke {
+        /// Whether the two secrets go with the rotation.
+        delete_secrets: bool,
+    },
+}
+
+/// An IAM user whose keys are recorded. Outlives its rotation; at most one rotation points at it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManagedUser {
+    /// The row.
+    pub id: ManagedUserId,
+    /// Pinned when the user was first seen; checked before every change.
+    pub identity: UserIdentity,
+    /// The name, a label.
+    pub name: IamUserName,
+    /// The name with account and path.
+    pub arn: Arn,
+    /// Where keys of this user are verified.
+    pub region: Region,
+    /// Whose credentials reach it; none once that connection is deleted.
+    pub connection: Option<ConnectionId>,
+    /// The rotation of its keys, if one exists.
+    pub rotation: Option<RotationId>,
+    /// Until then a create may still land.
+    pub settles_at: Option<Moment>,
+    /// A run that was started by hand and has not ended.
+    pub unfinished: Option<Unfinished>,
+    /// Failures in a row of work that no rotation asks for.
+    pub failures: u32,
+    /// When the scheduler has to look at it next; the only thing that it looks for.
+    pub due_at: Option<Moment>,
+}
+
+/// Everything that a run needs to know of a user.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ledger {
+    /// The user.
+    pub user: ManagedUser,
+    /// Its keys: all that live, and the ones that ended last.
+    pub keys: BTreeMap<AccessKeyId, ManagedKey>,
+    /// The open intent, if there is one.
+    pub open_intent: Option<Intent>,
+    /// The latest creates, open one included: they may explain a key that nobody recorded.
+    pub creates: Vec<Intent>,
+    /// The rotation of its keys.
+    pub rotation: Option<Rotation>,
+}
+
+/// How many ended keys are loaded with a ledger. They only tell a returned id from a new one.
+pub const ENDED_KEYS_LOADED: u32 = 20;
+/// How many creates are loaded with a ledger. A key that none of them explains is not Keywheel's.
+pub const CREATES_LOADED: u32 = 20;
+
+/// One change of the record. All changes of a [`Commit`] take effect in one transaction, or none does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// Replaces the user's row.
+    User(ManagedUser),
+    /// Inserts or replaces a key's row.
+    Key(ManagedKey),
+    /// Opens an intent.
+    OpenIntent(Intent),
+    /// Closes the open intent.
+    CloseIntent {
+        /// Which.
+        id: IntentId,
+        /// How it ended.
+        outcome: IntentOutcome,
+        /// When.
+        at: Moment,
+    },
+    /// Inserts a rotation together with its two secrets.
+    CreateRotation(Rotation),
+    /// Replaces the rotation's row.
+    UpdateRotation(Rotation),
+    /// Removes the rotation. Its secrets become ordinary ones, or go with it.
+    RemoveRotation {
+        /// Which.
+        id: RotationId,
+        /// Whether the secrets go too.
+        delete_secrets: bool,
+    },
+    /// Erases the values that a dead key left in the version history of secrets.
+    EraseValues(AccessKeyId),
+}
+
+/// Changes that belong together, and what people should hear of them.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Commit {
+    /// In this order.
+    pub changes: Vec<Change>,
+    /// The key whose values the two mapped secrets get in the same transaction.
+    pub publish: Option<AccessKeyId>,
+    /// What somebody has to know or to decide.
+    pub alarms: Vec<Alarm>,
+}
+
+/// Who caused a new version of a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+pub enum Author {
+    /// The engine, on schedule.
+    Platform,
+    /// A machine identity.
+    Identity(IdentityId),
+}
+
+/// The sealed values of a publish, made outside of the core.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishedValues {
+    /// The key that both belong to.
+    pub key: AccessKeyId,
+    /// The new version of the secret that carries the access key id.
+    pub access_key_id: SealedVersion,
+    /// The new version of the secret that carries the secret access key.
+    pub secret_access_key: SealedVersion,
+    /// Who caused it.
+    pub author: Author,
+}
+
+/// A sealed value and the id of the version that it is bound to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedVersion {
+    /// The version.
+    pub id: SecretVersionId,
+    /// The sealed value.
+    pub sealed: Vec<u8>,
+}
+
+impl std::fmt::Debug for SealedVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedVersion({}, {} bytes)", self.id, self.sealed.len())
+    }
+}
+
+/// Something that a person should hear of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// The published key is gone at AWS.
+    PublishedLost(AccessKeyId),
+    /// Somebody deactivated the published key.
+    PublishedInactive(AccessKeyId),
+    /// A key of Keywheel's vanished without its doing.
+    KeyLost(AccessKeyId),
+    /// A key appeared that a create of ours could explain; only its owner can tell.
+    OrphanSuspected(AccessKeyId),
+    /// Somebody brought a deactivated key back: it is held until its owner speaks.
+    Reactivated(AccessKeyId),
+    /// An id that had ended is listed again.
+    Returned(AccessKeyId),
+}
+
+/// What a list adds to the record.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Reconciled {
+    /// The rows that change.
+    pub keys: Vec<ManagedKey>,
+    /// What somebody has to know.
+    pub alarms: Vec<Alarm>,
+    /// Whether something is so odd that one list is not believed.
+    pub needs_settled_list: bool,
+}
+
+/// Why a foreign reactivation holds a key.
+const HELD_REACTIVATED: &str = "somebody reactivated it at AWS";
+
+impl Ledger {
+    /// A user without keys, intents and rotation.
+    pub fn new(user: ManagedUser) -> Self {
+        Self {
+            user,
+            keys: BTreeMap::new(),
+            open_intent: None,
+            creates: Vec::new(),
+            rotation: None,
+        }
+    }
+
+    /// The published key.
+    pub fn published(&self) -> Option<&ManagedKey> {
+        self.in_state(KeyState::Published).next()
+    }
+
+    /// The key that was created and not published yet. There is at most one.
+    pub fn unpublished(&self) -> Option<&ManagedKey> {
+        self.in_state(KeyState::Pending)
+            .chain(self.in_state(KeyState::Verified))
+            .next()
+    }
+
+    fn in_state(&self, state: KeyState) -> impl Iterator<Item = &ManagedKey> {
+        self.keys.values().filter(move |k| k.state == state)
+    }
+
+    /// The key whose slot the next rotation may take: the one displaced first.
+    pub fn retirable(&self) -> Option<&ManagedKey> {
+        self.keys
+            .values()
+            .filter(|k| k.is_retirable())
+            .min_by_key(|k| k.displaced_at)
+    }
+
+    /// The ids that hold a slot at AWS as far as the record knows.
+    pub fn live_ids(&self) -> Vec<AccessKeyId> {
+        self.keys
+            .values()
+            .filter(|k| !k.state.is_end())
+            .map(|k| k.id.clone())
+            .collect()
+    }
+
+    /// Makes a change in memory, as the store makes it in the database.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::User(user) => self.user = user.clone(),
+            Change::Key(key) => {
+                self.keys.insert(key.id.clone(), key.clone());
+            }
+            Change::OpenIntent(intent) => {
+                self.open_intent = Some(intent.clone());
+                if intent.kind == IntentKind::Create {
+                    self.creates.push(intent.clone());
+                }
+            }
+            Change::CloseIntent { id, outcome, at } => {
+                if self.open_intent.as_ref().is_some_and(|i| i.id == *id) {
+                    self.open_intent = None;
+                }
+                for create in self.creates.iter_mut().filter(|i| i.id == *id) {
+                    create.outcome = Some(*outcome);
+                    create.closed_at = Some(*at);
+                }
+            }
+            Change::CreateRotation(rotation) | Change::UpdateRotation(rotation) => {
+                self.rotation = Some(rotation.clone());
+            }
+            Change::RemoveRotation { .. } => self.rotation = None,
+            Change::EraseValues(_) => {}
+        }
+    }
+
+    /// Compares a list with the record.
+    ///
+    /// From one list alone only this is believed: an unknown id (it becomes a suspect or unmanaged, and is
+    /// not touched either way), and a status that makes a key less usable. That a key is gone, came back, or
+    /// works again needs a settled list, because lists of IAM lag behind.
+    pub fn reconcile(
+        &self,
+        listed: &[ListedKey],
+        settled: bool,
+        now: Moment,
+        timings: &Timings,
+    ) -> Reconciled {
+        let mut result = Reconciled::default();
+        for line in listed {
+            match self.keys.get(&line.id) {
+                None => self.record_unknown(line, now, timings, &mut result),
+                Some(key) => compare(key, line, settled, now, &mut result),
+            }
+        }
+        for key in self.keys.values().filter(|k| !k.state.is_end()) {
+            if !listed.iter().any(|line| line.id == key.id) {
+                self.record_absent(key, settled, now, &mut result);
+            }
+        }
+        result
+    }
+
+    fn record_unknown(&self, line: &ListedKey, now: Moment, timings: &Timings, result: &mut Reconciled) {
+        let explained = self
+            .creates
+            .iter()
+            .find(|i| i.explains(line, timings.clock_skew_max, timings.late_landing));
+        let (id, status, created) = (line.id.clone(), line.status, line.created_at);
+        result.keys.push(match explained {
+            Some(intent) => {
+                result.alarms.push(Alarm::OrphanSuspected(id.clone()));
+                ManagedKey::suspected(id, status, created, intent.id, now)
+            }
+            None => ManagedKey::seen(id, status, created, now),
+        });
+    }
+
+    fn record_absent(&self, key: &ManagedKey, settled: bool, now: Moment, result: &mut Reconciled) {
+        let being_deleted = self
+            .open_intent
+            .as_ref()
+            .is_some_and(|i| i.kind == IntentKind::Delete && i.key.as_ref() == Some(&key.id));
+        if being_deleted {
+            return;
+        }
+        if !settled {
+            result.needs_settled_list = true;
+            return;
+        }
+        let mut lost = key.clone();
+        if lost.become_state(KeyState::Lost, now).is_ok() {
+            match key.state {
+                KeyState::Published => result.alarms.push(Alarm::PublishedLost(key.id.clone())),
+                KeyState::Unmanaged => {}
+                _ => result.alarms.push(Alarm::KeyLost(key.id.clone())),
+            }
+            result.keys.push(lost);
+        }
+    }
+}
+
+/// Compares a known key with its line in a list.
+fn compare(key: &ManagedKey, line: &ListedKey, settled: bool, now: Moment, result: &mut Reconciled) {
+    let mut changed = key.clone();
+    changed.aws_status = line.status;
+    changed.aws_created_at = changed.aws_created_at.or(line.created_at);
+    match (key.state, line.status) {
+        (KeyState::Deleted | KeyState::Lost, _) | (KeyState::Deactivated, KeyStatus::Active) if !settled => {
+            result.needs_settled_list = true;
+            return;
+        }
+        (KeyState::Deleted | KeyState::Lost, _) => {
+            if changed.become_state(KeyState::Unmanaged, now).is_err() {
+                return;
+            }
+            result.alarms.push(Alarm::Returned(key.id.clone()));
+        }
+        (KeyState::Deactivated, KeyStatus::Active) => {
+            if changed.become_state(KeyState::Displaced, now).is_err() {
+                return;
+            }
+            changed.held = Some(HELD_REACTIVATED.to_owned());
+            result.alarms.push(Alarm::Reactivated(key.id.clone()));
+        }
+        (KeyState::Displaced, KeyStatus::Inactive)
+            if changed.become_state(KeyState::Deactivated, now).is_err() =>
+        {
+            return;
+        }
+        (KeyState::Published, KeyStatus::Inactive) => {
+            result.alarms.push(Alarm::PublishedInactive(key.id.clone()));
+        }
+        _ => {}
+    }
+    if changed != *key {
+        result.keys.push(changed);
+    }
+}
