@@ -1,1 +1,65 @@
-//! placeholder
+//! Durable state.
+//!
+//! One trait per noun says what can be asked of a store, in the words of `keywheel-core`; [`Store`] is all of
+//! them together, and the server holds an `Arc<dyn Store>`. Each method is one transaction: it happens as a
+//! whole or not at all. The store knows nothing of cryptography: sealed values are bytes to it.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`setup`] | the instance: settings, bootstrap, organization |
+//! | [`projects`], [`environments`], [`folders`] | the tree that secrets are in |
+//! | [`secrets`] | secrets and their versions |
+//! | [`connections`] | credentials for AWS |
+//! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
+//! | [`rotations`] | rotations, for reading |
+
+pub mod connections;
+pub mod environments;
+pub mod error;
+pub mod folders;
+pub mod identities;
+pub mod memberships;
+pub mod patch;
+pub mod projects;
+pub mod rotations;
+pub mod secrets;
+pub mod setup;
+pub mod tokens;
+pub mod trusted_ip;
+pub mod universal_auth;
+
+pub use connections::Connections;
+pub use environments::Environments;
+pub use error::{Conflict, Result, StoreError};
+pub use folders::Folders;
+pub use identities::Identities;
+pub use memberships::Memberships;
+pub use patch::Patch;
+pub use projects::Projects;
+pub use rotations::Rotations;
+pub use secrets::Secrets;
+pub use setup::Setup;
+pub use tokens::Tokens;
+pub use trusted_ip::TrustedIp;
+pub use universal_auth::UniversalAuths;
+
+/// Everything that can be asked of a store.
+pub trait Store:
+    Setup
+    + Projects
+    + Environments
+    + Folders
+    + Secrets
+    + Connections
+    + Identities
+    + Memberships
+    + UniversalAuths
+    + Tokens
+    + Rotations
+{
+    /// A number that changes with each write, if this process is the only one that writes.
+    ///
+    /// Whoever reads the number, then the data, and keeps both may use the data for as long as the number
+    /// is the same. None where other processes write too: then nothing may be kept.
+    fn revision(&self) -> Option<u64>;
+}

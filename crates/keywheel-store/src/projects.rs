@@ -1,0 +1,114 @@
+//! Projects: the outermost place of secrets.
+
+use async_trait::async_trait;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{EnvironmentId, FolderId, IdentityId, OrganizationId, ProjectId, RotationId};
+use keywheel_core::names::{Slug, Title};
+
+use crate::environments::NewEnvironment;
+use crate::error::Result;
+use crate::memberships::Membership;
+use crate::patch::Patch;
+
+/// A project.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Project {
+    /// The project.
+    pub id: ProjectId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// For people.
+    pub name: Title,
+    /// Unique in the organization.
+    pub slug: Slug,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it refuses to be deleted.
+    pub delete_protection: bool,
+    /// Whether clients write secret names in capitals. Kept for them; the server does not use it.
+    pub auto_capitalization: bool,
+    /// How long audit entries are kept; none is the instance's default.
+    pub audit_retention_days: Option<i64>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+}
+
+/// What an update of a project changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProjectUpdate {
+    /// A new name.
+    pub name: Option<Title>,
+    /// A new slug.
+    pub slug: Option<Slug>,
+    /// A new description.
+    pub description: Patch<Option<String>>,
+    /// Whether it refuses to be deleted.
+    pub delete_protection: Option<bool>,
+    /// Whether clients write secret names in capitals.
+    pub auto_capitalization: Option<bool>,
+    /// How long audit entries are kept.
+    pub audit_retention_days: Patch<Option<i64>>,
+}
+
+/// The part of the tree that is asked about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// A project with everything in it.
+    Project(ProjectId),
+    /// An environment with everything in it.
+    Environment(EnvironmentId),
+    /// A folder with everything below it.
+    Folder(FolderId),
+}
+
+/// A rotation that stands in the way of a deletion.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RotationName {
+    /// The rotation.
+    pub id: RotationId,
+    /// Its name.
+    pub name: Slug,
+}
+
+/// Projects.
+#[async_trait]
+pub trait Projects: Send + Sync {
+    /// Makes a project with its environments, their root folders and its first member.
+    /// `Conflict::ProjectSlug` if the slug is taken.
+    async fn create_project(
+        &self,
+        project: &Project,
+        environments: &[NewEnvironment],
+        creator: Option<&Membership>,
+    ) -> Result<()>;
+
+    /// A project by its id.
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>>;
+
+    /// A project by its slug.
+    async fn project_by_slug(&self, organization: OrganizationId, slug: &Slug) -> Result<Option<Project>>;
+
+    /// All projects, or those that the identity is a member of; by name.
+    async fn projects(
+        &self,
+        organization: OrganizationId,
+        member: Option<IdentityId>,
+    ) -> Result<Vec<Project>>;
+
+    /// Changes a project; none if it does not exist.
+    async fn update_project(
+        &self,
+        id: ProjectId,
+        update: &ProjectUpdate,
+        now: Moment,
+    ) -> Result<Option<Project>>;
+
+    /// Deletes a project with everything in it; whether it was there. `Conflict::Reference` while it holds
+    /// rotations.
+    async fn delete_project(&self, id: ProjectId) -> Result<bool>;
+
+    /// The rotations in a part of the tree; by name.
+    async fn rotations_in(&self, scope: Scope) -> Result<Vec<RotationName>>;
+}

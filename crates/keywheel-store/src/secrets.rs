@@ -1,0 +1,209 @@
+//! Secrets and their versions. Values are sealed by the caller; the store keeps bytes.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use keywheel_core::aws::AccessKeyId;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{
+    AccountId, EnvironmentId, FolderId, IdentityId, ProjectId, RotationId, SecretId, SecretVersionId,
+};
+use keywheel_core::names::{SecretName, SecretPath, Slug};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::patch::Patch;
+
+/// Who wrote a version of a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Author {
+    /// A machine identity.
+    Identity(IdentityId),
+    /// A person.
+    Account(AccountId),
+    /// Keywheel itself: a rotation.
+    Platform,
+}
+
+/// A free key and value at a secret, for clients.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SecretMetadata {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+    /// Whether the client asked to keep it encrypted.
+    pub is_encrypted: bool,
+}
+
+/// Where a secret is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecretPlace {
+    /// The project.
+    pub project: ProjectId,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The environment's slug.
+    pub environment_slug: Slug,
+    /// The folder.
+    pub folder: FolderId,
+    /// The folder's path.
+    pub path: SecretPath,
+}
+
+/// A secret with its current value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Secret {
+    /// The secret.
+    pub id: SecretId,
+    /// Where it is.
+    pub place: SecretPlace,
+    /// Unique in the folder.
+    pub name: SecretName,
+    /// The number of the current version; the first is 1.
+    pub version: i64,
+    /// The current version, to whose id the value is bound.
+    pub version_id: SecretVersionId,
+    /// The current value, sealed; none if it was erased.
+    pub value: Option<Vec<u8>>,
+    /// Who wrote the current version.
+    pub author: Author,
+    /// A comment, sealed; bound to the secret's id.
+    pub comment: Option<Vec<u8>>,
+    /// Free keys and values.
+    pub metadata: Vec<SecretMetadata>,
+    /// Whether clients escape line breaks.
+    pub skip_multiline_encoding: Option<bool>,
+    /// What a reminder says. Kept for clients.
+    pub reminder_note: Option<String>,
+    /// How often a reminder comes, in days. Kept for clients.
+    pub reminder_days: Option<i64>,
+    /// The rotation that writes it; its name and value then are not for clients to change.
+    pub rotation: Option<RotationId>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+}
+
+/// A value to be written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// The id that the value is bound to.
+    pub id: SecretVersionId,
+    /// The sealed value.
+    pub value: Vec<u8>,
+    /// Who writes it.
+    pub author: Author,
+    /// The access key that the value belongs to, so that it can be erased when the key has ended.
+    pub access_key: Option<AccessKeyId>,
+}
+
+impl fmt::Debug for NewVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewVersion({}, {} sealed bytes)", self.id, self.value.len())
+    }
+}
+
+/// A secret to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewSecret {
+    /// Its id.
+    pub id: SecretId,
+    /// The folder.
+    pub folder: FolderId,
+    /// Unique in the folder.
+    pub name: SecretName,
+    /// Its first value.
+    pub version: NewVersion,
+    /// A comment, sealed.
+    pub comment: Option<Vec<u8>>,
+    /// Free keys and values.
+    pub metadata: Vec<SecretMetadata>,
+    /// Whether clients escape line breaks.
+    pub skip_multiline_encoding: Option<bool>,
+    /// What a reminder says.
+    pub reminder_note: Option<String>,
+    /// How often a reminder comes, in days.
+    pub reminder_days: Option<i64>,
+    /// The rotation that writes it.
+    pub rotation: Option<RotationId>,
+    /// When it is made.
+    pub now: Moment,
+}
+
+/// What an update of a secret changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SecretUpdate {
+    /// A new name.
+    pub name: Option<SecretName>,
+    /// A new value; it becomes the next version.
+    pub version: Option<NewVersion>,
+    /// A new comment, sealed.
+    pub comment: Patch<Option<Vec<u8>>>,
+    /// New keys and values in place of all old ones.
+    pub metadata: Option<Vec<SecretMetadata>>,
+    /// Whether clients escape line breaks.
+    pub skip_multiline_encoding: Patch<Option<bool>>,
+    /// What a reminder says.
+    pub reminder_note: Patch<Option<String>>,
+    /// How often a reminder comes, in days.
+    pub reminder_days: Patch<Option<i64>>,
+}
+
+/// A value that a secret had or has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecretVersion {
+    /// The version.
+    pub id: SecretVersionId,
+    /// Whose value it is.
+    pub secret: SecretId,
+    /// Its number.
+    pub number: i64,
+    /// The sealed value; none if it was erased.
+    pub value: Option<Vec<u8>>,
+    /// Who wrote it.
+    pub author: Author,
+    /// When it was written.
+    pub created_at: Moment,
+}
+
+/// Secrets.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// Makes a secret with its first version. `Conflict::SecretName` if the name is taken,
+    /// `Conflict::Reference` if the folder is gone.
+    async fn create_secret(&self, secret: &NewSecret) -> Result<()>;
+
+    /// A secret by its id.
+    async fn secret(&self, id: SecretId) -> Result<Option<Secret>>;
+
+    /// A secret by where it is and its name, with its sealed value, in one query.
+    async fn secret_at(
+        &self,
+        project: ProjectId,
+        environment: &Slug,
+        path: &SecretPath,
+        name: &SecretName,
+    ) -> Result<Option<Secret>>;
+
+    /// The secrets directly in a folder; by name.
+    async fn secrets_in(&self, folder: FolderId) -> Result<Vec<Secret>>;
+
+    /// The secrets in the folder at a path and in all folders below it; by path and name.
+    async fn secrets_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Secret>>;
+
+    /// Which of the names are taken in a folder; by name.
+    async fn taken_names(&self, folder: FolderId, names: &[SecretName]) -> Result<Vec<SecretName>>;
+
+    /// One version of a secret by its number.
+    async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;
+
+    /// Changes a secret; none if it does not exist. `Conflict::SecretName` if the new name is taken.
+    async fn update_secret(&self, id: SecretId, update: &SecretUpdate, now: Moment)
+    -> Result<Option<Secret>>;
+
+    /// Deletes a secret with all its versions; whether it was there. `Conflict::Reference` while a rotation
+    /// writes it.
+    async fn delete_secret(&self, id: SecretId) -> Result<bool>;
+}
