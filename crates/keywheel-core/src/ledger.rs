@@ -289,7 +289,7 @@ impl Ledger {
         for line in listed {
             match self.keys.get(&line.id) {
                 None => self.record_unknown(line, now, timings, &mut result),
-                Some(key) => compare(key, line, settled, now, &mut result),
+                Some(key) => compare(key, line, settled, now, timings, &mut result),
             }
         }
         for key in self.keys.values().filter(|k| !k.state.is_end()) {
@@ -340,38 +340,42 @@ impl Ledger {
 }
 
 /// Compares a known key with its line in a list.
-fn compare(key: &ManagedKey, line: &ListedKey, settled: bool, now: Moment, result: &mut Reconciled) {
+fn compare(
+    key: &ManagedKey,
+    line: &ListedKey,
+    settled: bool,
+    now: Moment,
+    timings: &Timings,
+    result: &mut Reconciled,
+) {
+    let returned = key.state.is_end();
+    let reactivated = key.state == KeyState::Deactivated && line.status == KeyStatus::Active;
+    // A key that we have just deleted may be listed for a while, however often one asks.
+    let lagging = returned && key.ended_at.is_some_and(|at| now < at + timings.late_landing);
+    if lagging || ((returned || reactivated) && !settled) {
+        result.needs_settled_list = true;
+        return;
+    }
+    let (next, alarm) = match (key.state, line.status) {
+        _ if returned => (Some(KeyState::Unmanaged), Some(Alarm::Returned(key.id.clone()))),
+        _ if reactivated => (
+            Some(KeyState::Displaced),
+            Some(Alarm::Reactivated(key.id.clone())),
+        ),
+        (KeyState::Displaced, KeyStatus::Inactive) => (Some(KeyState::Deactivated), None),
+        (KeyState::Published, KeyStatus::Inactive) => (None, Some(Alarm::PublishedInactive(key.id.clone()))),
+        _ => (None, None),
+    };
     let mut changed = key.clone();
+    if next.is_some_and(|next| changed.become_state(next, now).is_err()) {
+        return;
+    }
     changed.aws_status = line.status;
     changed.aws_created_at = changed.aws_created_at.or(line.created_at);
-    match (key.state, line.status) {
-        (KeyState::Deleted | KeyState::Lost, _) | (KeyState::Deactivated, KeyStatus::Active) if !settled => {
-            result.needs_settled_list = true;
-            return;
-        }
-        (KeyState::Deleted | KeyState::Lost, _) => {
-            if changed.become_state(KeyState::Unmanaged, now).is_err() {
-                return;
-            }
-            result.alarms.push(Alarm::Returned(key.id.clone()));
-        }
-        (KeyState::Deactivated, KeyStatus::Active) => {
-            if changed.become_state(KeyState::Displaced, now).is_err() {
-                return;
-            }
-            changed.held = Some(HELD_REACTIVATED.to_owned());
-            result.alarms.push(Alarm::Reactivated(key.id.clone()));
-        }
-        (KeyState::Displaced, KeyStatus::Inactive)
-            if changed.become_state(KeyState::Deactivated, now).is_err() =>
-        {
-            return;
-        }
-        (KeyState::Published, KeyStatus::Inactive) => {
-            result.alarms.push(Alarm::PublishedInactive(key.id.clone()));
-        }
-        _ => {}
+    if reactivated {
+        changed.held = Some(HELD_REACTIVATED.to_owned());
     }
+    result.alarms.extend(alarm);
     if changed != *key {
         result.keys.push(changed);
     }

@@ -9,6 +9,7 @@
 //! | [`issues`] | what is wrong with a request, and where |
 //! | [`key`], [`intent`], [`lease`], [`ledger`] | the durable record of an IAM user's keys, and who may act |
 //! | [`rotation`], [`timings`] | what the owner asks for, and when it is due |
+//! | [`run`] | one run of the engine: a state machine that asks for effects and is fed events |
 
 pub mod aws;
 pub mod clock;
@@ -20,4 +21,5 @@ pub mod lease;
 pub mod ledger;
 pub mod names;
 pub mod rotation;
+pub mod run;
 pub mod timings;

@@ -1,0 +1,519 @@
+//! One run of the engine over one IAM user, as a state machine without input or output.
+//!
+//! [`Run::start`] and [`Run::step`] give exactly one [`Effect`] at a time; the driver performs it and feeds
+//! the answer back as an [`Event`]. What a run knows beyond the [`Ledger`] dies with it: a run that is dropped
+//! between any two effects is continued by a new one from the ledger alone. The protocol is told step by step
+//! in `docs/engine.md`.
+//!
+//! | module | steps |
+//! |---|---|
+//! | [`preflight`](self) | who is it, what is there, what was left open: 0, 1 and recovery |
+//! | `retire` | 2: deactivate, then delete, by id |
+//! | `issue` | 3 to 6: intent, create, seal, list again |
+//! | `verify` | 7: does the new key work |
+//! | `publish` | 8: one transaction |
+//! | `finish` | how a run ends, and when the user is due next |
+
+mod errors;
+mod finish;
+mod issue;
+mod preflight;
+mod publish;
+mod retire;
+mod verify;
+
+use crate::aws::{AccessKeyId, Answer, CallerIdentity, Identified, ListedKey};
+use crate::clock::{Millis, Moment};
+use crate::ids::{IdEntropy, IntentId, RotationId, RunId};
+use crate::intent::{Intent, IntentKind};
+use crate::key::SealedSecret;
+use crate::lease::Fence;
+use crate::ledger::{Change, Commit, Ledger, Unfinished};
+use crate::rotation::{MappedSecrets, Place, RotationSettings, Trigger};
+use crate::timings::Timings;
+
+pub use errors::{RunError, RunErrorCode};
+pub use finish::due_at;
+use issue::IssueProgress;
+use preflight::ListPurpose;
+use verify::Verification;
+
+/// What a run is to reach.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Goal {
+    /// The first key of a new rotation, published together with it.
+    Create(Box<NewRotation>),
+    /// A new key, published.
+    Rotate(Trigger),
+    /// All keys of the rotation gone, and the rotation with them.
+    Revoke {
+        /// Whether the two secrets go too.
+        delete_secrets: bool,
+    },
+    /// Nothing new: open ends are tied up.
+    Settle,
+}
+
+/// A rotation that does not exist yet. Its ids are made outside of the core.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewRotation {
+    /// Its id.
+    pub id: RotationId,
+    /// Where it will lie.
+    pub place: Place,
+    /// What its owner asks for.
+    pub settings: RotationSettings,
+    /// The ids of the two secrets.
+    pub secrets: MappedSecrets,
+}
+
+/// What the driver does next. Always exactly one thing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Ask AWS who the connection is and who the user is.
+    Identify,
+    /// Ask AWS for all keys of the user.
+    List,
+    /// Make changes durable, all or none, if the fence is still ours.
+    Commit(Commit),
+    /// Create a key. Sent at most once, under an intent that is committed. The secret is sealed before the
+    /// answer is given back.
+    Issue(IntentId),
+    /// Deactivate a key.
+    Deactivate(AccessKeyId),
+    /// Delete a key.
+    Delete(AccessKeyId),
+    /// Ask STS who signs with this key.
+    Verify(AccessKeyId),
+    /// Do nothing until then.
+    Wait(Moment),
+    /// The run has ended.
+    Finish(Outcome),
+}
+
+/// What came of an effect.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// Of [`Effect::Identify`].
+    Identified(Answer<Identified>),
+    /// Of [`Effect::List`].
+    Listed(Answer<Vec<ListedKey>>),
+    /// Of [`Effect::Commit`].
+    Committed(Result<(), CommitFault>),
+    /// Of [`Effect::Issue`].
+    Issued(Answer<Issued>),
+    /// Of [`Effect::Deactivate`] and [`Effect::Delete`].
+    Changed(Answer<()>),
+    /// Of [`Effect::Verify`].
+    Verified(Answer<CallerIdentity>),
+    /// Of [`Effect::Wait`].
+    Woke,
+    /// Instead of any other: the lease is gone, or would end before the call could.
+    LeaseLost,
+}
+
+/// A created key as the driver gives it back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Issued {
+    /// The key.
+    pub id: AccessKeyId,
+    /// Its sealed secret; none if sealing failed.
+    pub secret: Option<SealedSecret>,
+    /// When AWS says it was created.
+    pub created_at: Option<Moment>,
+}
+
+/// Why a commit was not made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommitFault {
+    /// A later claim exists: this run must stop.
+    Stale,
+    /// A name that the commit needs is taken; says which.
+    Conflict(String),
+    /// Not made, or nobody knows. Repeating the same commit is safe.
+    Unavailable,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A new key is published.
+    Published,
+    /// All keys are gone, and the rotation.
+    Revoked,
+    /// Open ends are tied up.
+    Settled,
+    /// It ended without reaching its goal; the failure is recorded.
+    Failed(RunError),
+    /// It stopped where it was: the ledger could not be written, or another holder has the user.
+    Parked,
+}
+
+/// What comes after a commit.
+#[derive(Clone, PartialEq, Debug)]
+enum Then {
+    Identify,
+    Decide,
+    List(ListPurpose),
+    Issue(IntentId),
+    Change(IntentKind, AccessKeyId),
+    Publish,
+    Fail(Box<RunError>),
+    Finish(Outcome),
+}
+
+/// Where a run stands: which answer it waits for.
+#[derive(Clone, PartialEq, Debug)]
+enum Phase {
+    Identifying,
+    Listing(ListPurpose),
+    WaitingToList(ListPurpose),
+    Committing {
+        staged: Box<Ledger>,
+        commit: Commit,
+        then: Then,
+    },
+    Issuing(IntentId),
+    WaitingToRecord {
+        staged: Box<Ledger>,
+        commit: Commit,
+        then: Then,
+    },
+    Changing {
+        intent: Intent,
+        recovering: bool,
+    },
+    Verifying(Verification),
+    WaitingToVerify(Verification),
+    Settling(Verification),
+    Ended,
+}
+
+/// What a run is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The record as it was read under the lease.
+    pub ledger: Ledger,
+    /// The claim.
+    pub fence: Fence,
+    /// What to reach.
+    pub goal: Goal,
+    /// Waits and bounds.
+    pub timings: Timings,
+    /// Random bytes for the ids of intents and for the back-off.
+    pub entropy: IdEntropy,
+}
+
+/// One run over one user.
+#[derive(Clone, Debug)]
+pub struct Run {
+    goal: Goal,
+    ledger: Ledger,
+    fence: Fence,
+    timings: Timings,
+    entropy: IdEntropy,
+    intents_opened: u8,
+    phase: Phase,
+    identified: Option<Identified>,
+    listed: Vec<ListedKey>,
+    clock_difference: Option<Millis>,
+    issue: IssueProgress,
+    retirements: u32,
+    changed_aws: bool,
+    verified_at: Option<Moment>,
+    /// What was unfinished when the run began.
+    unfinished_before: Option<Unfinished>,
+    /// Set when the run is bound to fail, but something has to be put in order first.
+    ending: Option<RunError>,
+}
+
+impl Run {
+    /// A run and its first effect.
+    pub fn start(start: Start, now: Moment) -> (Self, Effect) {
+        let Start {
+            ledger,
+            fence,
+            goal,
+            timings,
+            entropy,
+        } = start;
+        let unfinished_before = ledger.user.unfinished;
+        let mut run = Self {
+            goal,
+            ledger,
+            fence,
+            timings,
+            entropy,
+            intents_opened: 0,
+            phase: Phase::Ended,
+            identified: None,
+            listed: Vec::new(),
+            clock_difference: None,
+            issue: IssueProgress::default(),
+            retirements: 0,
+            changed_aws: false,
+            verified_at: None,
+            unfinished_before,
+            ending: None,
+        };
+        let effect = run.begin(now);
+        (run, effect)
+    }
+
+    /// Takes an answer and says what to do next. An answer that does not fit ends the run without a change.
+    pub fn step(&mut self, now: Moment, event: Event) -> Effect {
+        self.note_clock(now, &event);
+        match (std::mem::replace(&mut self.phase, Phase::Ended), event) {
+            (Phase::Identifying, Event::Identified(answer)) => self.on_identified(now, answer),
+            (Phase::Listing(purpose), Event::Listed(answer)) => self.on_listed(now, &purpose, answer),
+            (Phase::WaitingToList(purpose), Event::Woke) => self.list(purpose),
+            (Phase::Committing { staged, commit, then }, Event::Committed(result)) => {
+                self.on_committed(now, staged, commit, then, result)
+            }
+            (Phase::WaitingToRecord { staged, commit, then }, Event::Woke) => {
+                self.phase = Phase::Committing {
+                    staged,
+                    commit: commit.clone(),
+                    then,
+                };
+                Effect::Commit(commit)
+            }
+            (Phase::Issuing(intent), Event::Issued(answer)) => self.on_issued(now, intent, answer),
+            (Phase::Changing { intent, recovering }, Event::Changed(answer)) => {
+                self.on_changed(now, &intent, recovering, answer)
+            }
+            (Phase::Verifying(verification), Event::Verified(answer)) => {
+                self.on_verified(now, verification, answer)
+            }
+            (Phase::WaitingToVerify(verification), Event::Woke) => self.verify(verification),
+            (Phase::Settling(verification), Event::Woke) => self.on_settled(now, &verification),
+            // The lease is gone, or the driver gave an answer to a question that was not asked.
+            (_, _) => Effect::Finish(Outcome::Parked),
+        }
+    }
+
+    /// The record as this run has made it so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The key that the run is busy with: the id behind [`Effect::Verify`] and a publish, with its secret.
+    pub fn secret_of(&self, key: &AccessKeyId) -> Option<&SealedSecret> {
+        match &self.phase {
+            Phase::Committing { staged, .. } => staged.keys.get(key)?.secret.as_ref(),
+            _ => self.ledger.keys.get(key)?.secret.as_ref(),
+        }
+    }
+
+    /// The rotation that a commit under way will leave behind; for the values of its secrets.
+    pub fn rotation_after_commit(&self) -> Option<&crate::rotation::Rotation> {
+        match &self.phase {
+            Phase::Committing { staged, .. } => staged.rotation.as_ref(),
+            _ => self.ledger.rotation.as_ref(),
+        }
+    }
+
+    fn begin(&mut self, now: Moment) -> Effect {
+        match self.goal {
+            Goal::Rotate(Trigger::Manual) => self.mark_unfinished(Unfinished::Rotate, now),
+            Goal::Revoke { delete_secrets } => self.begin_revoke(delete_secrets, now),
+            Goal::Create(_) | Goal::Rotate(Trigger::Scheduled { .. }) | Goal::Settle => self.identify(),
+        }
+    }
+
+    /// Notes durably that a run was asked for, so that a crash does not forget it.
+    fn mark_unfinished(&mut self, unfinished: Unfinished, now: Moment) -> Effect {
+        let mut user = self.ledger.user.clone();
+        user.unfinished = Some(unfinished);
+        user.due_at = Some(now);
+        self.commit(vec![Change::User(user)], Then::Identify)
+    }
+
+    fn identify(&mut self) -> Effect {
+        self.phase = Phase::Identifying;
+        Effect::Identify
+    }
+
+    fn list(&mut self, purpose: ListPurpose) -> Effect {
+        self.phase = Phase::Listing(purpose);
+        Effect::List
+    }
+
+    fn commit(&mut self, changes: Vec<Change>, then: Then) -> Effect {
+        self.commit_all(
+            Commit {
+                changes,
+                ..Commit::default()
+            },
+            then,
+        )
+    }
+
+    fn commit_all(&mut self, commit: Commit, then: Then) -> Effect {
+        let mut staged = Box::new(self.ledger.clone());
+        for change in &commit.changes {
+            staged.apply(change);
+        }
+        self.phase = Phase::Committing {
+            staged,
+            commit: commit.clone(),
+            then,
+        };
+        Effect::Commit(commit)
+    }
+
+    fn on_committed(
+        &mut self,
+        now: Moment,
+        staged: Box<Ledger>,
+        commit: Commit,
+        then: Then,
+        result: Result<(), CommitFault>,
+    ) -> Effect {
+        match result {
+            Ok(()) => {
+                self.ledger = *staged;
+                self.proceed(now, then)
+            }
+            // No call to AWS follows a failed or ambiguous write. Only the record of a created key is worth
+            // insisting on: its secret exists nowhere else.
+            Err(CommitFault::Unavailable) => match self.may_record_again(now, &then) {
+                Some(again_at) => {
+                    self.phase = Phase::WaitingToRecord { staged, commit, then };
+                    Effect::Wait(again_at)
+                }
+                None => Effect::Finish(Outcome::Parked),
+            },
+            Err(CommitFault::Stale) => Effect::Finish(Outcome::Parked),
+            Err(CommitFault::Conflict(text)) => self.fail(now, RunError::new(RunErrorCode::Conflict, text)),
+        }
+    }
+
+    fn proceed(&mut self, now: Moment, then: Then) -> Effect {
+        match then {
+            Then::Identify => self.identify(),
+            Then::Decide => self.decide(now),
+            Then::List(purpose) => self.list(purpose),
+            Then::Issue(intent) => {
+                self.changed_aws = true;
+                self.phase = Phase::Issuing(intent);
+                Effect::Issue(intent)
+            }
+            Then::Change(kind, key) => self.send_change(kind, key),
+            Then::Publish => self.publish(now),
+            Then::Fail(error) => self.fail(now, *error),
+            Then::Finish(outcome) => Effect::Finish(outcome),
+        }
+    }
+
+    /// What is still to be done, judged from the record and the last list alone.
+    fn decide(&mut self, now: Moment) -> Effect {
+        if let Some(key) = self.to_give_up(now).filter(|_| !self.is_revoking()) {
+            return self.retire(now, &key);
+        }
+        if let Some(error) = self.ending.take() {
+            return self.fail(now, error);
+        }
+        match self.goal {
+            Goal::Create(_) | Goal::Rotate(_) => self.decide_new_key(now),
+            Goal::Revoke { delete_secrets } => self.decide_revoke(delete_secrets, now),
+            Goal::Settle => self.settle(now),
+        }
+    }
+
+    fn decide_new_key(&mut self, now: Moment) -> Effect {
+        if let Some(key) = self.ledger.unpublished() {
+            let key = key.id.clone();
+            return self.begin_verification(now, key);
+        }
+        if self.listed.len() < SLOTS {
+            return self.open_create(now);
+        }
+        let room_after_retiring = self
+            .listed
+            .iter()
+            .filter(|line| !self.is_retirable(&line.id))
+            .count()
+            < SLOTS;
+        match self.ledger.retirable().map(|k| k.id.clone()) {
+            Some(key) if room_after_retiring => self.retire(now, &key),
+            _ => {
+                let creating = matches!(self.goal, Goal::Create(_));
+                self.fail(now, RunError::blocked(&self.ledger, creating))
+            }
+        }
+    }
+
+    fn is_retirable(&self, id: &AccessKeyId) -> bool {
+        self.ledger
+            .keys
+            .get(id)
+            .is_some_and(crate::key::ManagedKey::is_retirable)
+    }
+
+    /// Measures AWS's clock against ours from any answer that carries a date of whole seconds.
+    fn note_clock(&mut self, now: Moment, event: &Event) {
+        const A_SECOND: Millis = Millis::new(999);
+        let date = match event {
+            Event::Identified(Ok(o)) => o.aws_date,
+            Event::Listed(Ok(o)) => o.aws_date,
+            Event::Changed(Ok(o)) => o.aws_date,
+            Event::Issued(Ok(o)) => o.aws_date,
+            _ => None,
+        };
+        if let Some(date) = date {
+            let ahead = (date - now).get().max(0);
+            let behind = (now - (date + A_SECOND)).get().max(0);
+            self.clock_difference = Some(Millis::new(ahead.max(behind)));
+        }
+    }
+
+    /// Opens an intent for a changing call, with the next id.
+    fn new_intent(&mut self, kind: IntentKind, key: Option<AccessKeyId>, now: Moment) -> Intent {
+        let mut entropy = self.entropy;
+        entropy[0] = entropy[0].wrapping_add(self.intents_opened);
+        self.intents_opened = self.intents_opened.wrapping_add(1);
+        Intent {
+            id: IntentId::new(now, &entropy),
+            fence: self.fence,
+            kind,
+            key,
+            snapshot: Vec::new(),
+            opened_at: now,
+            call_deadline: now + self.timings.call_timeout,
+            outcome: None,
+            closed_at: None,
+        }
+    }
+
+    /// Refuses every change while the clocks differ: AWS judges signatures by its own.
+    fn clock_fault(&self) -> Option<RunError> {
+        let difference = self
+            .clock_difference
+            .filter(|d| *d > self.timings.clock_skew_max)?;
+        Some(RunError::new(
+            RunErrorCode::ClockSkew,
+            format!(
+                "the clock of this server and the clock of AWS differ by {} s, more than the {} s allowed; \
+                 nothing was changed. Synchronize this server's clock.",
+                difference.get() / 1_000,
+                self.timings.clock_skew_max.get() / 1_000
+            ),
+        ))
+    }
+}
+
+/// What a claimed user needs: the run that was asked for and not ended, the rotation that is due, or order.
+pub fn goal_of_due(ledger: &Ledger, job: RunId, now: Moment, timings: &Timings) -> Goal {
+    match (ledger.user.unfinished, &ledger.rotation) {
+        (Some(Unfinished::Revoke { delete_secrets }), Some(_)) => Goal::Revoke { delete_secrets },
+        (Some(Unfinished::Rotate), Some(rotation)) if !rotation.revoking => Goal::Rotate(Trigger::Manual),
+        (_, Some(rotation)) if rotation.starts_at(timings.day_length).is_some_and(|at| at <= now) => {
+            Goal::Rotate(Trigger::Scheduled { job, started_at: now })
+        }
+        _ => Goal::Settle,
+    }
+}
+
+/// AWS lets a user have two access keys, inactive ones included (AWS: IAM quotas).
+const SLOTS: usize = 2;

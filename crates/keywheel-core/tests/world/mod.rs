@@ -1,0 +1,462 @@
+//! A small world for the machine: an IAM user that obeys the rules of AWS, a ledger that keeps what is
+//! committed, and a crash that can strike before or after any effect.
+
+use std::collections::BTreeMap;
+
+use keywheel_core::aws::{
+    AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName,
+    Identified, KeyStatus, ListedKey, Observed, Partition, Region,
+};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{
+    ConnectionId, EnvironmentId, FolderId, IdEntropy, ManagedUserId, ProjectId, RotationId, RunId, SecretId,
+};
+use keywheel_core::key::{KeyState, SealedSecret};
+use keywheel_core::lease::Fence;
+use keywheel_core::ledger::{Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::names::{SecretName, Slug};
+use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
+use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
+use keywheel_core::run::{Effect, Event, Goal, Issued, NewRotation, Outcome, Run, Start, goal_of_due};
+use keywheel_core::timings::Timings;
+
+pub(crate) const USER: &str = "AIDAUSER";
+pub(crate) const CONNECTION: &str = "AIDACONNECTION";
+const ACCOUNT: &str = "111122223333";
+
+/// What strikes, and where: the number counts the effects of the whole story from zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// The process dies before it performs the effect.
+    CrashBefore(usize),
+    /// The process dies after the effect, before it hears of it.
+    CrashAfter(usize),
+    /// The effect takes place and its answer is lost on the way.
+    AnswerLost(usize),
+    /// AWS answers 500 without having done anything. It does not say so.
+    ErrorWithoutEffect(usize),
+    /// A foreign actor makes a key just before the effect.
+    ForeignKeyBefore(usize),
+    /// Before this effect, somebody makes the deactivated keys active again.
+    ReactivateBefore(usize),
+    /// Before this effect, the user is deleted and made again under the same name.
+    UserReplacedBefore(usize),
+    /// Before this effect, somebody deletes the published key.
+    PublishedDeletedBefore(usize),
+    None,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Moment,
+    pub(crate) keys: BTreeMap<AccessKeyId, (KeyStatus, Moment)>,
+    pub(crate) user_id: IamUserId,
+    pub(crate) ledger: Ledger,
+    pub(crate) fence: i64,
+    /// Every changing call that took effect: kind and key.
+    pub(crate) changes: Vec<(&'static str, AccessKeyId)>,
+    /// The keys that were created by Keywheel, as AWS knows.
+    pub(crate) ours: Vec<AccessKeyId>,
+    pub(crate) violations: Vec<String>,
+    pub(crate) fault: Fault,
+    pub(crate) effects: usize,
+    /// Extra refusals: how many verifications fail first.
+    pub(crate) verify_failures: u32,
+    pub(crate) verify_code: &'static str,
+    pub(crate) verified_in_run: BTreeMap<AccessKeyId, u32>,
+    pub(crate) aws_clock_ahead: Millis,
+    serial: u32,
+}
+
+pub(crate) fn observed<T>(value: T, now: Moment) -> Answer<T> {
+    Ok(Observed {
+        value,
+        aws_date: Some(Moment::from_millis(now.as_secs() * 1_000)),
+    })
+}
+
+pub(crate) fn refused(code: &str) -> AwsFailure {
+    AwsFailure {
+        kind: FailureKind::Refused,
+        code: Some(code.to_owned()),
+        message: "refused".to_owned(),
+    }
+}
+
+fn arn(name: &str) -> Arn {
+    Arn::from_trusted(format!("arn:aws:iam::{ACCOUNT}:user/{name}"))
+}
+
+pub(crate) fn timings() -> Timings {
+    Timings::DEFAULT
+}
+
+pub(crate) fn settings() -> RotationSettings {
+    RotationSettings {
+        name: Slug::parse("name", "demo").unwrap(),
+        description: None,
+        connection: ConnectionId::new(Moment::from_millis(1), &[9; 10]),
+        user_name: IamUserName::from_trusted("app"),
+        region: Region::default(),
+        mapping: SecretsMapping::new(
+            SecretName::parse("ID").unwrap(),
+            SecretName::parse("SECRET").unwrap(),
+        )
+        .unwrap(),
+        automatic: true,
+        interval: IntervalDays::new(30).unwrap(),
+        rotate_at: RotateAtUtc::MIDNIGHT,
+    }
+}
+
+pub(crate) fn create_goal() -> Goal {
+    let at = Moment::from_millis(1);
+    Goal::Create(Box::new(NewRotation {
+        id: RotationId::new(at, &[1; 10]),
+        place: Place {
+            project: ProjectId::new(at, &[2; 10]),
+            environment: EnvironmentId::new(at, &[3; 10]),
+            folder: FolderId::new(at, &[4; 10]),
+        },
+        settings: settings(),
+        secrets: MappedSecrets {
+            access_key_id: SecretId::new(at, &[5; 10]),
+            secret_access_key: SecretId::new(at, &[6; 10]),
+        },
+    }))
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let now = Moment::from_millis(1_773_135_000_000);
+        let user = ManagedUser {
+            id: ManagedUserId::new(now, &[0; 10]),
+            identity: UserIdentity {
+                partition: Partition::from_trusted("aws"),
+                account: AwsAccount::from_trusted(ACCOUNT),
+                user_id: IamUserId::from_trusted(USER),
+            },
+            name: IamUserName::from_trusted("app"),
+            arn: arn("app"),
+            region: Region::default(),
+            connection: Some(settings().connection),
+            rotation: None,
+            settles_at: None,
+            unfinished: None,
+            failures: 0,
+            due_at: None,
+        };
+        Self {
+            now,
+            keys: BTreeMap::new(),
+            user_id: IamUserId::from_trusted(USER),
+            ledger: Ledger::new(user),
+            fence: 0,
+            changes: Vec::new(),
+            ours: Vec::new(),
+            violations: Vec::new(),
+            fault: Fault::None,
+            effects: 0,
+            verify_failures: 0,
+            verify_code: "InvalidClientTokenId",
+            verified_in_run: BTreeMap::new(),
+            aws_clock_ahead: Millis::ZERO,
+            serial: 0,
+        }
+    }
+
+    pub(crate) fn foreign_key(&mut self) -> AccessKeyId {
+        self.serial += 1;
+        let id = AccessKeyId::from_trusted(format!("AKIAFOREIGN{:03}", self.serial));
+        // An hour old unless a test says otherwise: no create of ours explains it.
+        self.keys.insert(
+            id.clone(),
+            (KeyStatus::Active, self.now - Millis::from_secs(3_600)),
+        );
+        id
+    }
+
+    pub(crate) fn published(&self) -> Option<AccessKeyId> {
+        self.ledger.published().map(|k| k.id.clone())
+    }
+
+    pub(crate) fn works(&self, id: &AccessKeyId) -> bool {
+        self.keys
+            .get(id)
+            .is_some_and(|(status, _)| *status == KeyStatus::Active)
+    }
+
+    /// Runs one goal to its end. None if the process died on the way.
+    pub(crate) fn run(&mut self, goal: Goal) -> Option<Outcome> {
+        self.fence += 1;
+        self.verified_in_run.clear();
+        let fence = Fence::from_stored(self.fence);
+        let seed = u8::try_from(self.fence % 251).unwrap();
+        let entropy: IdEntropy = [seed; 10];
+        let start = Start {
+            ledger: self.ledger.clone(),
+            fence,
+            goal,
+            timings: timings(),
+            entropy,
+        };
+        let (mut run, mut effect) = Run::start(start, self.now);
+        for _ in 0..500 {
+            if let Effect::Finish(outcome) = effect {
+                return Some(outcome);
+            }
+            self.strike();
+            let at = self.effects;
+            self.effects += 1;
+            if self.fault == Fault::CrashBefore(at) {
+                return None;
+            }
+            let event = self.perform(&effect, at);
+            if self.fault == Fault::CrashAfter(at) {
+                return None;
+            }
+            effect = run.step(self.now, event);
+        }
+        panic!("the run does not end: {run:?}");
+    }
+
+    /// Lets the scheduler look at the user until nothing is due within a day, at most a few times.
+    pub(crate) fn run_due(&mut self) -> Vec<Option<Outcome>> {
+        let mut outcomes = Vec::new();
+        for _ in 0..12 {
+            let Some(due) = self.ledger.user.due_at else { break };
+            if due > self.now + Millis::DAY {
+                break;
+            }
+            self.now = self.now.max(due);
+            let job = RunId::new(self.now, &[1; 10]);
+            let goal = goal_of_due(&self.ledger, job, self.now, &timings());
+            outcomes.push(self.run(goal));
+        }
+        outcomes
+    }
+
+    fn strike(&mut self) {
+        match self.fault {
+            Fault::ForeignKeyBefore(at) if at == self.effects => {
+                self.foreign_key();
+            }
+            Fault::ReactivateBefore(at) if at == self.effects => {
+                self.keys
+                    .values_mut()
+                    .for_each(|(status, _)| *status = KeyStatus::Active);
+            }
+            Fault::UserReplacedBefore(at) if at == self.effects => {
+                self.keys.clear();
+                self.user_id = IamUserId::from_trusted("AIDAOTHER");
+                self.foreign_key();
+            }
+            Fault::PublishedDeletedBefore(at) if at == self.effects => {
+                if let Some(id) = self.published() {
+                    self.keys.remove(&id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn perform(&mut self, effect: &Effect, at: usize) -> Event {
+        let lost = self.fault == Fault::AnswerLost(at);
+        let dead = self.fault == Fault::ErrorWithoutEffect(at);
+        let unknown = || AwsFailure {
+            kind: FailureKind::OutcomeUnknown,
+            code: None,
+            message: "connection closed".to_owned(),
+        };
+        let unavailable = || AwsFailure {
+            kind: FailureKind::Unavailable,
+            ..unknown()
+        };
+        match effect {
+            Effect::Identify if lost || dead => Event::Identified(Err(unavailable())),
+            Effect::List if lost || dead => Event::Listed(Err(unavailable())),
+            Effect::Verify(_) if lost || dead => Event::Verified(Err(unavailable())),
+            Effect::Issue(_) if dead => Event::Issued(Err(unknown())),
+            Effect::Deactivate(_) | Effect::Delete(_) if dead => Event::Changed(Err(unknown())),
+            Effect::Identify => Event::Identified(self.identify()),
+            Effect::List => Event::Listed(self.list()),
+            Effect::Commit(commit) => {
+                self.commit(commit);
+                Event::Committed(if lost {
+                    Err(keywheel_core::run::CommitFault::Unavailable)
+                } else {
+                    Ok(())
+                })
+            }
+            Effect::Issue(_) => {
+                let answer = self.issue();
+                Event::Issued(if lost { Err(unknown()) } else { answer })
+            }
+            Effect::Deactivate(id) => {
+                let answer = self.change("deactivate", id);
+                Event::Changed(if lost { Err(unknown()) } else { answer })
+            }
+            Effect::Delete(id) => {
+                let answer = self.change("delete", id);
+                Event::Changed(if lost { Err(unknown()) } else { answer })
+            }
+            Effect::Verify(id) => Event::Verified(self.verify(id)),
+            Effect::Wait(until) => {
+                assert!(*until > self.now, "a wait for the past");
+                self.now = *until;
+                Event::Woke
+            }
+            Effect::Finish(_) => unreachable!("handled by the loop"),
+        }
+    }
+
+    fn aws_now(&self) -> Moment {
+        self.now + self.aws_clock_ahead
+    }
+
+    fn identify(&self) -> Answer<Identified> {
+        observed(
+            Identified {
+                caller: CallerIdentity {
+                    account: AwsAccount::from_trusted(ACCOUNT),
+                    user_id: IamUserId::from_trusted(CONNECTION),
+                    arn: arn("keywheel"),
+                },
+                user_id: self.user_id.clone(),
+                user_name: IamUserName::from_trusted("app"),
+                arn: arn("app"),
+            },
+            self.aws_now(),
+        )
+    }
+
+    fn list(&self) -> Answer<Vec<ListedKey>> {
+        let lines = self.keys.iter().map(|(id, (status, created))| ListedKey {
+            id: id.clone(),
+            status: *status,
+            created_at: Some(*created),
+        });
+        observed(lines.collect(), self.aws_now())
+    }
+
+    fn issue(&mut self) -> Answer<Issued> {
+        self.must(
+            self.ledger.open_intent.is_some(),
+            "I5: a create without an intent",
+        );
+        self.must(
+            self.ledger.unpublished().is_none(),
+            "I5: a create while a key is pending",
+        );
+        if self.keys.len() >= 2 {
+            return Err(refused("LimitExceeded"));
+        }
+        self.serial += 1;
+        let id = AccessKeyId::from_trusted(format!("AKIAOURS{:03}", self.serial));
+        self.keys.insert(id.clone(), (KeyStatus::Active, self.now));
+        self.ours.push(id.clone());
+        self.changes.push(("create", id.clone()));
+        let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
+        self.must(live <= 2, "I8: more than two keys of ours");
+        let secret = Some(SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
+        observed(
+            Issued {
+                id,
+                secret,
+                created_at: Some(self.now),
+            },
+            self.aws_now(),
+        )
+    }
+
+    fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
+        let state = self.ledger.keys.get(id).map(|k| k.state);
+        self.must(
+            state != Some(KeyState::Published),
+            "I1: a published key was changed",
+        );
+        self.must(self.ours.contains(id), "I3: a foreign key was changed");
+        self.must(self.ledger.open_intent.is_some(), "a change without an intent");
+        self.must(
+            self.user_id.as_str() == USER || !self.keys.contains_key(id),
+            "I10: another user was changed",
+        );
+        if kind == "delete" {
+            self.must(
+                state == Some(KeyState::Deactivated),
+                "I9: deleted without being deactivated first",
+            );
+        }
+        let Some((status, _)) = self.keys.get_mut(id) else {
+            return Err(refused("NoSuchEntity"));
+        };
+        if kind == "deactivate" {
+            *status = KeyStatus::Inactive;
+        } else {
+            self.keys.remove(id);
+        }
+        self.changes.push((kind, id.clone()));
+        observed((), self.aws_now())
+    }
+
+    fn verify(&mut self, id: &AccessKeyId) -> Answer<CallerIdentity> {
+        if self.verify_failures > 0 {
+            self.verify_failures -= 1;
+            self.verified_in_run.remove(id);
+            return Err(refused(self.verify_code));
+        }
+        if !self.works(id) {
+            return Err(refused("InvalidClientTokenId"));
+        }
+        *self.verified_in_run.entry(id.clone()).or_default() += 1;
+        observed(
+            CallerIdentity {
+                account: AwsAccount::from_trusted(ACCOUNT),
+                user_id: self.user_id.clone(),
+                arn: arn("app"),
+            },
+            self.aws_now(),
+        )
+    }
+
+    fn commit(&mut self, commit: &Commit) {
+        for change in &commit.changes {
+            self.ledger.apply(change);
+        }
+        if let Some(id) = &commit.publish {
+            let verified = self.verified_in_run.get(id).copied().unwrap_or(0);
+            self.must(
+                verified >= timings().verify_successes,
+                "I2: published without verification",
+            );
+            // Nobody can help a user that is deleted between the last check and the publish.
+            let replaced = self.user_id.as_str() != USER;
+            self.must(replaced || self.works(id), "published a key that does not work");
+        }
+        let published = self
+            .ledger
+            .keys
+            .values()
+            .filter(|k| k.state == KeyState::Published)
+            .count();
+        self.must(published <= 1, "two published keys");
+    }
+
+    fn must(&mut self, holds: bool, promise: &str) {
+        if !holds {
+            self.violations.push(promise.to_owned());
+        }
+    }
+}
+
+/// A world with a rotation that has run `rotations` times by hand.
+pub(crate) fn rotated(rotations: usize) -> World {
+    let mut world = World::new();
+    assert_eq!(world.run(create_goal()), Some(Outcome::Published));
+    for _ in 0..rotations {
+        world.now = world.now + Millis::from_secs(3_600);
+        assert_eq!(world.run(Goal::Rotate(Trigger::Manual)), Some(Outcome::Published));
+    }
+    assert_eq!(world.violations, Vec::<String>::new());
+    world.effects = 0;
+    world
+}
