@@ -182,7 +182,7 @@ fn a_foreign_key_that_appears_at_any_point_is_never_touched() {
 fn a_key_that_somebody_reactivated_is_held_and_not_deleted() {
     // The world stops between deactivation and deletion; somebody needs the key and reactivates it.
     let mut world = rotated(1);
-    let deactivated_at = (0..).find(|at| {
+    let deactivated_at = (0..100).find(|at| {
         let mut probe = rotated(1);
         probe.fault = Fault::CrashAfter(*at);
         probe.run(MANUAL);

@@ -37,8 +37,6 @@ pub(crate) enum Fault {
     ErrorWithoutEffect(usize),
     /// A foreign actor makes a key just before the effect.
     ForeignKeyBefore(usize),
-    /// Before this effect, somebody makes the deactivated keys active again.
-    ReactivateBefore(usize),
     /// Before this effect, the user is deleted and made again under the same name.
     UserReplacedBefore(usize),
     /// Before this effect, somebody deletes the published key.
@@ -240,11 +238,6 @@ impl World {
             Fault::ForeignKeyBefore(at) if at == self.effects => {
                 self.foreign_key();
             }
-            Fault::ReactivateBefore(at) if at == self.effects => {
-                self.keys
-                    .values_mut()
-                    .for_each(|(status, _)| *status = KeyStatus::Active);
-            }
             Fault::UserReplacedBefore(at) if at == self.effects => {
                 self.keys.clear();
                 self.user_id = IamUserId::from_trusted("AIDAOTHER");
@@ -314,7 +307,7 @@ impl World {
     }
 
     fn identify(&self) -> Answer<Identified> {
-        observed(
+        Ok(observed(
             Identified {
                 caller: CallerIdentity {
                     account: AwsAccount::from_trusted(ACCOUNT),
@@ -326,7 +319,7 @@ impl World {
                 arn: arn("app"),
             },
             self.aws_now(),
-        )
+        ))
     }
 
     fn list(&self) -> Answer<Vec<ListedKey>> {
@@ -335,7 +328,7 @@ impl World {
             status: *status,
             created_at: Some(*created),
         });
-        observed(lines.collect(), self.aws_now())
+        Ok(observed(lines.collect(), self.aws_now()))
     }
 
     fn issue(&mut self) -> Answer<Issued> {
@@ -358,14 +351,14 @@ impl World {
         let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
         self.must(live <= 2, "I8: more than two keys of ours");
         let secret = Some(SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
-        observed(
+        Ok(observed(
             Issued {
                 id,
                 secret,
                 created_at: Some(self.now),
             },
             self.aws_now(),
-        )
+        ))
     }
 
     fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
@@ -395,7 +388,7 @@ impl World {
             self.keys.remove(id);
         }
         self.changes.push((kind, id.clone()));
-        observed((), self.aws_now())
+        Ok(observed((), self.aws_now()))
     }
 
     fn verify(&mut self, id: &AccessKeyId) -> Answer<CallerIdentity> {
@@ -408,14 +401,14 @@ impl World {
             return Err(refused("InvalidClientTokenId"));
         }
         *self.verified_in_run.entry(id.clone()).or_default() += 1;
-        observed(
+        Ok(observed(
             CallerIdentity {
                 account: AwsAccount::from_trusted(ACCOUNT),
                 user_id: self.user_id.clone(),
                 arn: arn("app"),
             },
             self.aws_now(),
-        )
+        ))
     }
 
     fn commit(&mut self, commit: &Commit) {
