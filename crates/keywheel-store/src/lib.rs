@@ -12,12 +12,14 @@
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
+//! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
 pub mod connections;
 pub mod environments;
 pub mod error;
 pub mod folders;
 pub mod identities;
+pub mod ledgers;
 pub mod memberships;
 pub mod patch;
 pub mod projects;
@@ -33,6 +35,7 @@ pub use environments::Environments;
 pub use error::{Conflict, Result, StoreError};
 pub use folders::Folders;
 pub use identities::Identities;
+pub use ledgers::Ledgers;
 pub use memberships::Memberships;
 pub use patch::Patch;
 pub use projects::Projects;
@@ -56,6 +59,7 @@ pub trait Store:
     + UniversalAuths
     + Tokens
     + Rotations
+    + Ledgers
 {
     /// A number that changes with each write, if this process is the only one that writes.
     ///

@@ -3,27 +3,14 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use keywheel_core::aws::AccessKeyId;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{
-    AccountId, EnvironmentId, FolderId, IdentityId, ProjectId, RotationId, SecretId, SecretVersionId,
-};
+use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, RotationId, SecretId, SecretVersionId};
+pub use keywheel_core::ledger::Author;
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::patch::Patch;
-
-/// Who wrote a version of a secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Author {
-    /// A machine identity.
-    Identity(IdentityId),
-    /// A person.
-    Account(AccountId),
-    /// Keywheel itself: a rotation.
-    Platform,
-}
 
 /// A free key and value at a secret, for clients.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -95,8 +82,6 @@ pub struct NewVersion {
     pub value: Vec<u8>,
     /// Who writes it.
     pub author: Author,
-    /// The access key that the value belongs to, so that it can be erased when the key has ended.
-    pub access_key: Option<AccessKeyId>,
 }
 
 impl fmt::Debug for NewVersion {
@@ -105,7 +90,7 @@ impl fmt::Debug for NewVersion {
     }
 }
 
-/// A secret to be made.
+/// A secret to be made. Those of a rotation are made with it, by [`crate::Ledgers::commit`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSecret {
     /// Its id.
@@ -126,8 +111,6 @@ pub struct NewSecret {
     pub reminder_note: Option<String>,
     /// How often a reminder comes, in days.
     pub reminder_days: Option<i64>,
-    /// The rotation that writes it.
-    pub rotation: Option<RotationId>,
     /// When it is made.
     pub now: Moment,
 }

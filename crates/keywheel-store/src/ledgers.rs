@@ -1,0 +1,88 @@
+//! The record of IAM users and their keys, and who may write it: what the engine works on.
+
+use async_trait::async_trait;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{ManagedUserId, RotationId};
+use keywheel_core::lease::Fence;
+use keywheel_core::ledger::{Commit, Ledger, ManagedUser, PublishedValues, UserIdentity};
+
+use crate::error::Result;
+
+/// A user that this node may work on until the lease ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The user.
+    pub user: ManagedUserId,
+    /// Goes with every write under this claim.
+    pub fence: Fence,
+}
+
+/// Who claims, and for how long. Wall-clock time: the holder itself counts on its monotonic clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseTerms<'a> {
+    /// The node; for people who look at the database.
+    pub node: &'a str,
+    /// Now.
+    pub now: Moment,
+    /// When the lease ends unless it is renewed.
+    pub until: Moment,
+}
+
+/// What came of an attempt to take a user for a new rotation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reservation {
+    /// The user is recorded and claimed.
+    Claimed(Claim),
+    /// Somebody else works on it.
+    Held,
+    /// A rotation has it.
+    Taken(RotationId),
+}
+
+/// The engine's record.
+#[async_trait]
+pub trait Ledgers: Send + Sync {
+    /// Claims users that are due and that nobody holds, earliest first, at most `limit`. The cost grows with
+    /// what is due, not with what exists.
+    async fn claim_due(&self, terms: LeaseTerms<'_>, limit: u32) -> Result<Vec<Claim>>;
+
+    /// Claims one user; none if somebody holds it or it does not exist.
+    async fn claim_user(&self, user: ManagedUserId, terms: LeaseTerms<'_>) -> Result<Option<Claim>>;
+
+    /// Records a user unless it is known by its identity, and claims it unless a rotation has it. An id, if
+    /// the user is known, is the known one.
+    async fn reserve_user(&self, user: &ManagedUser, terms: LeaseTerms<'_>) -> Result<Reservation>;
+
+    /// Moves the end of a lease. `StoreError::Stale` if the user was claimed again since, or the lease was
+    /// released.
+    async fn renew(&self, claim: Claim, until: Moment) -> Result<()>;
+
+    /// Ends a lease early. Nothing happens if the user was claimed again since.
+    async fn release(&self, claim: Claim) -> Result<()>;
+
+    /// Ends all leases of a node, which has just started and holds none; how many there were.
+    async fn release_all(&self, node: &str) -> Result<u64>;
+
+    /// The record of a user.
+    async fn load(&self, user: ManagedUserId) -> Result<Option<Ledger>>;
+
+    /// The id of a user by its identity at AWS.
+    async fn user_by_identity(&self, identity: &UserIdentity) -> Result<Option<ManagedUserId>>;
+
+    /// The earliest moment from which some user is due, leases aside; none if none ever is.
+    async fn next_due(&self) -> Result<Option<Moment>>;
+
+    /// Makes all changes of a commit in one transaction. `StoreError::Stale` if the fence is not the
+    /// current one; nothing is changed then. `Conflict::RotationName`, `RotationUser`, `SecretName`,
+    /// `OpenIntent` or `Reference` where the changes do not fit what exists. `values` are the sealed values
+    /// of a commit that publishes; without them a publish is refused.
+    ///
+    /// The same commit may be repeated when the answer of the database was lost.
+    async fn commit(
+        &self,
+        claim: Claim,
+        commit: &Commit,
+        values: Option<&PublishedValues>,
+        now: Moment,
+    ) -> Result<()>;
+}
