@@ -65,11 +65,12 @@ pub(crate) struct World {
     serial: u32,
 }
 
-pub(crate) fn observed<T>(value: T, now: Moment) -> Answer<T> {
-    Ok(Observed {
+/// An answer with a `Date` of whole seconds.
+pub(crate) fn observed<T>(value: T, now: Moment) -> Observed<T> {
+    Observed {
         value,
         aws_date: Some(Moment::from_millis(now.as_secs() * 1_000)),
-    })
+    }
 }
 
 pub(crate) fn refused(code: &str) -> AwsFailure {
