@@ -271,8 +271,8 @@ impl World {
             Effect::Verify(_) if lost || dead => Event::Verified(Err(unavailable())),
             Effect::Issue(_) if dead => Event::Issued(Err(unknown())),
             Effect::Deactivate(_) | Effect::Delete(_) if dead => Event::Changed(Err(unknown())),
-            Effect::Identify => Event::Identified(self.identify()),
-            Effect::List => Event::Listed(self.list()),
+            Effect::Identify => Event::Identified(Ok(self.identify())),
+            Effect::List => Event::Listed(Ok(self.list())),
             Effect::Commit(commit) => {
                 self.commit(commit);
                 Event::Committed(if lost {
@@ -307,8 +307,8 @@ impl World {
         self.now + self.aws_clock_ahead
     }
 
-    fn identify(&self) -> Answer<Identified> {
-        Ok(observed(
+    fn identify(&self) -> Observed<Identified> {
+        observed(
             Identified {
                 caller: CallerIdentity {
                     account: AwsAccount::from_trusted(ACCOUNT),
@@ -320,16 +320,16 @@ impl World {
                 arn: arn("app"),
             },
             self.aws_now(),
-        ))
+        )
     }
 
-    fn list(&self) -> Answer<Vec<ListedKey>> {
+    fn list(&self) -> Observed<Vec<ListedKey>> {
         let lines = self.keys.iter().map(|(id, (status, created))| ListedKey {
             id: id.clone(),
             status: *status,
             created_at: Some(*created),
         });
-        Ok(observed(lines.collect(), self.aws_now()))
+        observed(lines.collect(), self.aws_now())
     }
 
     fn issue(&mut self) -> Answer<Issued> {
