@@ -12,6 +12,7 @@
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
+//! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
 pub mod connections;
@@ -26,6 +27,7 @@ pub mod projects;
 pub mod rotations;
 pub mod secrets;
 pub mod setup;
+pub mod sql;
 pub mod tokens;
 pub mod trusted_ip;
 pub mod universal_auth;
@@ -42,6 +44,7 @@ pub use projects::Projects;
 pub use rotations::Rotations;
 pub use secrets::Secrets;
 pub use setup::Setup;
+pub use sql::{SqlStore, open};
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
 pub use universal_auth::UniversalAuths;

@@ -1,0 +1,133 @@
+//! The store over SQL: one text for SQLite and PostgreSQL.
+//!
+//! Only [`adapter`] names the drivers. Everything else sees values and records, so that the statements of a
+//! noun are written once and read like SQL.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`adapter`] | the two drivers behind one face: pools, transactions |
+//! | [`value`] | what goes into a statement and comes out of it |
+//! | [`faults`] | which rule of the schema an error of a driver means |
+//! | one per noun | its statements |
+
+pub(crate) mod adapter;
+mod connections;
+mod environments;
+mod faults;
+mod folders;
+mod identities;
+mod ledger_changes;
+mod ledgers;
+mod memberships;
+mod migrations;
+mod projects;
+mod rotations;
+mod secrets;
+mod setup;
+mod tokens;
+mod universal_auth;
+pub(crate) mod value;
+
+use std::sync::Arc;
+
+use adapter::{Backend, Session};
+use value::{Reader, Value};
+
+use crate::Store;
+use crate::error::Result;
+
+/// The store over a database.
+#[derive(Clone)]
+pub struct SqlStore {
+    backend: Arc<dyn Backend>,
+}
+
+impl std::fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqlStore")
+    }
+}
+
+/// Opens the database that a URL names, and brings its schema up to date.
+///
+/// `sqlite://FILE` opens a file, which is made if it is missing, and locks it against other processes of
+/// Keywheel. Fails with [`crate::StoreError::InUse`], [`crate::StoreError::NewerSchema`] or what the database says.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqlStore {
+        backend: adapter::open(url).await?,
+    }))
+}
+
+impl Store for SqlStore {
+    fn revision(&self) -> Option<u64> {
+        self.backend.revision()
+    }
+}
+
+impl SqlStore {
+    /// All rows of one statement, read outside of a transaction.
+    async fn all<T>(
+        &self,
+        sql: &str,
+        args: Vec<Value>,
+        read: fn(&mut Reader) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let records = self.backend.fetch(sql, args).await?;
+        records
+            .into_iter()
+            .map(|record| read(&mut Reader::new(record)))
+            .collect()
+    }
+
+    /// The row of one statement that has at most one.
+    async fn one<T>(
+        &self,
+        sql: &str,
+        args: Vec<Value>,
+        read: fn(&mut Reader) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.all(sql, args, read).await?.into_iter().next())
+    }
+
+    /// One changing statement in a transaction of its own; how many rows it touched.
+    async fn change(&self, sql: &str, args: Vec<Value>) -> Result<u64> {
+        let mut session = self.write().await?;
+        let touched = session.execute(sql, args).await?;
+        session.commit().await?;
+        Ok(touched)
+    }
+
+    /// A transaction that writes.
+    async fn write(&self) -> Result<Box<dyn Session>> {
+        self.backend.write().await
+    }
+
+    /// A transaction that reads one state of everything.
+    async fn snapshot(&self) -> Result<Box<dyn Session>> {
+        self.backend.snapshot().await
+    }
+}
+
+/// The row of a statement within a transaction.
+async fn one_in<T>(
+    session: &mut Box<dyn Session>,
+    sql: &str,
+    args: Vec<Value>,
+    read: fn(&mut Reader) -> Result<T>,
+) -> Result<Option<T>> {
+    Ok(all_in(session, sql, args, read).await?.into_iter().next())
+}
+
+/// All rows of a statement within a transaction.
+async fn all_in<T>(
+    session: &mut Box<dyn Session>,
+    sql: &str,
+    args: Vec<Value>,
+    read: fn(&mut Reader) -> Result<T>,
+) -> Result<Vec<T>> {
+    let records = session.fetch(sql, args).await?;
+    records
+        .into_iter()
+        .map(|record| read(&mut Reader::new(record)))
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! Statements of app connections.
+
+use async_trait::async_trait;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
+use keywheel_core::names::Slug;
+
+use super::projects::rotation_name;
+use super::value::{Reader, args};
+use super::{SqlStore, one_in};
+use crate::connections::{
+    Connection, ConnectionCredentials, ConnectionMethod, ConnectionProject, ConnectionScope,
+    ConnectionUpdate, Connections, NewConnection,
+};
+use crate::error::{Result, StoreError};
+use crate::patch::Patch;
+use crate::projects::RotationName;
+
+const SELECT: &str = "SELECT c.id, c.organization_id, c.name, c.description, c.method, c.credentials, \
+    c.credentials_hash, c.config, c.version, c.created_at, c.updated_at, p.id, p.name, p.slug \
+    FROM connections c LEFT JOIN projects p ON p.id = c.project_id";
+
+fn connection(r: &mut Reader) -> Result<Connection> {
+    let mut connection = Connection {
+        id: r.id()?,
+        organization: r.id()?,
+        project: None,
+        name: r.slug()?,
+        description: r.opt_text()?,
+        method: r.word(ConnectionMethod::from_name)?,
+        credentials: ConnectionCredentials {
+            sealed: r.bytes()?,
+            hash: r.text()?,
+            config: r.text()?,
+        },
+        version: r.int()?,
+        created_at: r.moment()?,
+        updated_at: r.moment()?,
+    };
+    connection.project = match r.opt_id::<ProjectId>()? {
+        Some(id) => Some(ConnectionProject {
+            id,
+            name: r.title()?,
+            slug: r.slug()?,
+        }),
+        None => None,
+    };
+    Ok(connection)
+}
+
+#[async_trait]
+impl Connections for SqlStore {
+    async fn create_connection(&self, new: &NewConnection) -> Result<()> {
+        self.change(
+            "INSERT INTO connections (id, organization_id, project_id, name, description, method, credentials, \
+             credentials_hash, config, version, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)",
+            args![
+                new.id,
+                new.organization,
+                new.project,
+                &new.name,
+                new.description.clone(),
+                new.method.as_str(),
+                &new.credentials.sealed,
+                &new.credentials.hash,
+                &new.credentials.config,
+                new.now
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn connection(&self, id: ConnectionId) -> Result<Option<Connection>> {
+        self.one(&format!("{SELECT} WHERE c.id = $1"), args![id], connection)
+            .await
+    }
+
+    async fn connection_by_name(
+        &self,
+        organization: OrganizationId,
+        project: Option<ProjectId>,
+        name: &Slug,
+    ) -> Result<Option<Connection>> {
+        let sql = format!(
+            "{SELECT} WHERE c.organization_id = $1 AND COALESCE(c.project_id, '') = $2 AND c.name = $3"
+        );
+        let project = project.map_or_else(String::new, |id| id.to_string());
+        self.one(&sql, args![organization, project, name], connection)
+            .await
+    }
+
+    async fn connections(&self, scope: ConnectionScope) -> Result<Vec<Connection>> {
+        match scope {
+            ConnectionScope::All(organization) => {
+                let sql = format!("{SELECT} WHERE c.organization_id = $1 ORDER BY c.name, c.id");
+                self.all(&sql, args![organization], connection).await
+            }
+            ConnectionScope::UsableIn(organization, project) => {
+                let sql = format!(
+                    "{SELECT} WHERE c.organization_id = $1 AND (c.project_id IS NULL OR c.project_id = $2) \
+                     ORDER BY c.name, c.id"
+                );
+                self.all(&sql, args![organization, project], connection).await
+            }
+            ConnectionScope::Project(project) => {
+                let sql = format!("{SELECT} WHERE c.project_id = $1 ORDER BY c.name, c.id");
+                self.all(&sql, args![project], connection).await
+            }
+        }
+    }
+
+    async fn update_connection(
+        &self,
+        id: ConnectionId,
+        update: &ConnectionUpdate,
+        now: Moment,
+    ) -> Result<Option<Connection>> {
+        let mut session = self.write().await?;
+        let by_id = format!("{SELECT} WHERE c.id = $1");
+        let Some(found) = one_in(&mut session, &by_id, args![id], connection).await? else {
+            return Ok(None);
+        };
+        let credentials = update.credentials.as_ref().unwrap_or(&found.credentials);
+        let description = match &update.description {
+            Patch::Keep => found.description.clone(),
+            Patch::Set(description) => description.clone(),
+        };
+        session
+            .execute(
+                "UPDATE connections SET name = $2, description = $3, credentials = $4, credentials_hash = $5, \
+                 config = $6, version = version + 1, updated_at = $7 WHERE id = $1",
+                args![
+                    id,
+                    update.name.as_ref().unwrap_or(&found.name),
+                    description,
+                    &credentials.sealed,
+                    &credentials.hash,
+                    &credentials.config,
+                    now
+                ],
+            )
+            .await?;
+        let after = one_in(&mut session, &by_id, args![id], connection).await?;
+        session.commit().await?;
+        after
+            .map(Some)
+            .ok_or_else(|| StoreError::corrupt("a connection that was just written"))
+    }
+
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
+        Ok(self
+            .change("DELETE FROM connections WHERE id = $1", args![id])
+            .await?
+            > 0)
+    }
+
+    async fn rotations_using(&self, id: ConnectionId) -> Result<Vec<RotationName>> {
+        let sql = "SELECT id, name FROM rotations WHERE connection_id = $1 ORDER BY name";
+        self.all(sql, args![id], rotation_name).await
+    }
+}

@@ -1,0 +1,165 @@
+//! Statements of folders.
+
+use async_trait::async_trait;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
+use keywheel_core::names::{SecretPath, Slug};
+
+use super::adapter::Session;
+use super::value::{Reader, args};
+use super::{SqlStore, one_in};
+use crate::error::{Conflict, Result, StoreError};
+use crate::folders::{Folder, FolderUpdate, Folders, NewFolder};
+use crate::patch::Patch;
+
+const SELECT: &str = "SELECT f.id, f.parent_id, e.project_id, e.id, e.slug, e.name, f.path, f.description, \
+    f.version, f.created_at, f.updated_at FROM folders f JOIN environments e ON e.id = f.environment_id";
+
+/// Everything below a path: a range, since `0` follows `/` in the order of bytes.
+const BELOW: &str = "f.path >= $2 || '/' AND f.path < $2 || '0'";
+
+fn folder(r: &mut Reader) -> Result<Folder> {
+    Ok(Folder {
+        id: r.id()?,
+        parent: r.opt_id()?,
+        project: r.id()?,
+        environment: r.id()?,
+        environment_slug: r.slug()?,
+        environment_name: r.text()?,
+        path: r.path()?,
+        description: r.opt_text()?,
+        version: r.int()?,
+        created_at: r.moment()?,
+        updated_at: r.moment()?,
+    })
+}
+
+/// The root is the prefix of all paths, but written without the slash that ends the others.
+fn prefix(path: &SecretPath) -> &str {
+    path.as_str().trim_end_matches('/')
+}
+
+async fn by_id(session: &mut Box<dyn Session>, id: FolderId) -> Result<Option<Folder>> {
+    one_in(session, &format!("{SELECT} WHERE f.id = $1"), args![id], folder).await
+}
+
+async fn id_at(
+    session: &mut Box<dyn Session>,
+    environment: EnvironmentId,
+    path: &SecretPath,
+) -> Result<Option<FolderId>> {
+    let sql = "SELECT id FROM folders WHERE environment_id = $1 AND path = $2";
+    one_in(session, sql, args![environment, path], Reader::id).await
+}
+
+#[async_trait]
+impl Folders for SqlStore {
+    async fn create_folder(&self, new: &NewFolder) -> Result<Folder> {
+        let mut session = self.write().await?;
+        let root = id_at(&mut session, new.environment, &SecretPath::root()).await?;
+        let mut parent = root.ok_or(StoreError::Conflict(Conflict::Reference))?;
+        if id_at(&mut session, new.environment, &new.path).await?.is_some() {
+            return Err(StoreError::Conflict(Conflict::FolderPath));
+        }
+        let mut path = SecretPath::root();
+        let own = new.ids.last().copied();
+        for (name, spare) in new.path.segments().zip(&new.ids) {
+            path = path.join(&name);
+            if let Some(existing) = id_at(&mut session, new.environment, &path).await? {
+                parent = existing;
+                continue;
+            }
+            let last = path == new.path;
+            let id = if last { own.unwrap_or(*spare) } else { *spare };
+            let description = new.description.clone().filter(|_| last);
+            session
+                .execute(
+                    "INSERT INTO folders (id, environment_id, parent_id, path, description, version, created_at, \
+                     updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
+                    args![id, new.environment, parent, &path, description, new.now],
+                )
+                .await?;
+            parent = id;
+        }
+        let made = by_id(&mut session, parent).await?;
+        session.commit().await?;
+        made.ok_or_else(|| StoreError::corrupt("a folder that was just written"))
+    }
+
+    async fn folder(&self, id: FolderId) -> Result<Option<Folder>> {
+        self.one(&format!("{SELECT} WHERE f.id = $1"), args![id], folder)
+            .await
+    }
+
+    async fn folder_at(
+        &self,
+        project: ProjectId,
+        environment: &Slug,
+        path: &SecretPath,
+    ) -> Result<Option<Folder>> {
+        let sql = format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3");
+        self.one(&sql, args![project, environment, path], folder).await
+    }
+
+    async fn folders_in(&self, parent: FolderId) -> Result<Vec<Folder>> {
+        self.all(
+            &format!("{SELECT} WHERE f.parent_id = $1 ORDER BY f.path"),
+            args![parent],
+            folder,
+        )
+        .await
+    }
+
+    async fn folders_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Folder>> {
+        let sql =
+            format!("{SELECT} WHERE f.environment_id = $1 AND {BELOW} AND f.path <> '/' ORDER BY f.path");
+        self.all(&sql, args![environment, prefix(path)], folder).await
+    }
+
+    async fn update_folder(
+        &self,
+        id: FolderId,
+        update: &FolderUpdate,
+        now: Moment,
+    ) -> Result<Option<Folder>> {
+        let mut session = self.write().await?;
+        let Some(found) = by_id(&mut session, id).await? else {
+            return Ok(None);
+        };
+        if let Some(name) = &update.name {
+            let parent = match found.parent {
+                Some(parent) => by_id(&mut session, parent).await?,
+                None => None,
+            };
+            let parent = parent.ok_or(StoreError::Conflict(Conflict::FolderPath))?;
+            let path = parent.path.join(name);
+            let sql = "UPDATE folders AS f SET path = $3 || substr(path, length($2) + 1), updated_at = $4 \
+                       WHERE environment_id = $1 AND (path = $2 OR (path >= $2 || '/' AND path < $2 || '0'))";
+            session
+                .execute(sql, args![found.environment, &found.path, &path, now])
+                .await?;
+        }
+        let description = match &update.description {
+            Patch::Keep => found.description.clone(),
+            Patch::Set(description) => description.clone(),
+        };
+        let sql = "UPDATE folders SET description = $2, version = version + 1, updated_at = $3 WHERE id = $1";
+        session.execute(sql, args![id, description, now]).await?;
+        let after = by_id(&mut session, id).await?;
+        session.commit().await?;
+        Ok(after)
+    }
+
+    async fn folder_is_empty(&self, id: FolderId) -> Result<bool> {
+        let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM folders WHERE parent_id = $1) \
+                   OR EXISTS (SELECT 1 FROM secrets WHERE folder_id = $1)";
+        Ok(self.one(sql, args![id], Reader::int).await?.is_none())
+    }
+
+    async fn delete_folder(&self, id: FolderId) -> Result<bool> {
+        Ok(self
+            .change("DELETE FROM folders WHERE id = $1", args![id])
+            .await?
+            > 0)
+    }
+}

@@ -1,0 +1,69 @@
+//! The schema, version by version. The same numbers and names for both databases.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Pool, Postgres, Sqlite};
+
+use super::faults;
+use crate::error::{Result, StoreError};
+
+const SQLITE: &[(i64, &str, &str)] = &[(
+    1,
+    "initial",
+    include_str!("../../migrations/sqlite/0001_initial.sql"),
+)];
+const POSTGRES: &[(i64, &str, &str)] = &[(
+    1,
+    "initial",
+    include_str!("../../migrations/postgres/0001_initial.sql"),
+)];
+
+pub(super) async fn run_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
+    migrator(SQLITE)
+        .run(pool)
+        .await
+        .map_err(|fault| refused(fault, SQLITE))
+}
+
+pub(super) async fn run_postgres(pool: &Pool<Postgres>) -> Result<()> {
+    migrator(POSTGRES)
+        .run(pool)
+        .await
+        .map_err(|fault| refused(fault, POSTGRES))
+}
+
+fn migrator(list: &'static [(i64, &'static str, &'static str)]) -> Migrator {
+    let migrations = list.iter().map(|(version, name, sql)| {
+        let sql = sqlx::SqlSafeStr::into_sql_str(*sql);
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+fn refused(fault: MigrateError, known: &[(i64, &str, &str)]) -> StoreError {
+    match fault {
+        MigrateError::VersionMissing(found) => StoreError::NewerSchema {
+            found,
+            known: known.last().map_or(0, |(version, ..)| *version),
+        },
+        MigrateError::Execute(fault) => match faults::from_driver(fault) {
+            full @ StoreError::Full(_) => full,
+            other => StoreError::Migration(Box::new(other)),
+        },
+        other => StoreError::Migration(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_have_the_same_versions() {
+        let names = |list: &[(i64, &'static str, &str)]| -> Vec<(i64, &'static str)> {
+            list.iter().map(|(version, name, _)| (*version, *name)).collect()
+        };
+        assert_eq!(names(SQLITE), names(POSTGRES));
+    }
+}

@@ -1,0 +1,125 @@
+//! Statements of the instance.
+
+use async_trait::async_trait;
+
+use super::SqlStore;
+use super::identities::insert_identity;
+use super::tokens::insert_token;
+use super::value::{Reader, args};
+use crate::error::{Conflict, Result, StoreError};
+use crate::setup::{Account, Bootstrap, Organization, Setup};
+use crate::tokens::Token;
+
+const ORGANIZATION: &str = "SELECT id, name, slug, created_at FROM organizations";
+
+fn organization(r: &mut Reader) -> Result<Organization> {
+    Ok(Organization {
+        id: r.id()?,
+        name: r.title()?,
+        slug: r.slug()?,
+        created_at: r.moment()?,
+    })
+}
+
+fn account(r: &mut Reader) -> Result<Account> {
+    Ok(Account {
+        id: r.id()?,
+        email: r.text()?,
+        password_hash: r.text()?,
+        super_admin: r.flag()?,
+        created_at: r.moment()?,
+    })
+}
+
+#[async_trait]
+impl Setup for SqlStore {
+    async fn ready(&self) -> Result<()> {
+        self.all("SELECT 1", args![], Reader::int).await.map(|_| ())
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.one(
+            "SELECT value FROM instance_settings WHERE name = $1",
+            args![name],
+            Reader::bytes,
+        )
+        .await
+    }
+
+    async fn keep_setting(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
+        if let Some(kept) = self.setting(name).await? {
+            return Ok(kept);
+        }
+        let sql = "INSERT INTO instance_settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        self.change(sql, args![name, value]).await?;
+        let kept = self.setting(name).await?;
+        kept.ok_or_else(|| StoreError::corrupt("a setting that was just written"))
+    }
+
+    async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<()> {
+        let Bootstrap {
+            organization,
+            account,
+            identity,
+            token,
+        } = bootstrap;
+        let mut session = self.write().await?;
+        if !session
+            .fetch("SELECT 1 FROM organizations LIMIT 1", args![])
+            .await?
+            .is_empty()
+        {
+            return Err(StoreError::Conflict(Conflict::Bootstrapped));
+        }
+        session
+            .execute(
+                "INSERT INTO organizations (id, name, slug, created_at) VALUES ($1, $2, $3, $4)",
+                args![
+                    organization.id,
+                    &organization.name,
+                    &organization.slug,
+                    organization.created_at
+                ],
+            )
+            .await?;
+        session
+            .execute(
+                "INSERT INTO accounts (id, email, password_hash, super_admin, created_at) \
+                 VALUES ($1, $2, $3, $4, $5)",
+                args![
+                    account.id,
+                    &account.email,
+                    &account.password_hash,
+                    account.super_admin,
+                    account.created_at
+                ],
+            )
+            .await?;
+        insert_identity(&mut session, identity).await?;
+        let token = Token {
+            id: *token,
+            identity: identity.id,
+            client_secret: None,
+            ttl: 0,
+            max_ttl: 0,
+            period: 0,
+            expires_at: None,
+            uses: 0,
+            uses_limit: 0,
+            revoked: false,
+            created_at: identity.created_at,
+            renewed_at: None,
+        };
+        insert_token(&mut session, &token).await?;
+        session.commit().await
+    }
+
+    async fn organization(&self) -> Result<Option<Organization>> {
+        self.one(ORGANIZATION, args![], organization).await
+    }
+
+    async fn account_by_email(&self, email: &str) -> Result<Option<Account>> {
+        let sql = "SELECT id, email, password_hash, super_admin, created_at FROM accounts WHERE email = $1";
+        self.one(sql, args![email], account).await
+    }
+}
