@@ -27,17 +27,14 @@ fn environment(r: &mut Reader) -> Result<Environment> {
 
 /// Inserts an environment with its root folder, behind the last one or where it is wanted.
 pub(super) async fn insert_environment(session: &mut Box<dyn Session>, new: &NewEnvironment) -> Result<()> {
-    let position = match new.position {
-        Some(position) => {
-            make_room(session, new.project, position, new.now).await?;
-            position
-        }
-        None => {
-            let sql = "SELECT COALESCE(MAX(position), 0) + 1 FROM environments WHERE project_id = $1";
-            one_in(session, sql, args![new.project], Reader::int)
-                .await?
-                .unwrap_or(1)
-        }
+    let position = if let Some(position) = new.position {
+        make_room(session, new.project, position, new.now).await?;
+        position
+    } else {
+        let sql = "SELECT COALESCE(MAX(position), 0) + 1 FROM environments WHERE project_id = $1";
+        one_in(session, sql, args![new.project], Reader::int)
+            .await?
+            .unwrap_or(1)
     };
     session
         .execute(
