@@ -414,18 +414,40 @@ impl Account {
         if matches!(call, Call::GetCallerIdentity | Call::AssumeRole(_)) {
             return Ok(());
         }
-        let (arn, shown) = self.resource(signer, call);
-        let action = format!("{}:{}", call.service(), call.action());
-        let why = match self.verdict(signer, &action, &arn) {
-            Verdict::Allowed => return Ok(()),
-            Verdict::NotAllowed => format!("because no identity-based policy allows the {action} action"),
-            Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
-        };
-        let who = &caller.arn;
-        Err(Refusal::new(
+        let action = action_of(call);
+        match self.verdict(signer, &action, &self.resource(signer, call).0) {
+            Verdict::Allowed => Ok(()),
+            Verdict::NotAllowed => Err(self.denied(signer, &caller.arn, call)),
+            Verdict::Denied => Err(self.refused_access(
+                signer,
+                &caller.arn,
+                call,
+                "with an explicit deny in an identity-based policy",
+            )),
+        }
+    }
+
+    /// The refusal of a call that no policy allows.
+    fn denied(&self, signer: &Signer, who: &str, call: &Call) -> Refusal {
+        let action = action_of(call);
+        let why = format!("because no identity-based policy allows the {action} action");
+        self.refused_access(signer, who, call, &why)
+    }
+
+    /// What a call would be answered if no policy allowed it.
+    pub fn as_if_denied(&self, signer: &Signer, call: &Call) -> Refusal {
+        match self.identity(signer) {
+            Ok(caller) => self.denied(signer, &caller.arn, call),
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn refused_access(&self, signer: &Signer, who: &str, call: &Call, why: &str) -> Refusal {
+        let (action, (_, shown)) = (action_of(call), self.resource(signer, call));
+        Refusal::new(
             Code::AccessDenied,
             format!("User: {who} is not authorized to perform: {action} on resource: {shown} {why}"),
-        ))
+        )
     }
 
     fn verdict(&self, signer: &Signer, action: &str, resource: &str) -> Verdict {
@@ -470,6 +492,11 @@ impl Account {
             (None, None) => ("*".to_owned(), "*".to_owned()),
         }
     }
+}
+
+/// As policies name it: `iam:CreateAccessKey`.
+fn action_of(call: &Call) -> String {
+    format!("{}:{}", call.service(), call.action())
 }
 
 /// Whether a create asks the quota.

@@ -213,8 +213,8 @@ impl Shared {
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut World, Moment) -> R) -> R {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
-        world.settle(now);
         let before = world.account.revision();
+        world.settle(now);
         let result = act(&mut world, now);
         if let Some(path) = &self.state_file
             && world.account.revision() != before

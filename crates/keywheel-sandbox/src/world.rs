@@ -187,7 +187,7 @@ impl World {
                 Next::Send(Reply::Closed)
             }
             Some((FaultKind::RequestLost, _)) => Next::Send(Reply::Closed),
-            _ => match kind.and_then(|kind| refused_by(kind, call)) {
+            _ => match kind.and_then(|kind| refused_by(kind, &self.account, request)) {
                 Some(refusal) => Next::Send(Reply::Answer(Err(refusal))),
                 None => self.answer(now, request, number, kind),
             },
@@ -321,21 +321,14 @@ impl Recorded {
 }
 
 /// The refusal of faults that refuse before any effect.
-fn refused_by(kind: FaultKind, call: &Call) -> Option<Refusal> {
+fn refused_by(kind: FaultKind, account: &Account, request: &Request) -> Option<Refusal> {
     match kind {
         FaultKind::Throttle => Some(Refusal::new(Code::Throttling, "Rate exceeded")),
         FaultKind::Unavailable => Some(Refusal::new(
             Code::ServiceUnavailable,
             "The request has failed due to a temporary failure of the server.",
         )),
-        FaultKind::AccessDenied => Some(Refusal::new(
-            Code::AccessDenied,
-            format!(
-                "User is not authorized to perform: {}:{} because of a fault that was switched on",
-                call.service(),
-                call.action()
-            ),
-        )),
+        FaultKind::AccessDenied => Some(account.as_if_denied(&request.signer, &request.call)),
         FaultKind::SignatureMismatch => Some(Refusal::wrong_signature()),
         _ => None,
     }
