@@ -194,13 +194,6 @@ mod tests {
 
     use super::*;
 
-    fn answer<T>(value: T) -> Answer<T> {
-        Ok(Observed {
-            value,
-            aws_date: None,
-        })
-    }
-
     #[tokio::test]
     async fn a_call_takes_the_line_that_was_written_for_it() {
         let scripted = Scripted::new([Line::Verify(Err(AwsFailure {
@@ -217,7 +210,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_out_of_turn_is_a_failure_and_leaves_the_line_for_its_owner() {
-        let scripted = Scripted::new([Line::Delete(answer(()))]);
+        let scripted = Scripted::new([Line::Delete(Ok(Observed {
+            value: (),
+            aws_date: None,
+        }))]);
         let id = AccessKeyId::from_trusted("AKIA");
         let failure = scripted
             .verify(&Region::default(), &id, &"secret".into())
