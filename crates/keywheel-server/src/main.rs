@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The binary `keywheel`: see `keywheel --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keywheel_server::cli::run()
+}

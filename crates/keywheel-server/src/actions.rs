@@ -1,0 +1,13 @@
+//! What can be asked of the system, one file per noun. HTTP, command line and console go through here.
+
+pub mod bootstrap;
+pub mod connections;
+pub mod environments;
+pub mod folders;
+pub mod identities;
+pub mod memberships;
+pub mod projects;
+pub mod rotations;
+pub mod secrets;
+mod slugs;
+pub mod universal_auth;

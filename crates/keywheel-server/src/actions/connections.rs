@@ -1,0 +1,295 @@
+//! App connections: credentials for AWS, checked with AWS before they are kept (platform contract, section
+//! 6.10).
+
+use aws_lc_rs::digest;
+use keywheel_core::aws::Region;
+use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId, RunId};
+use keywheel_core::names::Slug;
+use keywheel_providers::ConnectionCredentials;
+use keywheel_store::connections::{
+    Connection, ConnectionCredentials as StoredCredentials, ConnectionMethod, ConnectionScope,
+    ConnectionUpdate, NewConnection,
+};
+use keywheel_store::{Conflict, Patch, StoreError};
+
+use crate::app::App;
+use crate::auth::access::{Action, Subject};
+use crate::auth::caller::Caller;
+use crate::http::errors::ApiError;
+
+/// A connection to be made.
+pub struct CreateConnection {
+    /// Its name.
+    pub name: Slug,
+    /// For people.
+    pub description: Option<String>,
+    /// The only project that may use it; none for all.
+    pub project: Option<ProjectId>,
+    /// The credentials; the external id is filled in here.
+    pub credentials: ConnectionCredentials,
+}
+
+/// What is to change; absent is unchanged.
+pub struct UpdateConnection {
+    /// Its name.
+    pub name: Option<Slug>,
+    /// For people.
+    pub description: Patch<Option<String>>,
+    /// Other credentials of the same method.
+    pub credentials: Option<ConnectionCredentials>,
+}
+
+/// Makes a connection, if AWS accepts its credentials.
+pub async fn create(app: &App, caller: &Caller, wanted: CreateConnection) -> Result<Connection, ApiError> {
+    let project = wanted.project;
+    require(caller, project, Action::Create).await?;
+    let taken = app
+        .store()
+        .connection_by_name(caller.organization(), project, &wanted.name)
+        .await?;
+    if taken.is_some() {
+        return Err(name_taken(&wanted.name));
+    }
+    let id = app.new_id(ConnectionId::new);
+    let external_id = external_id(caller.organization(), project);
+    let (method, credentials) = check_and_seal(app, id, wanted.credentials, external_id).await?;
+    let connection = NewConnection {
+        id,
+        organization: caller.organization(),
+        project,
+        name: wanted.name,
+        description: wanted.description,
+        method,
+        credentials,
+        now: app.now(),
+    };
+    app.store()
+        .create_connection(&connection)
+        .await
+        .map_err(taken_as(&connection.name))?;
+    app.store()
+        .connection(id)
+        .await?
+        .ok_or_else(|| ApiError::internal("a new connection is gone"))
+}
+
+/// A connection that the caller may see.
+pub async fn get(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
+    find_to(app, caller, id, Action::Read).await
+}
+
+/// A connection by its name, of a project or of the organization.
+pub async fn get_by_name(
+    app: &App,
+    caller: &Caller,
+    project: Option<ProjectId>,
+    name: &Slug,
+) -> Result<Connection, ApiError> {
+    let found = app
+        .store()
+        .connection_by_name(caller.organization(), project, name)
+        .await?;
+    let connection = found
+        .ok_or_else(|| ApiError::not_found(format!("Could not find App Connection with name {name}")))?;
+    require(caller, project, Action::Read).await?;
+    Ok(connection)
+}
+
+/// The connections of one project, or all that the caller may see; by name.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    project: Option<ProjectId>,
+) -> Result<Vec<Connection>, ApiError> {
+    require(caller, project, Action::Read).await?;
+    let scope = project.map_or(
+        ConnectionScope::All(caller.organization()),
+        ConnectionScope::Project,
+    );
+    Ok(app.store().connections(scope).await?)
+}
+
+/// The connections that a project may use: its own, and those of the whole organization; by name.
+pub async fn usable(
+    app: &App,
+    caller: &Caller,
+    project: Option<ProjectId>,
+) -> Result<Vec<Connection>, ApiError> {
+    require(caller, project, Action::Connect).await?;
+    let organization = caller.organization();
+    let scope = project.map_or(ConnectionScope::All(organization), |project| {
+        ConnectionScope::UsableIn(organization, project)
+    });
+    Ok(app.store().connections(scope).await?)
+}
+
+/// A connection with the right to change it.
+pub async fn to_change(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
+    find_to(app, caller, id, Action::Edit).await
+}
+
+/// Changes a connection. New credentials are checked with AWS first.
+pub async fn update(
+    app: &App,
+    before: &Connection,
+    wanted: UpdateConnection,
+) -> Result<Connection, ApiError> {
+    let credentials = match wanted.credentials {
+        None => None,
+        Some(given) => Some(
+            check_and_seal(app, before.id, given, external_id_of(before))
+                .await?
+                .1,
+        ),
+    };
+    let name = wanted.name.clone().unwrap_or_else(|| before.name.clone());
+    let update = ConnectionUpdate {
+        name: wanted.name,
+        description: wanted.description,
+        credentials,
+    };
+    let after = app
+        .store()
+        .update_connection(before.id, &update, app.now())
+        .await
+        .map_err(taken_as(&name))?;
+    after.ok_or_else(|| not_found(before.id))
+}
+
+/// Deletes a connection that no rotation uses.
+pub async fn delete(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
+    let connection = find_to(app, caller, id, Action::Delete).await?;
+    app.store().delete_connection(id).await.map_err(|error| match error {
+        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(
+            "Cannot delete App Connection with existing connections. Remove all existing connections and try again.",
+        ),
+        other => other.into(),
+    })?;
+    Ok(connection)
+}
+
+/// Refuses unless a rotation in the project may use the connection: 404 if there is none, 403 without the
+/// right to connect, 400 if it belongs to another project (rotation contract, section 5.5).
+pub async fn require_usable(
+    app: &App,
+    caller: &Caller,
+    project: ProjectId,
+    id: ConnectionId,
+) -> Result<(), ApiError> {
+    let connection = find_to(app, caller, id, Action::Connect).await?;
+    match connection.project {
+        Some(own) if own.id != project => Err(ApiError::bad_request(format!(
+            "You cannot connect project App Connection with ID \"{id}\" from project with ID \"{}\" to project \
+             with ID \"{project}\"",
+            own.id
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The credentials of a connection, opened for a call to AWS.
+pub fn open_credentials(app: &App, connection: &Connection) -> Result<ConnectionCredentials, ApiError> {
+    let sealed = &connection.credentials.sealed;
+    Ok(app
+        .vault()
+        .open_credentials(connection.id, sealed, external_id_of(connection))?)
+}
+
+/// The external id that the trust policy of a role has to demand: whose the connection is. So nobody can
+/// reach a role through a connection of another project.
+pub fn external_id_of(connection: &Connection) -> String {
+    external_id(
+        connection.organization,
+        connection.project.as_ref().map(|project| project.id),
+    )
+}
+
+fn external_id(organization: OrganizationId, project: Option<ProjectId>) -> String {
+    project.map_or_else(|| organization.to_string(), |project| project.to_string())
+}
+
+/// Asks AWS whom the credentials belong to, and seals them if it knows them.
+async fn check_and_seal(
+    app: &App,
+    id: ConnectionId,
+    credentials: ConnectionCredentials,
+    external_id: String,
+) -> Result<(ConnectionMethod, StoredCredentials), ApiError> {
+    let credentials = match credentials {
+        ConnectionCredentials::AssumeRole(mut role) => {
+            role.external_id = Some(external_id);
+            ConnectionCredentials::AssumeRole(role)
+        }
+        key @ ConnectionCredentials::AccessKey(_) => key,
+    };
+    let session = format!("keywheel-{}", app.new_id(RunId::new));
+    app.provider()
+        .caller(&credentials, &Region::default(), &session)
+        .await
+        .map_err(|failure| ApiError::bad_request(format!("Unable to validate connection: {failure}")))?;
+    let sealed = app.vault().seal_credentials(id, &credentials)?;
+    // Sealing the same credentials again gives other bytes, so the hash changes with each write.
+    let hash = hex::encode(digest::digest(&digest::SHA256, &sealed));
+    let (method, config) = match &credentials {
+        ConnectionCredentials::AccessKey(key) => (
+            ConnectionMethod::AccessKey,
+            serde_json::json!({"accessKeyId": key.access_key_id}),
+        ),
+        ConnectionCredentials::AssumeRole(role) => (
+            ConnectionMethod::AssumeRole,
+            serde_json::json!({"roleArn": role.role_arn}),
+        ),
+    };
+    Ok((
+        method,
+        StoredCredentials {
+            sealed,
+            hash,
+            config: config.to_string(),
+        },
+    ))
+}
+
+async fn find_to(
+    app: &App,
+    caller: &Caller,
+    id: ConnectionId,
+    action: Action,
+) -> Result<Connection, ApiError> {
+    let found = app.store().connection(id).await?;
+    let connection = found
+        .filter(|connection| connection.organization == caller.organization())
+        .ok_or_else(|| not_found(id))?;
+    require(
+        caller,
+        connection.project.as_ref().map(|project| project.id),
+        action,
+    )
+    .await?;
+    Ok(connection)
+}
+
+/// The right on a connection is asked for where the connection belongs.
+pub async fn require(caller: &Caller, project: Option<ProjectId>, action: Action) -> Result<(), ApiError> {
+    match project {
+        Some(project) => caller.require(project, action, Subject::AppConnections).await,
+        None => caller.require_in_organization(action, Subject::AppConnections),
+    }
+}
+
+fn not_found(id: ConnectionId) -> ApiError {
+    ApiError::not_found(format!("Could not find App Connection with ID {id}"))
+}
+
+fn name_taken(name: &Slug) -> ApiError {
+    ApiError::bad_request(format!(
+        "An App Connection with the name \"{name}\" already exists"
+    ))
+}
+
+fn taken_as(name: &Slug) -> impl Fn(StoreError) -> ApiError {
+    move |error| match error {
+        StoreError::Conflict(Conflict::ConnectionName) => name_taken(name),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Folders of an environment (platform contract, section 6.3).
+
+use keywheel_core::ids::{FolderId, ProjectId};
+use keywheel_core::names::{FolderName, SecretPath, Slug};
+use keywheel_store::environments::Environment;
+use keywheel_store::folders::{Folder, FolderUpdate, NewFolder};
+use keywheel_store::projects::Scope;
+use keywheel_store::{Conflict, StoreError};
+
+use super::environments::unknown_slug;
+use super::projects::{ProjectRef, find_id, refuse_rotations};
+use crate::app::App;
+use crate::auth::access::{Action, Subject};
+use crate::auth::caller::Caller;
+use crate::http::errors::ApiError;
+
+/// A place in a project, as requests name it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The project.
+    pub project: ProjectRef,
+    /// The slug of the environment; one that nothing can have is answered like an unknown one.
+    pub environment: Slug,
+    /// The folder.
+    pub path: SecretPath,
+}
+
+/// Makes a folder in the place, and the parents that are missing.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    name: &FolderName,
+    description: Option<String>,
+) -> Result<Folder, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    caller.require(project, Action::Create, Subject::Folders).await?;
+    let environment = environment(app, project, &place.environment).await?;
+    let path = SecretPath::parse(place.path.join(name).as_str())
+        .map_err(|fault| ApiError::bad_request(fault.message))?;
+    let folder = NewFolder {
+        environment: environment.id,
+        ids: path.segments().map(|_| app.new_id(FolderId::new)).collect(),
+        path,
+        description,
+        now: app.now(),
+    };
+    app.store()
+        .create_folder(&folder)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::FolderPath) => ApiError::bad_request(format!(
+                "Folder with name '{name}' already exists in path '{}'",
+                place.path
+            )),
+            other => other.into(),
+        })
+}
+
+/// The folders in a place: those directly in it, or all below it. A place that does not exist has none.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    recursive: bool,
+) -> Result<Vec<Folder>, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    caller.require(project, Action::Read, Subject::Folders).await?;
+    let found = app
+        .store()
+        .environment_by_slug(project, &place.environment)
+        .await?;
+    let environment = found.ok_or_else(|| {
+        ApiError::not_found(format!("Environment with slug '{}' not found", place.environment))
+    })?;
+    if recursive {
+        return Ok(app.store().folders_below(environment.id, &place.path).await?);
+    }
+    match app
+        .store()
+        .folder_at(project, &place.environment, &place.path)
+        .await?
+    {
+        Some(folder) => Ok(app.store().folders_in(folder.id).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A folder by its id.
+pub async fn get(app: &App, caller: &Caller, id: FolderId) -> Result<Folder, ApiError> {
+    let folder = app
+        .store()
+        .folder(id)
+        .await?
+        .ok_or_else(|| not_found(&id.to_string()))?;
+    caller
+        .require(folder.project, Action::Read, Subject::Folders)
+        .await?;
+    Ok(folder)
+}
+
+/// Renames or describes a folder.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id_or_name: &str,
+    update: FolderUpdate,
+) -> Result<Folder, ApiError> {
+    let folder = named(app, caller, place, id_or_name, Action::Edit).await?;
+    let after = app
+        .store()
+        .update_folder(folder.id, &update, app.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::FolderPath) => {
+                ApiError::bad_request("Folder with specified name already exists")
+            }
+            other => other.into(),
+        })?;
+    after.ok_or_else(|| not_found(id_or_name))
+}
+
+/// Deletes a folder: only an empty one unless `forced`, and never one that holds rotations.
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id_or_name: &str,
+    forced: bool,
+) -> Result<Folder, ApiError> {
+    let folder = named(app, caller, place, id_or_name, Action::Delete).await?;
+    if folder.parent.is_none() {
+        return Err(ApiError::bad_request(
+            "Cannot delete the root folder of an environment",
+        ));
+    }
+    refuse_rotations(app, Scope::Folder(folder.id), "folder").await?;
+    if !forced && !app.store().folder_is_empty(folder.id).await? {
+        return Err(ApiError::bad_request(format!(
+            "Cannot delete folder \"{}\" because it contains resources. Use forceDelete=true to delete it forcefully.",
+            folder.name()
+        )));
+    }
+    app.store().delete_folder(folder.id).await?;
+    Ok(folder)
+}
+
+/// The folder at a place; none if it does not exist. The right is the caller's to check.
+pub async fn at(app: &App, project: ProjectId, place: &Place) -> Result<Option<Folder>, ApiError> {
+    Ok(app
+        .store()
+        .folder_at(project, &place.environment, &place.path)
+        .await?)
+}
+
+/// The folder that a request means: a name in the place is tried before an id.
+async fn named(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id_or_name: &str,
+    action: Action,
+) -> Result<Folder, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    caller.require(project, action, Subject::Folders).await?;
+    let environment = environment(app, project, &place.environment).await?;
+    if let Ok(name) = FolderName::parse(id_or_name) {
+        let path = place.path.join(&name);
+        if let Some(folder) = app.store().folder_at(project, &place.environment, &path).await? {
+            return Ok(folder);
+        }
+    }
+    let found = match id_or_name.parse() {
+        Ok(id) => app.store().folder(id).await?,
+        Err(_) => None,
+    };
+    found
+        .filter(|folder| folder.environment == environment.id)
+        .ok_or_else(|| not_found(id_or_name))
+}
+
+async fn environment(app: &App, project: ProjectId, slug: &Slug) -> Result<Environment, ApiError> {
+    let found = app.store().environment_by_slug(project, slug).await?;
+    found.ok_or_else(|| unknown_slug(slug.as_str(), project))
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::not_found(format!("Folder with ID '{id}' not found"))
+}

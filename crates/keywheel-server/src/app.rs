@@ -1,0 +1,173 @@
+//! Every part of a running server, built once. Handlers, actions and the engine share it.
+
+use std::sync::Arc;
+
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{IdEntropy, TokenId};
+use keywheel_envelope::{Keyring, RootKey, Sealed};
+use keywheel_providers::IamUsers;
+use keywheel_store::{Store, setup::setting, tokens};
+
+use crate::actions::secrets::SecretCache;
+use crate::ambient::{Clock, Entropy};
+use crate::auth::caller::RoleCache;
+use crate::auth::token::TokenSigner;
+use crate::cache::Cache;
+use crate::config::{RootKeySource, Settings};
+use crate::engine::{Engine, EngineParts};
+use crate::vault::Vault;
+
+/// The name of this node in leases. One process has the database, so one name is enough.
+const NODE: &str = "single";
+
+/// What a server is made of.
+pub struct Parts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The root keys.
+    pub keyring: Arc<Keyring>,
+    /// AWS.
+    pub provider: Arc<dyn IamUsers>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// What was set.
+    pub settings: Arc<Settings>,
+}
+
+/// A handle to all of it; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    vault: Vault,
+    signer: TokenSigner,
+    callers: Cache<TokenId, Arc<tokens::Caller>>,
+    roles: RoleCache,
+    secrets: SecretCache,
+    engine: Engine,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn assemble(parts: Parts) -> anyhow::Result<Self> {
+        let signer = TokenSigner::new(&parts.keyring)?;
+        let vault = Vault::new(Arc::clone(&parts.keyring));
+        let engine = Engine::new(EngineParts {
+            store: Arc::clone(&parts.store),
+            provider: Arc::clone(&parts.provider),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+            vault: vault.clone(),
+            timings: parts.settings.timings,
+            runs_max: parts.settings.rotations_max,
+            calls_per_second: parts.settings.aws_calls_per_second,
+            node: NODE.to_owned(),
+        });
+        let (callers, roles, secrets) = (Cache::new(), Cache::new(), Cache::new());
+        Ok(Self(Arc::new(Inner {
+            parts,
+            vault,
+            signer,
+            callers,
+            roles,
+            secrets,
+            engine,
+        })))
+    }
+
+    /// Durable state.
+    pub fn store(&self) -> &dyn Store {
+        self.0.parts.store.as_ref()
+    }
+
+    /// AWS.
+    pub fn provider(&self) -> &dyn IamUsers {
+        self.0.parts.provider.as_ref()
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.parts.clock.as_ref()
+    }
+
+    /// Randomness.
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.0.parts.entropy.as_ref()
+    }
+
+    /// What was set.
+    pub fn settings(&self) -> &Settings {
+        &self.0.parts.settings
+    }
+
+    /// Seals and opens.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Signs and reads access tokens.
+    pub(crate) fn signer(&self) -> &TokenSigner {
+        &self.0.signer
+    }
+
+    /// Bearers of tokens.
+    pub(crate) fn callers(&self) -> &Cache<TokenId, Arc<tokens::Caller>> {
+        &self.0.callers
+    }
+
+    /// Roles of identities in projects.
+    pub(crate) fn roles(&self) -> &RoleCache {
+        &self.0.roles
+    }
+
+    /// Sealed secrets by where they are.
+    pub(crate) fn secrets(&self) -> &SecretCache {
+        &self.0.secrets
+    }
+
+    /// What rotates.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Moment {
+        self.clock().now()
+    }
+
+    /// A new id of any kind: `app.new_id(ProjectId::new)`.
+    pub fn new_id<T>(&self, make: impl FnOnce(Moment, &IdEntropy) -> T) -> T {
+        make(self.now(), &self.entropy().bytes())
+    }
+}
+
+/// Reads the root key, or makes it at the first start, and checks that it is the one of this database.
+pub async fn open_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::Result<Keyring> {
+    let root_key = read_root_key(source)?;
+    let keyring = Keyring::new(&root_key, &[])?;
+    let fresh = keyring.check_value()?.into_bytes();
+    let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
+    keyring.matches(&Sealed::from_bytes(kept)?)?;
+    Ok(keyring)
+}
+
+fn read_root_key(source: &RootKeySource) -> anyhow::Result<RootKey> {
+    use secrecy::ExposeSecret;
+    match source {
+        RootKeySource::Given(text) => Ok(RootKey::from_text(text.expose_secret())?),
+        RootKeySource::File(path) => Ok(RootKey::from_file(path)?),
+        RootKeySource::Made(path) if path.exists() => Ok(RootKey::from_file(path)?),
+        RootKeySource::Made(path) => {
+            let root_key = RootKey::generate()?;
+            root_key.write_new_file(path)?;
+            tracing::warn!(
+                path = %path.display(),
+                "a new root key was made: back this file up, apart from the database; without it no stored secret can be read"
+            );
+            Ok(root_key)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Who is calling, and what they may do.
+
+pub mod access;
+pub mod caller;
+pub mod login;
+pub mod password;
+pub mod token;

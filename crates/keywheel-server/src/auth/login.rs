@@ -1,0 +1,247 @@
+//! Universal auth: an identity logs in with a client id and a client secret, renews its token, revokes it.
+//!
+//! Order of the checks and texts: platform contract, section 6.1.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::{constant_time, digest};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{ClientId, ClientSecretId, TokenId};
+use keywheel_core::names::Slug;
+use keywheel_store::identities::Identity;
+use keywheel_store::tokens::Token;
+use keywheel_store::universal_auth::{ClientSecret, ClientSecretUse, UniversalAuth, UniversalAuthSettings};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::caller::require_trusted;
+use super::token::{Claims, TokenFault};
+use crate::app::App;
+use crate::http::errors::ApiError;
+
+/// Characters of a client secret that are kept in the clear, to find it by.
+pub const CLIENT_SECRET_PREFIX_CHARS: usize = 4;
+/// What is said where there is no end: clients count down to it, so it must be far away and not 0.
+const NO_END_SECS: i64 = 1_000_000_000;
+
+/// A login as it was asked for.
+pub struct Login {
+    /// The public half; none if the text was not an id, which is answered like an unknown one.
+    pub client_id: Option<ClientId>,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// The organization that the caller expects to get into.
+    pub organization: Option<String>,
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// A token and how long it lasts.
+pub struct Granted {
+    /// The JWT.
+    pub access_token: String,
+    /// Until it has to be renewed, in seconds.
+    pub expires_in: i64,
+    /// Until it cannot be renewed any more, in seconds from its making.
+    pub max_ttl: i64,
+    /// Whose it is.
+    pub identity: Identity,
+}
+
+/// Logs in.
+pub async fn log_in(app: &App, login: &Login) -> Result<Granted, ApiError> {
+    let now = app.now();
+    let found = match login.client_id {
+        Some(client_id) => app.store().login_by_client_id(client_id).await?,
+        None => None,
+    };
+    let (auth, identity) = found.ok_or_else(invalid_credentials)?;
+    require_trusted(&auth.settings.client_secret_trusted_ips, login.address)?;
+    if auth.settings.lockout_enabled && auth.locked_until.is_some_and(|until| until > now) {
+        return Err(locked());
+    }
+    let Some(secret) = matching_secret(app, &auth, &login.client_secret).await? else {
+        app.store().note_failed_login(auth.id, now).await?;
+        return Err(invalid_credentials());
+    };
+    refuse_spent(app, &secret, now).await?;
+    require_organization(app, login.organization.as_deref()).await?;
+
+    let token = token_of(app, &auth.settings, &identity, secret.id, now);
+    match app.store().use_client_secret(secret.id, &token, now).await? {
+        ClientSecretUse::Used => grant(app, &token, identity, now),
+        ClientSecretUse::LimitReached => Err(limit_reached()),
+        ClientSecretUse::Revoked => Err(invalid_credentials()),
+    }
+}
+
+/// Finds the client secret by its first characters and then by its hash, compared in constant time.
+async fn matching_secret(
+    app: &App,
+    auth: &UniversalAuth,
+    given: &SecretString,
+) -> Result<Option<ClientSecret>, ApiError> {
+    let given = given.expose_secret();
+    let prefix: String = given.chars().take(CLIENT_SECRET_PREFIX_CHARS).collect();
+    let hash = hash_client_secret(given);
+    let candidates = app.store().login_candidates(auth.id, &prefix).await?;
+    let matches = |secret: &ClientSecret| constant_time::verify_slices_are_equal(&secret.hash, &hash).is_ok();
+    Ok(candidates.into_iter().find(matches))
+}
+
+/// The hash of a client secret as it is stored. Secrets are random, so a slow hash would add nothing.
+pub fn hash_client_secret(secret: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, secret.as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
+/// Refuses a secret whose time or number of uses is over, and revokes it.
+async fn refuse_spent(app: &App, secret: &ClientSecret, now: Moment) -> Result<(), ApiError> {
+    let refusal = if secret.ttl > 0 && secret.created_at + Millis::from_secs(secret.ttl) <= now {
+        ApiError::unauthorized("Access denied due to expired client secret")
+    } else if secret.uses_limit > 0 && secret.uses >= secret.uses_limit {
+        limit_reached()
+    } else {
+        return Ok(());
+    };
+    app.store().revoke_client_secret(secret.id, now).await?;
+    Err(refusal)
+}
+
+async fn require_organization(app: &App, slug: Option<&str>) -> Result<(), ApiError> {
+    let Some(slug) = slug else { return Ok(()) };
+    let organization = app.store().organization().await?;
+    if organization.is_some_and(|own| own.slug == Slug::from_stored(slug.to_owned())) {
+        return Ok(());
+    }
+    Err(ApiError::not_found(format!(
+        "Organization with slug '{slug}' not found"
+    )))
+}
+
+fn token_of(
+    app: &App,
+    settings: &UniversalAuthSettings,
+    identity: &Identity,
+    client_secret: ClientSecretId,
+    now: Moment,
+) -> Token {
+    let mut token = Token {
+        id: app.new_id(TokenId::new),
+        identity: identity.id,
+        client_secret: Some(client_secret),
+        ttl: settings.access_token_ttl,
+        max_ttl: settings.access_token_max_ttl,
+        period: settings.access_token_period,
+        expires_at: None,
+        uses: 0,
+        uses_limit: settings.access_token_uses_limit,
+        revoked: false,
+        created_at: now,
+        renewed_at: None,
+    };
+    token.expires_at = Some(now + lasts(app, &token, now));
+    token
+}
+
+/// How long a token lasts from now on: its period or its TTL, but no longer than its maximum age and the
+/// server's ceiling allow. 0 means that the token itself sets no limit.
+fn lasts(app: &App, token: &Token, now: Moment) -> Millis {
+    let ceiling = app.settings().token_ttl_max;
+    if token.period > 0 {
+        return Millis::from_secs(token.period).min(ceiling);
+    }
+    let limited = |secs: i64| {
+        if secs > 0 {
+            Millis::from_secs(secs)
+        } else {
+            ceiling
+        }
+    };
+    let rest_of_max = if token.max_ttl > 0 {
+        token.created_at + Millis::from_secs(token.max_ttl) - now
+    } else {
+        ceiling
+    };
+    limited(token.ttl).min(rest_of_max).min(ceiling)
+}
+
+fn grant(app: &App, token: &Token, identity: Identity, now: Moment) -> Result<Granted, ApiError> {
+    let lasts = lasts(app, token, now);
+    let claims = Claims::of(token, &identity, now, now + lasts);
+    let endless = token.period > 0 || token.max_ttl == 0;
+    Ok(Granted {
+        access_token: app.signer().sign(&claims)?,
+        expires_in: lasts.get() / 1_000,
+        max_ttl: if endless { NO_END_SECS } else { token.max_ttl },
+        identity,
+    })
+}
+
+/// Gives a token more time.
+pub async fn renew(app: &App, access_token: &str) -> Result<Granted, ApiError> {
+    let now = app.now();
+    let claims = app
+        .signer()
+        .read(access_token, now)
+        .map_err(|fault| match fault {
+            TokenFault::OtherKind => ApiError::bad_request("Only identity access tokens can be renewed"),
+            other => other.into(),
+        })?;
+    let found = app.store().caller(claims.identity_access_token_id).await?;
+    let bearer = found.ok_or_else(no_token)?;
+    let token = bearer.token;
+    if token.revoked {
+        return Err(ApiError::unauthorized("Cannot renew: token has been revoked"));
+    }
+    if bearer.client_secret_revoked {
+        return Err(ApiError::unauthorized(
+            "Cannot renew: client secret has been revoked",
+        ));
+    }
+    if token.uses_limit > 0 && token.uses >= token.uses_limit {
+        return Err(ApiError::unauthorized(
+            "Unable to renew because access token number of uses limit reached",
+        ));
+    }
+    if token.expires_at.is_some_and(|end| end <= now) {
+        return Err(ApiError::unauthorized(
+            "Failed to renew MI access token due to TTL expiration",
+        ));
+    }
+    let lasts = lasts(app, &token, now);
+    if lasts < Millis::from_secs(1) {
+        return Err(ApiError::unauthorized(
+            "Failed to renew MI access token due to Max TTL expiration",
+        ));
+    }
+    if !app.store().renew_token(token.id, Some(now + lasts), now).await? {
+        return Err(ApiError::unauthorized("Cannot renew: token has been revoked"));
+    }
+    grant(app, &token, bearer.identity, now)
+}
+
+/// Ends a token at once. A token that was revoked before stays revoked, which is a success.
+pub async fn revoke(app: &App, access_token: &str) -> Result<(), ApiError> {
+    let claims = app.signer().read(access_token, app.now())?;
+    if app.store().revoke_token(claims.identity_access_token_id).await? {
+        return Ok(());
+    }
+    Err(no_token())
+}
+
+fn no_token() -> ApiError {
+    ApiError::unauthorized("No identity access token found")
+}
+
+fn invalid_credentials() -> ApiError {
+    ApiError::unauthorized("Invalid credentials")
+}
+
+fn locked() -> ApiError {
+    ApiError::unauthorized("This identity auth method is temporarily locked, please try again later")
+}
+
+fn limit_reached() -> ApiError {
+    ApiError::unauthorized("Access denied due to client secret usage limit reached")
+}

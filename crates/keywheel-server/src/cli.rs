@@ -1,0 +1,177 @@
+//! The commands of the binary. Flags are made from the names and comments in `config.default.toml`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use crate::config::{CONFIG_VARIABLE, Settings, Sources, settings_in_default_file};
+use crate::start;
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    match dispatch(&command().get_matches()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            last_words(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the log may not have been started")]
+fn last_words(fault: &anyhow::Error) {
+    eprintln!("keywheel: {fault:#}");
+}
+
+fn command() -> Command {
+    let server = Command::new("server")
+        .about("Runs the server. Every setting is explained in config.default.toml")
+        .args(settings_arguments());
+    Command::new("keywheel")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Rotates the access keys of AWS IAM users")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(server)
+        .subcommands(trial_commands())
+}
+
+/// The commands for trying out.
+#[cfg(feature = "dev")]
+fn trial_commands() -> Vec<Command> {
+    let credentials = Arg::new("credentials-file")
+        .long("credentials-file")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Where to write what was made, as JSON");
+    let sandbox = Arg::new("sandbox-listen")
+        .long("sandbox-listen")
+        .value_name("ADDRESS")
+        .value_parser(value_parser!(std::net::SocketAddr))
+        .help("Where the AWS sandbox listens [default: 127.0.0.1:8081, or a free port if that is taken]");
+    let listen = Arg::new("sandbox-address")
+        .long("listen")
+        .value_name("ADDRESS")
+        .default_value("127.0.0.1:8081")
+        .value_parser(value_parser!(std::net::SocketAddr))
+        .help("Where to listen: a loopback address");
+    let state = Arg::new("state-file")
+        .long("state-file")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Keeps the account from one start to the next");
+    vec![
+        Command::new("dev")
+            .about("Runs a server with an AWS sandbox, a project and a rotation to try out")
+            .args(settings_arguments())
+            .args([credentials, sandbox]),
+        Command::new("sandbox")
+            .about("Runs the AWS sandbox alone: IAM and STS for the real AWS SDK")
+            .args([listen, state]),
+    ]
+}
+
+#[cfg(not(feature = "dev"))]
+fn trial_commands() -> Vec<Command> {
+    Vec::new()
+}
+
+#[cfg(feature = "dev")]
+fn dev_options(matches: &ArgMatches) -> anyhow::Result<crate::dev::DevOptions> {
+    Ok(crate::dev::DevOptions {
+        sources: sources_from(matches)?,
+        credentials_file: matches.get_one("credentials-file").cloned(),
+        sandbox_listen: matches.get_one("sandbox-listen").copied(),
+    })
+}
+
+/// Runs the sandbox until the process is told to stop.
+#[cfg(feature = "dev")]
+#[expect(clippy::print_stdout, reason = "says where to find it")]
+async fn sandbox(matches: &ArgMatches) -> anyhow::Result<()> {
+    let mut options = keywheel_sandbox::Options {
+        state_file: matches.get_one("state-file").cloned(),
+        ..keywheel_sandbox::Options::default()
+    };
+    if let Some(listen) = matches.get_one("sandbox-address") {
+        options.listen = *listen;
+    }
+    let stop = start::stop_on_signals()?;
+    let sandbox = keywheel_sandbox::Sandbox::start(options).await?;
+    let key = sandbox.root_key();
+    println!("AWS sandbox (IAM and STS) at {}", sandbox.url());
+    println!("export AWS_ENDPOINT_URL={}", sandbox.url());
+    println!(
+        "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+        key.access_key_id, key.secret_access_key
+    );
+    sandbox.run_until(stop.cancelled()).await;
+    Ok(())
+}
+
+fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand() {
+        Some(("server", matches)) => runtime()?.block_on(start::server(settings_from(matches)?)),
+        #[cfg(feature = "dev")]
+        Some(("dev", matches)) => runtime()?.block_on(crate::dev::run(dev_options(matches)?)),
+        #[cfg(feature = "dev")]
+        Some(("sandbox", matches)) => runtime()?.block_on(sandbox(matches)),
+        _ => anyhow::bail!("no such command; see keywheel --help"),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")
+}
+
+/// `--config` and one flag per setting.
+pub fn settings_arguments() -> Vec<Arg> {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .env(CONFIG_VARIABLE)
+        .help("TOML file with settings");
+    let flags = settings_in_default_file()
+        .into_iter()
+        .filter(|setting| setting.has_flag)
+        .map(|setting| {
+            Arg::new(setting.key)
+                .long(setting.flag())
+                .value_name("VALUE")
+                .help(setting.help)
+        });
+    std::iter::once(config).chain(flags).collect()
+}
+
+/// Gathers what flags, variables and file say, without a check.
+pub fn sources_from(matches: &ArgMatches) -> anyhow::Result<Sources> {
+    let file = match matches.get_one::<PathBuf>("config") {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+            Some((path.clone(), text))
+        }
+    };
+    let flags = settings_in_default_file()
+        .into_iter()
+        .filter(|setting| setting.has_flag)
+        .filter_map(|setting| Some((setting.key, matches.get_one::<String>(setting.key)?.clone())))
+        .collect();
+    Ok(Sources {
+        file,
+        variables: Sources::keep_variables(std::env::vars_os()),
+        flags,
+    })
+}
+
+/// The checked settings.
+pub fn settings_from(matches: &ArgMatches) -> anyhow::Result<Settings> {
+    Ok(Settings::from_sources(&sources_from(matches)?)?)
+}

@@ -1,0 +1,24 @@
+//! The API: routes, request data, answers, refusals. Handlers are thin; what they do is in
+//! [`crate::actions`]. One file per noun, with its bodies and answers in `json.rs` below it.
+
+pub mod answer;
+mod app_connections;
+mod auth;
+mod bootstrap;
+pub mod edge;
+mod environments;
+pub mod errors;
+mod etag;
+pub mod extract;
+pub mod fields;
+mod folders;
+mod identities;
+pub mod listen;
+mod memberships;
+pub mod place;
+mod projects;
+pub mod router;
+mod secret_rotations;
+mod secrets;
+mod status;
+mod universal_auth;

@@ -1,0 +1,294 @@
+//! Bodies and answers of app connections.
+
+use keywheel_core::aws::{AccessKeyId, Arn};
+use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
+use keywheel_core::issues::IssueCode;
+use keywheel_core::names::{Slug, Title};
+use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
+use keywheel_store::connections::{Connection, ConnectionMethod};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::actions::connections::{CreateConnection, UpdateConnection};
+use crate::http::answer::Time;
+use crate::http::errors::ApiError;
+use crate::http::extract::{Body, Params, Query};
+use crate::http::fields::{Change, Field, Fields, Read, Taken, refusal};
+use crate::http::projects::patch;
+
+/// Longest description, in characters (contract).
+const DESCRIPTION_CHARS_MAX: i64 = 256;
+/// Longest of the texts that AWS gives, in characters: role ARNs have 2048 at most, keys and addresses less.
+const AWS_TEXT_CHARS_MAX: i64 = 2_048;
+/// What the contract knows and Keywheel has not: accepted as long as it is not asked for.
+const NOT_SUPPORTED: [&str; 5] = [
+    "gatewayId",
+    "gatewayPoolId",
+    "isPlatformManagedCredentials",
+    "isAutoRotationEnabled",
+    "rotation",
+];
+/// The only app.
+const AWS: &str = "aws";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct InConnection {
+    pub(super) app_connection: ConnectionJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct InConnections {
+    pub(super) app_connections: Vec<ConnectionJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct InAvailable {
+    pub(super) app_connections: Vec<AvailableJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct ConnectionJson {
+    id: ConnectionId,
+    name: Slug,
+    description: Option<String>,
+    version: i64,
+    org_id: OrganizationId,
+    project_id: Option<ProjectId>,
+    app: &'static str,
+    method: &'static str,
+    credentials: Value,
+    credentials_hash: String,
+    created_at: Time,
+    updated_at: Time,
+    is_platform_managed_credentials: bool,
+    gateway_id: (),
+    gateway_pool_id: (),
+    project: Option<ProjectBrief>,
+}
+
+#[derive(Serialize)]
+struct ProjectBrief {
+    id: ProjectId,
+    name: Title,
+    slug: Slug,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct AvailableJson {
+    app: &'static str,
+    name: Slug,
+    id: ConnectionId,
+    project_id: Option<ProjectId>,
+    org_id: OrganizationId,
+}
+
+impl From<&Connection> for ConnectionJson {
+    fn from(connection: &Connection) -> Self {
+        let project = connection.project.as_ref();
+        Self {
+            id: connection.id,
+            name: connection.name.clone(),
+            description: connection.description.clone(),
+            version: connection.version,
+            org_id: connection.organization,
+            project_id: project.map(|project| project.id),
+            app: AWS,
+            method: connection.method.as_str(),
+            credentials: serde_json::from_str(&connection.credentials.config).unwrap_or_default(),
+            credentials_hash: connection.credentials.hash.clone(),
+            created_at: Time(connection.created_at),
+            updated_at: Time(connection.updated_at),
+            is_platform_managed_credentials: false,
+            gateway_id: (),
+            gateway_pool_id: (),
+            project: project.map(|project| ProjectBrief {
+                id: project.id,
+                name: project.name.clone(),
+                slug: project.slug.clone(),
+                r#type: "secret-manager",
+            }),
+        }
+    }
+}
+
+impl From<&Connection> for AvailableJson {
+    fn from(connection: &Connection) -> Self {
+        Self {
+            app: AWS,
+            name: connection.name.clone(),
+            id: connection.id,
+            project_id: connection.project.as_ref().map(|project| project.id),
+            org_id: connection.organization,
+        }
+    }
+}
+
+/// The project in the query; none means the whole organization.
+pub(super) fn project(query: &Query) -> Result<Option<ProjectId>, ApiError> {
+    let mut fields = query.fields();
+    let project = fields.optional("projectId", Field::id);
+    fields.finish(|| project)
+}
+
+/// The name in the path.
+pub(super) fn name_in_path(params: &Params) -> Result<Slug, ApiError> {
+    let mut fields = params.fields();
+    let name = fields.required("name", |field| field.parsed(|text| Slug::parse("name", text)));
+    fields.finish(|| name)
+}
+
+/// What a create sends.
+pub(super) fn create(body: &Body) -> Result<CreateConnection, ApiError> {
+    let mut fields = body.fields();
+    let name = fields.required("name", |field| field.parsed(|text| Slug::parse("name", text)));
+    let description = fields.optional("description", |field| {
+        field.text_within(0..=DESCRIPTION_CHARS_MAX)
+    });
+    let project = fields.optional("projectId", Field::id);
+    let method = fields.required("method", method);
+    let credentials = match method {
+        Ok(method) => fields.required("credentials", |field| credentials(method, field)),
+        Err(noted) => Err(noted),
+    };
+    let supported = only_supported(&mut fields);
+    fields.finish(|| {
+        supported?;
+        Ok(CreateConnection {
+            name: name?,
+            description: description?,
+            project: project?,
+            credentials: credentials?,
+        })
+    })
+}
+
+/// What an update sends, but for the credentials, whose shape depends on the connection.
+pub(super) struct GivenUpdate {
+    name: Option<Slug>,
+    description: Change<String>,
+    has_credentials: bool,
+}
+
+/// What an update sends. `method` and `projectId` are sent by clients and cannot change: they are ignored.
+pub(super) fn update(body: &Body) -> Result<GivenUpdate, ApiError> {
+    let mut fields = body.fields();
+    let name = fields.optional("name", |field| field.parsed(|text| Slug::parse("name", text)));
+    let description = fields.change("description", |field| {
+        field.text_within(0..=DESCRIPTION_CHARS_MAX)
+    });
+    let supported = only_supported(&mut fields);
+    let has_credentials = fields.has("credentials");
+    fields.finish(|| {
+        supported?;
+        Ok(GivenUpdate {
+            name: name?,
+            description: description?,
+            has_credentials,
+        })
+    })
+}
+
+impl GivenUpdate {
+    /// The update of a connection with this method.
+    pub(super) fn for_method(
+        self,
+        method: ConnectionMethod,
+        body: &Body,
+    ) -> Result<UpdateConnection, ApiError> {
+        let credentials = if self.has_credentials {
+            let mut fields = body.fields();
+            let given = fields.required("credentials", |field| credentials(method, field));
+            Some(fields.finish(|| given).map_err(|_| wrong_shape(method))?)
+        } else {
+            None
+        };
+        Ok(UpdateConnection {
+            name: self.name,
+            description: patch(self.description),
+            credentials,
+        })
+    }
+}
+
+fn wrong_shape(method: ConnectionMethod) -> ApiError {
+    let method = method.as_str();
+    ApiError::bad_request(format!(
+        "Invalid credential format for AWS Connection with method {method}"
+    ))
+}
+
+fn method(field: Field<'_>) -> Read<ConnectionMethod> {
+    let words =
+        [ConnectionMethod::AssumeRole, ConnectionMethod::AccessKey].map(|method| (method.as_str(), method));
+    field.one_of(&words)
+}
+
+fn credentials(method: ConnectionMethod, field: Field<'_>) -> Read<ConnectionCredentials> {
+    field.object(|fields| match method {
+        ConnectionMethod::AccessKey => {
+            let id = fields.required("accessKeyId", |field| field.text_within(1..=AWS_TEXT_CHARS_MAX));
+            let secret = fields.required("secretAccessKey", |field| {
+                field.text_within(1..=AWS_TEXT_CHARS_MAX)
+            });
+            let (id, secret) = (id?, SecretString::from(secret?));
+            let access_key_id = AccessKeyId::from_trusted(id);
+            Ok(ConnectionCredentials::AccessKey(AccessKey {
+                access_key_id,
+                secret_access_key: secret,
+            }))
+        }
+        ConnectionMethod::AssumeRole => {
+            let role_arn = fields.required("roleArn", role_arn);
+            let sts_endpoint = fields.optional("stsEndpoint", https_address);
+            let (role_arn, sts_endpoint) = (role_arn?, sts_endpoint?);
+            Ok(ConnectionCredentials::AssumeRole(Role {
+                role_arn,
+                external_id: None,
+                sts_endpoint,
+            }))
+        }
+    })
+}
+
+fn role_arn(field: Field<'_>) -> Read<Arn> {
+    let text = field.text_within(1..=AWS_TEXT_CHARS_MAX)?;
+    let arn = Arn::from_trusted(text.clone());
+    let is_role = text
+        .split(':')
+        .nth(5)
+        .is_some_and(|resource| resource.starts_with("role/"));
+    if !text.starts_with("arn:") || !is_role || arn.account().is_none() {
+        let message = "Expected the ARN of a role, such as arn:aws:iam::123456789012:role/keywheel";
+        return Err(refusal(IssueCode::InvalidString { validation: "regex" }, message));
+    }
+    Ok(arn)
+}
+
+fn https_address(field: Field<'_>) -> Read<String> {
+    let text = field.text_within(1..=AWS_TEXT_CHARS_MAX)?;
+    let parsed = text.parse::<axum::http::Uri>().ok();
+    if parsed.is_none_or(|uri| uri.scheme_str() != Some("https") || uri.host().is_none()) {
+        let message = "Expected an address that starts with https://";
+        return Err(refusal(IssueCode::InvalidString { validation: "url" }, message));
+    }
+    Ok(text)
+}
+
+/// Refuses what Keywheel has not, if it is asked for: `null`, `false` and `""` ask for nothing.
+fn only_supported(fields: &mut Fields<'_>) -> Taken<()> {
+    let mut outcome = Ok(());
+    for key in NOT_SUPPORTED {
+        let asked = fields.optional(key, |field| Ok(!field.is_blank()));
+        if asked.is_ok_and(|asked| asked == Some(true)) {
+            outcome = Err(fields.refuse(key, format!("{key} is not supported")));
+        }
+    }
+    outcome
+}

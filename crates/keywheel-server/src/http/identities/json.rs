@@ -1,0 +1,213 @@
+//! Bodies and answers of identities.
+
+use keywheel_core::ids::{IdentityId, OrganizationId};
+use keywheel_core::names::{Slug, Title};
+use keywheel_store::identities::{Identity, IdentityMetadata, Page, PageRequest};
+use keywheel_store::setup::Organization;
+use serde::Serialize;
+
+use crate::actions::identities::{CreateIdentity, KeyAndValue, UpdateIdentity};
+use crate::auth::access::OrganizationRole;
+use crate::http::answer::Time;
+use crate::http::errors::ApiError;
+use crate::http::extract::Body;
+use crate::http::fields::{Field, Fields, Read};
+use crate::http::place;
+
+/// Longest name, key or value, in characters. The contract has no bound.
+const TEXT_CHARS_MAX: i64 = 255;
+/// Most keys and values at one identity.
+const METADATA_MAX: usize = 50;
+/// Lines of a list: what is given without asking, and the most (contract).
+const PAGE_DEFAULT: u32 = 50;
+const PAGE_MAX: u32 = 100;
+
+#[derive(Serialize)]
+pub(in crate::http) struct OrganizationJson {
+    id: OrganizationId,
+    name: Title,
+    slug: Slug,
+}
+
+impl From<Organization> for OrganizationJson {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id,
+            name: organization.name,
+            slug: organization.slug,
+        }
+    }
+}
+
+/// The words of the auth methods that an identity has.
+pub(in crate::http) type AuthMethodsJson = Vec<&'static str>;
+
+#[derive(Serialize)]
+pub(in crate::http) struct InIdentity {
+    pub(super) identity: IdentityJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct IdentityJson {
+    id: IdentityId,
+    name: String,
+    auth_method: Option<&'static str>,
+    org_id: OrganizationId,
+    project_id: (),
+    created_at: Time,
+    updated_at: Time,
+    has_delete_protection: bool,
+    auth_methods: AuthMethodsJson,
+    metadata: Vec<IdentityMetadata>,
+}
+
+fn words(identity: &Identity) -> AuthMethodsJson {
+    identity
+        .auth_methods
+        .iter()
+        .map(|method| method.as_str())
+        .collect()
+}
+
+impl From<Identity> for IdentityJson {
+    fn from(identity: Identity) -> Self {
+        let auth_methods = words(&identity);
+        Self {
+            id: identity.id,
+            name: identity.name,
+            auth_method: auth_methods.first().copied(),
+            org_id: identity.organization,
+            project_id: (),
+            created_at: Time(identity.created_at),
+            updated_at: Time(identity.updated_at),
+            has_delete_protection: identity.delete_protection,
+            auth_methods,
+            metadata: identity.metadata,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(in crate::http) struct InDetailed {
+    pub(super) identity: DetailedJson,
+}
+
+/// An identity and its place in the organization, nested as clients decode it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct DetailedJson {
+    id: IdentityId,
+    role: Slug,
+    role_id: (),
+    org_id: OrganizationId,
+    identity_id: IdentityId,
+    created_at: Time,
+    updated_at: Time,
+    metadata: Vec<IdentityMetadata>,
+    custom_role: (),
+    identity: InnerJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InnerJson {
+    id: IdentityId,
+    name: String,
+    org_id: OrganizationId,
+    has_delete_protection: bool,
+    auth_methods: AuthMethodsJson,
+    active_lockout_auth_methods: [(); 0],
+}
+
+impl From<Identity> for DetailedJson {
+    fn from(identity: Identity) -> Self {
+        let auth_methods = words(&identity);
+        Self {
+            id: identity.id,
+            role: identity.role,
+            role_id: (),
+            org_id: identity.organization,
+            identity_id: identity.id,
+            created_at: Time(identity.created_at),
+            updated_at: Time(identity.updated_at),
+            metadata: identity.metadata,
+            custom_role: (),
+            identity: InnerJson {
+                id: identity.id,
+                name: identity.name,
+                org_id: identity.organization,
+                has_delete_protection: identity.delete_protection,
+                auth_methods,
+                active_lockout_auth_methods: [],
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct ListJson {
+    identities: Vec<DetailedJson>,
+    total_count: i64,
+}
+
+impl From<Page<Identity>> for ListJson {
+    fn from(page: Page<Identity>) -> Self {
+        Self {
+            identities: page.rows.into_iter().map(DetailedJson::from).collect(),
+            total_count: page.total,
+        }
+    }
+}
+
+/// What a create sends. The organization is the caller's; another one cannot be named.
+pub(super) fn create(body: &Body) -> Result<CreateIdentity, ApiError> {
+    let mut fields = body.fields();
+    let name = fields.required("name", |field| field.text_within(1..=TEXT_CHARS_MAX));
+    let role = fields.optional("role", |field| field.one_of(&OrganizationRole::WORDS));
+    let metadata = fields.optional("metadata", metadata);
+    let delete_protection = fields.optional("hasDeleteProtection", Field::boolean);
+    fields.finish(|| {
+        Ok(CreateIdentity {
+            name: name?,
+            role: role?.unwrap_or(OrganizationRole::NoAccess),
+            metadata: metadata?.unwrap_or_default(),
+            delete_protection: delete_protection?.unwrap_or(false),
+        })
+    })
+}
+
+/// What an update sends.
+pub(super) fn update(body: &Body) -> Result<UpdateIdentity, ApiError> {
+    let mut fields = body.fields();
+    let name = fields.optional("name", |field| field.text_within(1..=TEXT_CHARS_MAX));
+    let role = fields.optional("role", |field| field.one_of(&OrganizationRole::WORDS));
+    let metadata = fields.optional("metadata", metadata);
+    let delete_protection = fields.optional("hasDeleteProtection", Field::boolean);
+    fields.finish(|| {
+        Ok(UpdateIdentity {
+            name: name?,
+            role: role?,
+            metadata: metadata?,
+            delete_protection: delete_protection?,
+        })
+    })
+}
+
+/// What a list asks for: a part of the name, and which page.
+pub(super) fn search(mut fields: Fields<'_>) -> Result<(String, PageRequest), ApiError> {
+    let search = fields.optional("search", |field| field.text_within(0..=TEXT_CHARS_MAX));
+    let page = place::page(&mut fields, PAGE_DEFAULT, PAGE_MAX);
+    fields.finish(|| Ok((search?.unwrap_or_default(), page?)))
+}
+
+fn metadata(field: Field<'_>) -> Read<Vec<KeyAndValue>> {
+    field.list(METADATA_MAX, |field| {
+        field.object(|entry| {
+            let key = entry.required("key", |field| field.text_within(1..=TEXT_CHARS_MAX));
+            let value = entry.required("value", |field| field.text_within(1..=TEXT_CHARS_MAX));
+            Ok((key?, value?))
+        })
+    })
+}

@@ -1,0 +1,31 @@
+//! The server of Keywheel: adapters around the rules in `keywheel-core`, and their wiring.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | settings: from files, variables and flags to checked values |
+//! | [`ambient`] | time and randomness, the only place that asks the system for them |
+//! | [`app`] | every part of a running server, built once |
+//! | [`vault`] | which sealed bytes belong where |
+//! | [`auth`] | who is calling, and what they may do |
+//! | [`actions`] | what can be asked of the system, one file per noun |
+//! | [`engine`] | rotations under way: driver, leases, schedule |
+//! | [`http`] | the API: routes, request data, answers, refusals |
+//! | [`observe`] | the log |
+//! | [`start`] | from settings to a running server, and to its end |
+//! | [`cli`] | the commands of the binary |
+
+pub mod actions;
+pub mod ambient;
+pub mod app;
+pub mod auth;
+pub mod cache;
+pub mod cli;
+pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
+pub mod engine;
+pub mod http;
+pub mod net;
+pub mod observe;
+pub mod start;
+pub mod vault;

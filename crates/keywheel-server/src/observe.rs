@@ -1,0 +1,3 @@
+//! Seeing what happens.
+
+pub mod logging;

@@ -1,0 +1,216 @@
+//! Which sealed bytes belong where: the only place that names the bindings of the envelope.
+//!
+//! Sealed bytes open only in the row and field that they were sealed for; so a value that is copied to
+//! another row of the database is refused instead of shown.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use keywheel_core::aws::{AccessKeyId, Arn};
+use keywheel_core::ids::{ConnectionId, SecretId, SecretVersionId};
+use keywheel_envelope::{Binding, DataKey, Error, Keyring, Sealed};
+use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// Seals what is stored and opens what was stored.
+#[derive(Clone, Debug)]
+pub struct Vault(Arc<Keyring>);
+
+/// The credentials of a connection as they are sealed. Borrowed while they are written, so
+/// that no plain copy stays behind.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+enum StoredCredentials<'a> {
+    AccessKey {
+        access_key_id: AccessKeyId,
+        secret_access_key: Cow<'a, str>,
+    },
+    AssumeRole {
+        role_arn: Arn,
+        sts_endpoint: Option<String>,
+    },
+}
+
+impl Vault {
+    /// A vault that is opened by these root keys.
+    pub fn new(keyring: Arc<Keyring>) -> Self {
+        Self(keyring)
+    }
+
+    /// The root keys, for what is not sealed but derived.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.0
+    }
+
+    /// Seals the value of one version of a secret.
+    pub fn seal_secret_value(&self, version: SecretVersionId, value: &str) -> Result<Vec<u8>, Error> {
+        self.seal("secret_versions", &version.to_string(), "value", value.as_bytes())
+    }
+
+    /// Opens the value of one version of a secret.
+    pub fn open_secret_value(&self, version: SecretVersionId, sealed: &[u8]) -> Result<SecretString, Error> {
+        self.open("secret_versions", &version.to_string(), "value", sealed)
+    }
+
+    /// Seals the comment of a secret.
+    pub fn seal_comment(&self, secret: SecretId, comment: &str) -> Result<Vec<u8>, Error> {
+        self.seal("secrets", &secret.to_string(), "comment", comment.as_bytes())
+    }
+
+    /// Opens the comment of a secret.
+    pub fn open_comment(&self, secret: SecretId, sealed: &[u8]) -> Result<SecretString, Error> {
+        self.open("secrets", &secret.to_string(), "comment", sealed)
+    }
+
+    /// Seals the credentials of a connection. Its external id is not part of them: it follows from whose the
+    /// connection is.
+    pub fn seal_credentials(
+        &self,
+        id: ConnectionId,
+        credentials: &ConnectionCredentials,
+    ) -> Result<Vec<u8>, Error> {
+        let stored = match credentials {
+            ConnectionCredentials::AccessKey(key) => StoredCredentials::AccessKey {
+                access_key_id: key.access_key_id.clone(),
+                secret_access_key: key.secret_access_key.expose_secret().into(),
+            },
+            ConnectionCredentials::AssumeRole(role) => StoredCredentials::AssumeRole {
+                role_arn: role.role_arn.clone(),
+                sts_endpoint: role.sts_endpoint.clone(),
+            },
+        };
+        let plain = Zeroizing::new(serde_json::to_vec(&stored).map_err(|_| Error::NotText)?);
+        self.seal("connections", &id.to_string(), "credentials", &plain)
+    }
+
+    /// Opens the credentials of a connection and gives them their external id.
+    pub fn open_credentials(
+        &self,
+        id: ConnectionId,
+        sealed: &[u8],
+        external_id: String,
+    ) -> Result<ConnectionCredentials, Error> {
+        let plain = self.open("connections", &id.to_string(), "credentials", sealed)?;
+        let stored = serde_json::from_str(plain.expose_secret()).map_err(|_| Error::NotText)?;
+        Ok(match stored {
+            StoredCredentials::AccessKey {
+                access_key_id,
+                secret_access_key,
+            } => {
+                let secret_access_key = SecretString::from(secret_access_key.into_owned());
+                ConnectionCredentials::AccessKey(AccessKey {
+                    access_key_id,
+                    secret_access_key,
+                })
+            }
+            StoredCredentials::AssumeRole {
+                role_arn,
+                sts_endpoint,
+            } => ConnectionCredentials::AssumeRole(Role {
+                role_arn,
+                external_id: Some(external_id),
+                sts_endpoint,
+            }),
+        })
+    }
+
+    /// A key for one value that is sealed later. Everything that can fail has happened when it is there.
+    pub fn data_key(&self) -> Result<DataKey, Error> {
+        self.0.data_key()
+    }
+
+    /// Seals the secret of an access key for the ledger.
+    pub fn seal_access_key(
+        &self,
+        data_key: DataKey,
+        id: &AccessKeyId,
+        secret: &SecretString,
+    ) -> Result<Vec<u8>, Error> {
+        let sealed = data_key.seal(&access_key_place(id), secret.expose_secret().as_bytes())?;
+        Ok(sealed.into_bytes())
+    }
+
+    /// Opens the secret of an access key in the ledger.
+    pub fn open_access_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
+        let sealed = Sealed::from_bytes(sealed.to_vec())?;
+        keywheel_envelope::open_text(&self.0, &access_key_place(id), &sealed)
+    }
+
+    fn seal(
+        &self,
+        table: &'static str,
+        row: &str,
+        field: &'static str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        keywheel_envelope::seal(&self.0, &Binding { table, row, field }, plain).map(Sealed::into_bytes)
+    }
+
+    fn open(
+        &self,
+        table: &'static str,
+        row: &str,
+        field: &'static str,
+        sealed: &[u8],
+    ) -> Result<SecretString, Error> {
+        let sealed = Sealed::from_bytes(sealed.to_vec())?;
+        keywheel_envelope::open_text(&self.0, &Binding { table, row, field }, &sealed)
+    }
+}
+
+/// Where the secret of an access key is kept. The id is AWS's, and no other key has it.
+fn access_key_place(id: &AccessKeyId) -> Binding<'_> {
+    Binding {
+        table: "managed_keys",
+        row: id.as_str(),
+        field: "secret",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keywheel_core::clock::Moment;
+    use keywheel_envelope::RootKey;
+
+    use super::*;
+
+    fn vault() -> Vault {
+        Vault::new(Arc::new(Keyring::new(&RootKey::from([7; 32]), &[]).unwrap()))
+    }
+
+    #[test]
+    fn a_value_opens_only_in_the_version_that_it_was_sealed_for() {
+        let vault = vault();
+        let id = |byte| SecretVersionId::new(Moment::from_millis(0), &[byte; 10]);
+        let sealed = vault.seal_secret_value(id(1), "planted").unwrap();
+        assert_eq!(
+            vault.open_secret_value(id(1), &sealed).unwrap().expose_secret(),
+            "planted"
+        );
+        assert_eq!(
+            vault.open_secret_value(id(2), &sealed).unwrap_err(),
+            Error::Tampered
+        );
+    }
+
+    #[test]
+    fn credentials_come_back_with_the_external_id_of_their_owner() {
+        let vault = vault();
+        let id = ConnectionId::new(Moment::from_millis(0), &[1; 10]);
+        let role = Role {
+            role_arn: Arn::from_trusted("arn:aws:iam::123456789012:role/keywheel"),
+            external_id: None,
+            sts_endpoint: None,
+        };
+        let sealed = vault
+            .seal_credentials(id, &ConnectionCredentials::AssumeRole(role))
+            .unwrap();
+        let opened = vault.open_credentials(id, &sealed, "owner".to_owned()).unwrap();
+        let ConnectionCredentials::AssumeRole(role) = opened else {
+            panic!("another method came back")
+        };
+        assert_eq!(role.external_id.as_deref(), Some("owner"));
+    }
+}

@@ -1,0 +1,363 @@
+//! Universal auth: login, lockout, limits, renewal, revocation.
+
+use keywheel_core::clock::Millis;
+use serde_json::{Value, json};
+
+use crate::support::{Client, Machine, Seen, TestApp, text};
+
+const LOGIN: &str = "/api/v1/auth/universal-auth/login";
+const DETAILS: &str = "/api/v1/identities/details";
+const INVALID: &str = "Invalid credentials";
+const LOCKED: &str = "This identity auth method is temporarily locked, please try again later";
+
+async fn wrong(machine: &Machine, client: &Client<'_>) -> Seen {
+    let secret = format!("{}x", machine.client_secret);
+    client
+        .post(
+            LOGIN,
+            json!({"clientId": machine.client_id, "clientSecret": secret}),
+        )
+        .await
+}
+
+#[tokio::test]
+async fn a_login_gives_a_token_with_whole_seconds() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(
+        &admin,
+        "no-access",
+        json!({"accessTokenTTL": 60, "accessTokenMaxTTL": 100}),
+    )
+    .await;
+    let answer = machine.log_in(&app.nobody()).await.ok();
+    assert_eq!(
+        (
+            &answer["expiresIn"],
+            &answer["accessTokenMaxTTL"],
+            &answer["tokenType"]
+        ),
+        (&json!(60), &json!(100), &json!("Bearer"))
+    );
+    app.client(&text(&answer["accessToken"])).get(DETAILS).await.ok();
+}
+
+#[tokio::test]
+async fn wrong_ids_and_wrong_secrets_get_the_same_answer() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    wrong(&machine, &app.nobody())
+        .await
+        .refused(401, "UnauthorizedError", INVALID);
+    for client_id in ["nonsense", "00000000-0000-0000-0000-000000000000"] {
+        let body = json!({"clientId": client_id, "clientSecret": machine.client_secret});
+        app.nobody()
+            .post(LOGIN, body)
+            .await
+            .refused(401, "UnauthorizedError", INVALID);
+    }
+}
+
+#[tokio::test]
+async fn too_many_wrong_secrets_lock_the_login_for_a_while() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    for _ in 0..3 {
+        wrong(&machine, &app.nobody())
+            .await
+            .refused(401, "UnauthorizedError", INVALID);
+    }
+    machine
+        .log_in(&app.nobody())
+        .await
+        .refused(401, "UnauthorizedError", LOCKED);
+    app.pass(Millis::from_secs(299));
+    machine
+        .log_in(&app.nobody())
+        .await
+        .refused(401, "UnauthorizedError", LOCKED);
+    app.pass(Millis::from_secs(1));
+    machine.log_in(&app.nobody()).await.ok();
+}
+
+#[tokio::test]
+async fn a_success_and_a_pause_both_clear_the_count_of_failures() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    for _ in 0..2 {
+        wrong(&machine, &app.nobody()).await;
+        wrong(&machine, &app.nobody()).await;
+        machine.log_in(&app.nobody()).await.ok();
+    }
+    wrong(&machine, &app.nobody()).await;
+    wrong(&machine, &app.nobody()).await;
+    app.pass(Millis::from_secs(31));
+    wrong(&machine, &app.nobody()).await;
+    machine.log_in(&app.nobody()).await.ok();
+}
+
+#[tokio::test]
+async fn an_operator_can_end_a_lockout() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    for _ in 0..3 {
+        wrong(&machine, &app.nobody()).await;
+    }
+    let path = format!(
+        "/api/v1/auth/universal-auth/identities/{}/clear-lockouts",
+        machine.id
+    );
+    assert_eq!(admin.post(&path, json!({})).await.ok(), json!({"deleted": 1}));
+    machine.log_in(&app.nobody()).await.ok();
+}
+
+#[tokio::test]
+async fn a_client_secret_ends_with_its_time_and_with_its_uses() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let base = format!(
+        "/api/v1/auth/universal-auth/identities/{}/client-secrets",
+        machine.id
+    );
+    for (limits, text_at_end) in [
+        (json!({"ttl": 10}), "Access denied due to expired client secret"),
+        (
+            json!({"numUsesLimit": 1}),
+            "Access denied due to client secret usage limit reached",
+        ),
+    ] {
+        let made = admin.post(&base, limits).await.ok();
+        let body = json!({"clientId": machine.client_id, "clientSecret": made["clientSecret"]});
+        app.nobody().post(LOGIN, body.clone()).await.ok();
+        app.pass(Millis::from_secs(10));
+        app.nobody()
+            .post(LOGIN, body)
+            .await
+            .refused(401, "UnauthorizedError", text_at_end);
+        let path = format!("{base}/{}", text(&made["clientSecretData"]["id"]));
+        assert_eq!(
+            admin.get(&path).await.ok()["clientSecretData"]["isClientSecretRevoked"],
+            true
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_logins_never_exceed_the_number_of_uses() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let base = format!(
+        "/api/v1/auth/universal-auth/identities/{}/client-secrets",
+        machine.id
+    );
+    let made = admin.post(&base, json!({"numUsesLimit": 5})).await.ok();
+    let body = json!({"clientId": machine.client_id, "clientSecret": made["clientSecret"]});
+    let nobody = app.nobody();
+    let mut good = 0;
+    let attempts: Vec<_> = (0..20).map(|_| nobody.post(LOGIN, body.clone())).collect();
+    for seen in join_all(attempts).await {
+        match seen.status {
+            200 => good += 1,
+            _ => seen.refused(
+                401,
+                "UnauthorizedError",
+                "Access denied due to client secret usage limit reached",
+            ),
+        }
+    }
+    assert_eq!(good, 5);
+    let path = format!("{base}/{}", text(&made["clientSecretData"]["id"]));
+    assert_eq!(
+        admin.get(&path).await.ok()["clientSecretData"]["clientSecretNumUses"],
+        5
+    );
+}
+
+/// Polls all futures at once.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
+    std::future::poll_fn(move |context| {
+        for (future, output) in pending.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let std::task::Poll::Ready(done) = future.as_mut().poll(context) {
+                *output = Some(done);
+            }
+        }
+        if pending.iter().any(|(_, output)| output.is_none()) {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(
+            pending
+                .iter_mut()
+                .map(|(_, output)| output.take().unwrap())
+                .collect(),
+        )
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_token_ends_to_the_second_and_says_so() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({"accessTokenTTL": 60})).await;
+    let client = machine.client(&app).await;
+    app.pass(Millis::from_secs(59));
+    client.get(DETAILS).await.ok();
+    app.pass(Millis::from_secs(1));
+    let text = "Your token has expired. Please re-authenticate.";
+    client.get(DETAILS).await.refused(403, "TokenError", text);
+}
+
+#[tokio::test]
+async fn a_limited_token_is_refused_after_its_last_use() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({"accessTokenNumUsesLimit": 2})).await;
+    let client = machine.client(&app).await;
+    client.get(DETAILS).await.ok();
+    client.get(DETAILS).await.ok();
+    assert_eq!(client.get(DETAILS).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_renewal_gives_more_time_but_never_more_than_the_maximum() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let settings = json!({"accessTokenTTL": 60, "accessTokenMaxTTL": 100});
+    let machine = Machine::make(&admin, "no-access", settings).await;
+    let first = machine.client(&app).await;
+    app.pass(Millis::from_secs(50));
+    let renewed = app
+        .nobody()
+        .post("/api/v1/auth/token/renew", json!({"accessToken": first.token}))
+        .await
+        .ok();
+    assert_eq!(renewed["expiresIn"], 50);
+    let second = app.client(&text(&renewed["accessToken"]));
+    app.pass(Millis::from_secs(49));
+    second.get(DETAILS).await.ok();
+    app.pass(Millis::from_secs(1));
+    let seen = app
+        .nobody()
+        .post("/api/v1/auth/token/renew", json!({"accessToken": second.token}))
+        .await;
+    assert_eq!(seen.json()["error"], "TokenError");
+}
+
+#[tokio::test]
+async fn a_periodic_token_can_be_renewed_without_end() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({"accessTokenPeriod": 60})).await;
+    let mut answer = machine.log_in(&app.nobody()).await.ok();
+    assert_eq!(
+        (&answer["expiresIn"], &answer["accessTokenMaxTTL"]),
+        (&json!(60), &json!(1_000_000_000))
+    );
+    for _ in 0..10 {
+        app.pass(Millis::from_secs(59));
+        let body = json!({"accessToken": answer["accessToken"]});
+        answer = app.nobody().post("/api/v1/auth/token/renew", body).await.ok();
+    }
+    app.client(&text(&answer["accessToken"])).get(DETAILS).await.ok();
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_once_and_a_new_login_works() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let client = machine.client(&app).await;
+    client.get(DETAILS).await.ok();
+    let body = json!({"accessToken": client.token});
+    let revoked: Value = app
+        .nobody()
+        .post("/api/v1/auth/token/revoke", body.clone())
+        .await
+        .ok();
+    assert_eq!(revoked, json!({"message": "Successfully revoked access token"}));
+    assert_eq!(client.get(DETAILS).await.status, 401);
+    let seen = app.nobody().post("/api/v1/auth/token/renew", body).await;
+    seen.refused(401, "UnauthorizedError", "Cannot renew: token has been revoked");
+    machine.client(&app).await.get(DETAILS).await.ok();
+}
+
+#[tokio::test]
+async fn revoking_the_client_secret_ends_its_tokens() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let client = machine.client(&app).await;
+    client.get(DETAILS).await.ok();
+    let base = format!(
+        "/api/v1/auth/universal-auth/identities/{}/client-secrets",
+        machine.id
+    );
+    let listed = admin.get(&base).await.ok();
+    let id = text(&listed["clientSecretData"][0]["id"]);
+    admin.post(&format!("{base}/{id}/revoke"), json!({})).await.ok();
+    let text = "Failed to authorize: client secret has been revoked";
+    client.get(DETAILS).await.refused(401, "UnauthorizedError", text);
+}
+
+#[tokio::test]
+async fn tokens_and_secrets_work_from_trusted_addresses_only_and_changes_apply_at_once() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let settings = json!({"clientSecretTrustedIps": [{"ipAddress": "10.0.0.0/24"}]});
+    let machine = Machine::make(&admin, "no-access", settings).await;
+    let inside = app.nobody().from_address("10.0.0.9");
+    assert_eq!(machine.log_in(&app.nobody()).await.status, 403);
+    let token = text(&machine.log_in(&inside).await.ok()["accessToken"]);
+    let client = app.client(&token);
+    client.get(DETAILS).await.ok();
+
+    let path = format!("/api/v1/auth/universal-auth/identities/{}", machine.id);
+    admin
+        .patch(
+            &path,
+            json!({"accessTokenTrustedIps": [{"ipAddress": "10.0.0.0/24"}]}),
+        )
+        .await
+        .ok();
+    assert_eq!(client.get(DETAILS).await.status, 403);
+    client.from_address("10.0.0.9").get(DETAILS).await.ok();
+}
+
+#[tokio::test]
+async fn tokens_that_are_none_are_refused_by_name() {
+    let app = TestApp::start().await;
+    app.bootstrapped().await;
+    app.nobody()
+        .get(DETAILS)
+        .await
+        .refused(401, "UnauthorizedError", "Token missing");
+    let malformed = "The provided access token is malformed. Please use a valid token or log in again.";
+    for token in ["nonsense", "st.abc.def", "a.b.c"] {
+        app.client(token)
+            .get(DETAILS)
+            .await
+            .refused(403, "TokenError", malformed);
+    }
+}
+
+#[tokio::test]
+async fn the_organization_of_a_login_has_to_exist() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let body = json!({"clientId": machine.client_id, "clientSecret": machine.client_secret, "organizationSlug": "x"});
+    app.nobody()
+        .post(LOGIN, body)
+        .await
+        .refused(404, "NotFound", "Organization with slug 'x' not found");
+}

@@ -1,0 +1,15 @@
+//! The API as clients see it: whole stories and bad input, one file per noun, over the real router and a
+//! real SQLite file, with a clock that stands still and repeatable randomness.
+
+// Helpers outside of `#[test]` functions may panic too: a failing helper is a failing test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod access;
+mod bootstrap;
+mod connections;
+mod envelope;
+mod identities;
+mod login;
+mod projects;
+mod secrets;
+mod support;

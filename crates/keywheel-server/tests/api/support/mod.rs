@@ -1,0 +1,300 @@
+//! An app, a client, and what it saw.
+
+mod aws;
+mod world;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request};
+use keywheel_core::clock::Millis;
+use keywheel_envelope::{Keyring, RootKey};
+use keywheel_providers::IamUsers;
+use keywheel_server::app::{App, Parts};
+use keywheel_server::config::{Settings, Sources};
+use keywheel_server::http::listen::Peer;
+use keywheel_server::http::router::{Front, front};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub use self::aws::{FakeAws, GOOD_SECRET};
+pub use self::world::{SeededEntropy, TestClock};
+
+/// A server without a network.
+pub struct TestApp {
+    #[allow(dead_code, reason = "for tests that look behind the API")]
+    pub app: App,
+    pub clock: Arc<TestClock>,
+    front: Front,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    /// A fresh server whose AWS knows some keys; see [`FakeAws`].
+    pub async fn start() -> Self {
+        Self::with_aws(Arc::new(FakeAws)).await
+    }
+
+    /// A fresh server with another AWS.
+    pub async fn with_aws(provider: Arc<dyn IamUsers>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().to_str().unwrap().to_owned();
+        let variables = vec![("KEYWHEEL_DATA_DIR".to_owned(), data_dir)];
+        let settings = Settings::from_sources(&Sources {
+            variables,
+            ..Sources::default()
+        })
+        .unwrap();
+        let url = format!("sqlite://{}/keywheel.db", folder.path().display());
+        let store = keywheel_store::open(&url).await.unwrap();
+        let clock = Arc::new(TestClock::start());
+        let app = App::assemble(Parts {
+            store,
+            keyring: Arc::new(Keyring::new(&RootKey::from([7; 32]), &[]).unwrap()),
+            provider,
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::new(SeededEntropy::new()),
+            settings: Arc::new(settings),
+        })
+        .unwrap();
+        Self {
+            front: front(app.clone()),
+            app,
+            clock,
+            _folder: folder,
+        }
+    }
+
+    /// A client without a token.
+    pub fn nobody(&self) -> Client<'_> {
+        self.client("")
+    }
+
+    /// A client with this token.
+    pub fn client(&self, token: &str) -> Client<'_> {
+        Client {
+            app: self,
+            token: token.to_owned(),
+            address: [127, 0, 0, 1].into(),
+        }
+    }
+
+    /// Sets the instance up; a client with the first token.
+    pub async fn bootstrapped(&self) -> Client<'_> {
+        let body =
+            json!({"email": "admin@example.com", "password": "correct horse", "organization": "Example"});
+        let answer = self.nobody().post("/api/v1/admin/bootstrap", body).await.ok();
+        self.client(answer["identity"]["credentials"]["token"].as_str().unwrap())
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, length: Millis) {
+        self.clock.pass(length);
+    }
+}
+
+/// Someone who calls.
+#[derive(Clone)]
+pub struct Client<'a> {
+    app: &'a TestApp,
+    pub token: String,
+    address: IpAddr,
+}
+
+impl Client<'_> {
+    /// The same client, calling from elsewhere.
+    pub fn from_address(&self, address: &str) -> Self {
+        Self {
+            address: address.parse().unwrap(),
+            ..self.clone()
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Seen {
+        self.send(Method::GET, path, &[], Body::empty()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Seen {
+        self.send(Method::POST, path, &[], Body::from(body.to_string()))
+            .await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Seen {
+        self.send(Method::PATCH, path, &[], Body::from(body.to_string()))
+            .await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Seen {
+        self.send(Method::PUT, path, &[], Body::from(body.to_string()))
+            .await
+    }
+
+    pub async fn delete(&self, path: &str, body: Value) -> Seen {
+        self.send(Method::DELETE, path, &[], Body::from(body.to_string()))
+            .await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Seen {
+        let mut request = Request::builder().method(method.clone()).uri(path);
+        if !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(body).unwrap();
+        request.extensions_mut().insert(Peer(self.address));
+        let response = self.app.front.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Seen {
+            call: format!("{method} {path}"),
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+}
+
+/// What a client saw.
+#[derive(Debug)]
+pub struct Seen {
+    call: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Seen {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("{}: no JSON: {:?}", self.call, self.body))
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(
+            self.status,
+            200,
+            "{}: {}",
+            self.call,
+            String::from_utf8_lossy(&self.body)
+        );
+        self.json()
+    }
+
+    /// Checks a refusal: status, name and text, in the shape of the contract.
+    #[track_caller]
+    pub fn refused(&self, status: u16, error: &str, message: &str) {
+        let body = self.json();
+        let seen = (self.status, body["error"].as_str(), body["message"].as_str());
+        assert_eq!(
+            seen,
+            (status, Some(error), Some(message)),
+            "{}: {body}",
+            self.call
+        );
+        assert_eq!(body["statusCode"], status, "{}", self.call);
+        assert!(
+            body["reqId"].as_str().unwrap().starts_with("req-"),
+            "{}",
+            self.call
+        );
+    }
+
+    /// Checks a refusal of validation: where the issues are and what they say.
+    #[track_caller]
+    pub fn invalid(&self, issues: &[(&str, &str)]) {
+        let body = self.json();
+        assert_eq!(
+            (self.status, body["error"].as_str()),
+            (422, Some("ValidationFailure")),
+            "{}: {body}",
+            self.call
+        );
+        let seen: Vec<(String, String)> = body["message"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|issue| {
+                let path: Vec<String> = issue["path"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|p| p.to_string().replace('"', ""))
+                    .collect();
+                (path.join("."), issue["message"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let expected: Vec<(String, String)> = issues
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect();
+        assert_eq!(seen, expected, "{}", self.call);
+    }
+}
+
+/// A project `demo` with dev, staging and prod, made by the client; its id.
+pub async fn project(admin: &Client<'_>) -> String {
+    let body = json!({"projectName": "Demo", "slug": "demo-project"});
+    text(&admin.post("/api/v1/projects", body).await.ok()["project"]["id"])
+}
+
+/// A JSON text as text.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
+        .to_owned()
+}
+
+/// A machine identity with Universal Auth.
+pub struct Machine {
+    pub id: String,
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+impl Machine {
+    /// Makes an identity with the organization role, and a login with the settings.
+    pub async fn make(admin: &Client<'_>, role: &str, settings: Value) -> Self {
+        let identity = admin
+            .post("/api/v1/identities", json!({"name": "ci", "role": role}))
+            .await
+            .ok();
+        let id = text(&identity["identity"]["id"]);
+        let base = format!("/api/v1/auth/universal-auth/identities/{id}");
+        let auth = admin.post(&base, settings).await.ok();
+        let client_id = text(&auth["identityUniversalAuth"]["clientId"]);
+        let secret = admin
+            .post(&format!("{base}/client-secrets"), json!({}))
+            .await
+            .ok();
+        Self {
+            id,
+            client_id,
+            client_secret: text(&secret["clientSecret"]),
+        }
+    }
+
+    /// Logs in.
+    pub async fn log_in(&self, client: &Client<'_>) -> Seen {
+        let body = json!({"clientId": self.client_id, "clientSecret": self.client_secret});
+        client.post("/api/v1/auth/universal-auth/login", body).await
+    }
+
+    /// Makes the identity a member of the project.
+    pub async fn join(&self, admin: &Client<'_>, project: &str, role: &str) {
+        let path = format!("/api/v2/workspace/{project}/identity-memberships/{}", self.id);
+        admin.post(&path, json!({"role": role})).await.ok();
+    }
+
+    /// Logs in and is then a client.
+    pub async fn client<'a>(&self, app: &'a TestApp) -> Client<'a> {
+        app.client(&text(&self.log_in(&app.nobody()).await.ok()["accessToken"]))
+    }
+}

@@ -1,0 +1,64 @@
+//! Time that stands still and randomness that repeats.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_server::ambient::{Clock, Entropy};
+
+/// When every test begins.
+const BEGIN: Moment = Moment::from_millis(1_773_135_000_000);
+
+/// A clock that is moved by hand.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn start() -> Self {
+        Self(AtomicI64::new(0))
+    }
+
+    pub fn pass(&self, length: Millis) {
+        self.0.fetch_add(length.get(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Moment {
+        BEGIN + self.monotonic()
+    }
+
+    fn monotonic(&self) -> Millis {
+        Millis::new(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The SplitMix64 sequence (Steele, Lea, Flood 2014) from a fixed seed.
+pub struct SeededEntropy {
+    state: AtomicU64,
+    turn: Mutex<()>,
+}
+
+impl SeededEntropy {
+    pub fn new() -> Self {
+        Self {
+            state: AtomicU64::new(42),
+            turn: Mutex::new(()),
+        }
+    }
+
+    fn next(&self) -> u64 {
+        let mut z = self.state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        let _turn = self.turn.lock().unwrap();
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
