@@ -9,6 +9,7 @@ use crate::app::App;
 /// What clients look at before they do anything else.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the contract has them")]
 pub(super) struct Status {
     date: Time,
     /// Exactly `Ok`: the Kubernetes operator compares it.

@@ -2,7 +2,13 @@
 //! real SQLite file, with a clock that stands still and repeatable randomness.
 
 // Helpers outside of `#[test]` functions may panic too: a failing helper is a failing test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod access;
 mod bootstrap;

@@ -51,11 +51,13 @@ pub(in crate::http) struct FolderJson {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct EnvironmentBrief {
-    env_id: EnvironmentId,
-    env_name: String,
-    env_slug: Slug,
+    #[serde(rename = "envId")]
+    id: EnvironmentId,
+    #[serde(rename = "envName")]
+    name: String,
+    #[serde(rename = "envSlug")]
+    slug: Slug,
 }
 
 impl FolderJson {
@@ -100,14 +102,14 @@ impl FolderJson {
     /// With everything about where it is.
     pub(super) fn with_place(folder: Folder) -> Self {
         let environment = Some(EnvironmentBrief {
-            env_id: folder.environment,
-            env_name: folder.environment_name.clone(),
-            env_slug: folder.environment_slug.clone(),
+            id: folder.environment,
+            name: folder.environment_name.clone(),
+            slug: folder.environment_slug.clone(),
         });
         let project_id = Some(folder.project);
         Self {
-            environment,
             project_id,
+            environment,
             ..Self::with_path(folder)
         }
     }

@@ -46,6 +46,7 @@ pub(in crate::http) struct KeptAudit {
 /// A project as clients read it. What Keywheel has no use for has a fixed value, as clients decode it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the contract has them")]
 pub(in crate::http) struct ProjectJson {
     id: ProjectId,
     #[serde(rename = "_id")]

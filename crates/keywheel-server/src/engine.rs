@@ -1,0 +1,391 @@
+//! The engine: where the rules of `keywheel-core` meet the world.
+//!
+//! Every run holds the lease of one user, is driven by one task, and can be dropped between any two effects:
+//! the next run goes on from the ledger. Handlers wait for runs that they ask for, but do not carry them: a
+//! client that goes away stops nothing.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`driver`] | performs the effects of one run and feeds the answers back |
+//! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
+//! | [`scheduler`] | claims what is due |
+
+pub mod driver;
+pub mod lease;
+pub mod scheduler;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use keywheel_core::aws::{AwsAccount, Identified};
+use keywheel_core::clock::Millis;
+use keywheel_core::ids::{ConnectionId, ManagedUserId, RotationId, RunId};
+use keywheel_core::ledger::{Author, Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::rotation::Trigger;
+use keywheel_core::run::{Goal, NewRotation, Outcome, RunError};
+use keywheel_core::timings::Timings;
+use keywheel_providers::connection::ConnectionCredentials;
+use keywheel_providers::{IamUsers, Target};
+use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
+use keywheel_store::{Store, StoreError};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ambient::{Clock, Entropy};
+use crate::vault::Vault;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// AWS.
+    pub provider: Arc<dyn IamUsers>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Seals and opens.
+    pub vault: Vault,
+    /// Waits and bounds.
+    pub timings: Timings,
+    /// Runs that the schedule may have under way at the same time.
+    pub runs_max: u32,
+    /// Calls a second to one AWS account.
+    pub calls_per_second: u32,
+    /// The name of this node in leases.
+    pub node: String,
+}
+
+/// A handle to the engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    parts: EngineParts,
+    /// One bucket per account: a busy account delays no other (liveness rule L4).
+    limiter: DefaultKeyedRateLimiter<AwsAccount>,
+    permits: Arc<Semaphore>,
+    wake: Notify,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Another run holds the user.
+    #[error("another run holds the user")]
+    InProgress,
+    /// Another rotation has the IAM user.
+    #[error("rotation {0} has this IAM user")]
+    Taken(RotationId),
+    /// The rotation is being deleted.
+    #[error("the rotation is being deleted")]
+    Revoking,
+    /// It is not there any more.
+    #[error("the rotation is gone")]
+    Gone,
+    /// The connection is not there any more.
+    #[error("the connection is gone")]
+    ConnectionGone,
+    /// The run ended without reaching its goal.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The run stopped where it was and will be taken up again.
+    #[error("the run stopped where it was and will be taken up again")]
+    Parked,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sealed value could not be made or opened.
+    #[error(transparent)]
+    Envelope(#[from] keywheel_envelope::Error),
+}
+
+/// What the engine ends in.
+pub type Result<T> = std::result::Result<T, EngineError>;
+
+impl Engine {
+    /// An engine that does nothing by itself until [`Engine::start_schedule`].
+    pub fn new(parts: EngineParts) -> Self {
+        let per_second = NonZeroU32::new(parts.calls_per_second).unwrap_or(NonZeroU32::MIN);
+        let permits = Arc::new(Semaphore::new(
+            usize::try_from(parts.runs_max).unwrap_or(1).max(1),
+        ));
+        Self(Arc::new(Inner {
+            limiter: RateLimiter::keyed(Quota::per_second(per_second)),
+            permits,
+            wake: Notify::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            parts,
+        }))
+    }
+
+    /// Starts to work on what is due, now and from now on.
+    pub fn start_schedule(&self) {
+        let engine = self.clone();
+        self.0.tasks.spawn(async move { scheduler::run(&engine).await });
+    }
+
+    /// Lets the schedule look again at once, because something may be due earlier than it thought.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Stops: no new run starts, and those under way end at their next step. Whatever is left is taken up at
+    /// the next start.
+    pub async fn shut_down(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Creates the first key of a rotation and publishes it together with the rotation.
+    pub async fn create(&self, draft: NewRotation, author: Author) -> Result<RotationId> {
+        let id = draft.id;
+        let user = self.identify(&draft).await?;
+        let claim = match self.parts().store.reserve_user(&user, self.lease_terms()).await? {
+            Reservation::Claimed(claim) => claim,
+            Reservation::Held => return Err(EngineError::InProgress),
+            Reservation::Taken(rotation) => return Err(EngineError::Taken(rotation)),
+        };
+        let connection = draft.settings.connection;
+        let goal = Goal::Create(Box::new(draft));
+        self.run_to_end(claim, Some(connection), author, move |_| Ok(goal))
+            .await?;
+        Ok(id)
+    }
+
+    /// Rotates now.
+    pub async fn rotate(&self, user: ManagedUserId, rotation: RotationId, author: Author) -> Result<()> {
+        let claim = self.claim(user).await?;
+        self.run_to_end(claim, None, author, move |ledger| {
+            match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
+                None => Err(EngineError::Gone),
+                Some(r) if r.revoking => Err(EngineError::Revoking),
+                Some(_) => Ok(Goal::Rotate(Trigger::Manual)),
+            }
+        })
+        .await
+    }
+
+    /// Revokes all keys of a rotation and removes it. May be repeated after a failure.
+    pub async fn revoke(
+        &self,
+        user: ManagedUserId,
+        rotation: RotationId,
+        delete_secrets: bool,
+        author: Author,
+    ) -> Result<()> {
+        let claim = self.claim(user).await?;
+        self.run_to_end(claim, None, author, move |ledger| {
+            if ledger.rotation.as_ref().is_some_and(|r| r.id == rotation) {
+                Ok(Goal::Revoke { delete_secrets })
+            } else {
+                Err(EngineError::Gone)
+            }
+        })
+        .await
+    }
+
+    /// Changes the record without a call to AWS, under the lease that runs need too: so that a change never
+    /// meets a run.
+    pub async fn edit<E: From<EngineError>>(
+        &self,
+        user: ManagedUserId,
+        change: impl FnOnce(&Ledger) -> std::result::Result<Commit, E> + Send,
+    ) -> std::result::Result<(), E> {
+        let claim = self.claim(user).await?;
+        let result = self.edit_claimed(claim, change).await;
+        self.release(claim).await;
+        self.wake();
+        result
+    }
+
+    async fn edit_claimed<E: From<EngineError>>(
+        &self,
+        claim: Claim,
+        change: impl FnOnce(&Ledger) -> std::result::Result<Commit, E> + Send,
+    ) -> std::result::Result<(), E> {
+        let store = &self.parts().store;
+        let ledger = store
+            .load(claim.user)
+            .await
+            .map_err(EngineError::from)?
+            .ok_or(EngineError::Gone)?;
+        let commit = change(&ledger)?;
+        let now = self.parts().clock.now();
+        store
+            .commit(claim, &commit, None, now)
+            .await
+            .map_err(EngineError::from)?;
+        Ok(())
+    }
+
+    /// Waits and bounds.
+    pub fn timings(&self) -> &Timings {
+        &self.parts().timings
+    }
+
+    fn parts(&self) -> &EngineParts {
+        &self.0.parts
+    }
+
+    async fn claim(&self, user: ManagedUserId) -> Result<Claim> {
+        let claim = self.parts().store.claim_user(user, self.lease_terms()).await?;
+        claim.ok_or(EngineError::InProgress)
+    }
+
+    fn lease_terms(&self) -> LeaseTerms<'_> {
+        let now = self.parts().clock.now();
+        LeaseTerms {
+            node: &self.parts().node,
+            now,
+            until: now + self.parts().timings.lease,
+        }
+    }
+
+    /// Ends a lease early. A failure is tolerated: the lease ends by itself.
+    async fn release(&self, claim: Claim) {
+        if let Err(error) = self.parts().store.release(claim).await {
+            tracing::warn!(user = %claim.user, %error, "a lease could not be released; it ends by itself");
+        }
+    }
+
+    /// Drives a run in a task of its own and waits for it.
+    async fn run_to_end(
+        &self,
+        claim: Claim,
+        connection: Option<ConnectionId>,
+        author: Author,
+        goal: impl FnOnce(&Ledger) -> Result<Goal> + Send + 'static,
+    ) -> Result<()> {
+        let engine = self.clone();
+        let task = self
+            .0
+            .tasks
+            .spawn(async move { engine.run_claimed(claim, connection, author, goal).await });
+        match task.await {
+            Ok(Ok(Outcome::Failed(error))) => Err(error.into()),
+            Ok(Ok(Outcome::Parked)) | Err(_) => Err(EngineError::Parked),
+            Ok(Ok(Outcome::Published | Outcome::Revoked | Outcome::Settled)) => Ok(()),
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
+    /// Loads the record, decides what to do with it, and does it. The lease is released at the end, except by
+    /// a run that was parked: what stopped it may need time to pass.
+    async fn run_claimed(
+        &self,
+        claim: Claim,
+        connection: Option<ConnectionId>,
+        author: Author,
+        goal: impl FnOnce(&Ledger) -> Result<Goal> + Send,
+    ) -> Result<Outcome> {
+        let asked_at = self.parts().clock.monotonic();
+        let outcome = self
+            .load_and_drive(claim, connection, author, asked_at, goal)
+            .await;
+        if !matches!(outcome, Ok(Outcome::Parked)) || self.0.stop.is_cancelled() {
+            self.release(claim).await;
+        }
+        self.wake();
+        outcome
+    }
+
+    async fn load_and_drive(
+        &self,
+        claim: Claim,
+        connection: Option<ConnectionId>,
+        author: Author,
+        asked_at: Millis,
+        goal: impl FnOnce(&Ledger) -> Result<Goal> + Send,
+    ) -> Result<Outcome> {
+        let ledger = self
+            .parts()
+            .store
+            .load(claim.user)
+            .await?
+            .ok_or(EngineError::Gone)?;
+        let goal = goal(&ledger)?;
+        let connection = connection
+            .or(ledger.user.connection)
+            .ok_or(EngineError::ConnectionGone)?;
+        let credentials = self.credentials(connection).await?;
+        let run: RunId = self.new_id(RunId::new);
+        Ok(driver::drive(
+            self,
+            driver::Assignment {
+                claim,
+                ledger,
+                goal,
+                credentials,
+                author,
+                run,
+                asked_at,
+            },
+        )
+        .await)
+    }
+
+    /// The opened credentials of a connection.
+    async fn credentials(&self, id: ConnectionId) -> Result<ConnectionCredentials> {
+        let connection = self
+            .parts()
+            .store
+            .connection(id)
+            .await?
+            .ok_or(EngineError::ConnectionGone)?;
+        let external_id = crate::actions::connections::external_id_of(&connection);
+        Ok(self
+            .parts()
+            .vault
+            .open_credentials(id, &connection.credentials.sealed, external_id)?)
+    }
+
+    /// Finds the user of a new rotation at AWS, before anything is recorded.
+    async fn identify(&self, draft: &NewRotation) -> Result<ManagedUser> {
+        let settings = &draft.settings;
+        let credentials = self.credentials(settings.connection).await?;
+        let session = format!("keywheel-{}", draft.id);
+        let target = Target {
+            connection: &credentials,
+            region: &settings.region,
+            user_name: &settings.user_name,
+            session: &session,
+        };
+        let found = self.parts().provider.identify(target).await.map_err(|failure| {
+            RunError::aws(&format!("looking up IAM user {}", settings.user_name), &failure)
+        })?;
+        Ok(self.new_user(draft, found.value))
+    }
+
+    fn new_user(&self, draft: &NewRotation, found: Identified) -> ManagedUser {
+        let account = found.arn.account().unwrap_or(found.caller.account);
+        let identity = UserIdentity {
+            partition: found.arn.partition(),
+            account,
+            user_id: found.user_id,
+        };
+        ManagedUser {
+            id: self.new_id(ManagedUserId::new),
+            identity,
+            name: found.user_name,
+            arn: found.arn,
+            region: draft.settings.region.clone(),
+            connection: Some(draft.settings.connection),
+            rotation: None,
+            settles_at: None,
+            unfinished: None,
+            failures: 0,
+            due_at: None,
+        }
+    }
+
+    fn new_id<T>(&self, make: impl FnOnce(keywheel_core::clock::Moment, &[u8; 10]) -> T) -> T {
+        make(self.parts().clock.now(), &self.parts().entropy.bytes())
+    }
+}

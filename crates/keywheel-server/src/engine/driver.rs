@@ -1,0 +1,302 @@
+//! Performs the effects of one run and feeds the answers back: the only place where rules and world meet.
+
+use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, FailureKind, KeyStatus, Observed};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
+use keywheel_core::key::SealedSecret;
+use keywheel_core::ledger::{Alarm, Author, Commit, Ledger, PublishedValues, SealedVersion};
+use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start};
+use keywheel_providers::Target;
+use keywheel_providers::connection::ConnectionCredentials;
+use keywheel_store::ledgers::Claim;
+use keywheel_store::{Conflict, StoreError};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Engine;
+use super::lease::HeldLease;
+
+/// What one run is about.
+pub(super) struct Assignment {
+    pub(super) claim: Claim,
+    pub(super) ledger: Ledger,
+    pub(super) goal: Goal,
+    pub(super) credentials: ConnectionCredentials,
+    pub(super) author: Author,
+    pub(super) run: RunId,
+    pub(super) asked_at: Millis,
+}
+
+/// Drives a run to its end, or to the next step after a shutdown.
+pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
+    let Assignment {
+        claim,
+        ledger,
+        goal,
+        credentials,
+        author,
+        run: id,
+        asked_at,
+    } = assignment;
+    let parts = engine.parts();
+    let lease = HeldLease::keep(engine, claim, asked_at);
+    let start = Start {
+        ledger,
+        fence: claim.fence,
+        goal,
+        timings: parts.timings,
+        entropy: parts.entropy.bytes(),
+    };
+    let (run, mut effect) = Run::start(start, parts.clock.now());
+    let mut driver = Driver {
+        engine,
+        run,
+        lease,
+        credentials,
+        author,
+        id,
+    };
+    loop {
+        if let Effect::Finish(outcome) = effect {
+            return outcome;
+        }
+        if engine.0.stop.is_cancelled() {
+            return Outcome::Parked;
+        }
+        let event = driver.perform(effect).await;
+        effect = driver.run.step(parts.clock.now(), event);
+    }
+}
+
+struct Driver<'a> {
+    engine: &'a Engine,
+    run: Run,
+    lease: HeldLease,
+    credentials: ConnectionCredentials,
+    author: Author,
+    id: RunId,
+}
+
+impl Driver<'_> {
+    async fn perform(&self, effect: Effect) -> Event {
+        tracing::debug!(run = %self.id, step = name(&effect), "step");
+        let parts = self.engine.parts();
+        match effect {
+            Effect::Identify => {
+                let session = self.session(self.id);
+                self.slot().await;
+                Event::Identified(parts.provider.identify(self.target(&session)).await)
+            }
+            Effect::List => {
+                let session = self.session(self.id);
+                self.slot().await;
+                Event::Listed(parts.provider.list(self.target(&session)).await)
+            }
+            Effect::Issue(intent) => self.issue(intent).await,
+            Effect::Deactivate(key) => self.change(&key, Some(KeyStatus::Inactive)).await,
+            Effect::Delete(key) => self.change(&key, None).await,
+            Effect::Verify(key) => Event::Verified(self.verify(&key).await),
+            Effect::Commit(commit) => Event::Committed(self.commit(&commit).await),
+            Effect::Wait(until) => {
+                self.wait(until).await;
+                Event::Woke
+            }
+            Effect::Finish(_) => Event::Woke,
+        }
+    }
+
+    /// Waits for the account's turn.
+    async fn slot(&self) {
+        let account = &self.run.ledger().user.identity.account;
+        self.engine.0.limiter.until_key_ready(account).await;
+    }
+
+    /// Waits, or less if the engine is shut down: the run then ends before its next effect.
+    async fn wait(&self, until: Moment) {
+        let clock = &self.engine.parts().clock;
+        let length = until - clock.now();
+        tokio::select! {
+            () = self.engine.0.stop.cancelled() => {}
+            () = clock.sleep(length) => {}
+        }
+    }
+
+    /// Names who acts, in CloudTrail too.
+    fn session(&self, id: impl std::fmt::Display) -> String {
+        format!("keywheel-{id}")
+    }
+
+    fn target<'a>(&'a self, session: &'a str) -> Target<'a> {
+        let user = &self.run.ledger().user;
+        Target {
+            connection: &self.credentials,
+            region: &user.region,
+            user_name: &user.name,
+            session,
+        }
+    }
+
+    /// Whether a changing call may be sent: its answer has to be in before the lease can end.
+    fn may_send(&self) -> bool {
+        let parts = self.engine.parts();
+        self.lease
+            .may_send(parts.clock.monotonic(), parts.timings.call_timeout)
+    }
+
+    /// Creates a key, in one attempt. What sealing its secret needs is made before the call is sent.
+    async fn issue(&self, intent: IntentId) -> Event {
+        let parts = self.engine.parts();
+        let data_key = match parts.vault.data_key() {
+            Ok(data_key) => data_key,
+            Err(error) => return Event::Issued(Err(nothing_happened(&error))),
+        };
+        self.slot().await;
+        if !self.may_send() {
+            return Event::LeaseLost;
+        }
+        let session = self.session(intent);
+        let answer = parts.provider.issue(self.target(&session)).await;
+        Event::Issued(answer.map(|observed| {
+            let key = observed.value;
+            let sealed = parts.vault.seal_access_key(data_key, &key.id, &key.secret);
+            if let Err(error) = &sealed {
+                tracing::error!(key = %key.id, %error, "the secret of a new access key could not be sealed");
+            }
+            let secret = sealed.ok().map(SealedSecret::from_bytes);
+            Observed {
+                value: Issued {
+                    id: key.id,
+                    secret,
+                    created_at: key.created_at,
+                },
+                aws_date: observed.aws_date,
+            }
+        }))
+    }
+
+    /// Deactivates a key, or deletes it where no status is given.
+    async fn change(&self, key: &AccessKeyId, status: Option<KeyStatus>) -> Event {
+        let parts = self.engine.parts();
+        self.slot().await;
+        if !self.may_send() {
+            return Event::LeaseLost;
+        }
+        let intent = self.run.ledger().open_intent.as_ref().map(|i| i.id.to_string());
+        let session = self.session(intent.unwrap_or_else(|| self.id.to_string()));
+        let target = self.target(&session);
+        Event::Changed(match status {
+            Some(status) => parts.provider.set_status(target, key, status).await,
+            None => parts.provider.delete(target, key).await,
+        })
+    }
+
+    async fn verify(&self, key: &AccessKeyId) -> Answer<keywheel_core::aws::CallerIdentity> {
+        let parts = self.engine.parts();
+        let secret = self.secret(key).map_err(|error| nothing_happened(&error))?;
+        self.slot().await;
+        parts
+            .provider
+            .verify(&self.run.ledger().user.region, key, &secret)
+            .await
+    }
+
+    fn secret(&self, key: &AccessKeyId) -> Result<SecretString, keywheel_envelope::Error> {
+        let sealed = self
+            .run
+            .secret_of(key)
+            .ok_or(keywheel_envelope::Error::Malformed { length: 0 })?;
+        self.engine.parts().vault.open_access_key(key, sealed.as_bytes())
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), CommitFault> {
+        let parts = self.engine.parts();
+        let values = match &commit.publish {
+            None => None,
+            Some(key) => Some(self.values(key).map_err(|error| {
+                tracing::error!(run = %self.id, %key, %error, "the values of a publish could not be sealed");
+                CommitFault::Unavailable
+            })?),
+        };
+        let made = parts
+            .store
+            .commit(self.lease.claim(), commit, values.as_ref(), parts.clock.now())
+            .await;
+        match made {
+            Ok(()) => {
+                commit.alarms.iter().for_each(|alarm| self.raise(alarm));
+                Ok(())
+            }
+            Err(StoreError::Stale) => Err(CommitFault::Stale),
+            Err(StoreError::Conflict(conflict @ (Conflict::RotationName | Conflict::SecretName))) => {
+                Err(CommitFault::Conflict(format!(
+                    "{conflict}; it was made while the access key was checked"
+                )))
+            }
+            Err(error) => {
+                tracing::error!(run = %self.id, %error, cause = ?error, "the ledger could not be written");
+                Err(CommitFault::Unavailable)
+            }
+        }
+    }
+
+    /// The two values of a publish, sealed for the versions that they become.
+    fn values(&self, key: &AccessKeyId) -> Result<PublishedValues, keywheel_envelope::Error> {
+        let secret = self.secret(key)?;
+        Ok(PublishedValues {
+            key: key.clone(),
+            access_key_id: self.version(key.as_str())?,
+            secret_access_key: self.version(secret.expose_secret())?,
+            author: self.author,
+        })
+    }
+
+    fn version(&self, value: &str) -> Result<SealedVersion, keywheel_envelope::Error> {
+        let id = self.engine.new_id(SecretVersionId::new);
+        let sealed = self.engine.parts().vault.seal_secret_value(id, value)?;
+        Ok(SealedVersion { id, sealed })
+    }
+
+    /// Tells people. The log is the first place; others come to it.
+    fn raise(&self, alarm: &Alarm) {
+        let user = &self.run.ledger().user;
+        let (key, text) = match alarm {
+            Alarm::PublishedLost(key) => (key, "the published access key is gone at AWS; a new one is made"),
+            Alarm::PublishedInactive(key) => (key, "somebody deactivated the published access key"),
+            Alarm::KeyLost(key) => (key, "an access key is gone at AWS, without Keywheel's doing"),
+            Alarm::OrphanSuspected(key) => (
+                key,
+                "an access key may be Keywheel's, its secret is lost; its owner has to decide",
+            ),
+            Alarm::Reactivated(key) => (key, "somebody reactivated an access key; it is held back"),
+            Alarm::Returned(key) => (
+                key,
+                "an access key that had ended is listed again; it is left alone",
+            ),
+        };
+        tracing::warn!(run = %self.id, user = %user.name, %key, "{text}");
+    }
+}
+
+/// A failure on our side of the wire, before anything was sent.
+fn nothing_happened(error: &keywheel_envelope::Error) -> AwsFailure {
+    AwsFailure {
+        kind: FailureKind::Unavailable,
+        code: None,
+        message: error.to_string(),
+    }
+}
+
+/// The name of a step, for the log.
+fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Identify => "identify",
+        Effect::List => "list",
+        Effect::Commit(commit) if commit.publish.is_some() => "publish",
+        Effect::Commit(_) => "record",
+        Effect::Issue(_) => "create",
+        Effect::Deactivate(_) => "deactivate",
+        Effect::Delete(_) => "delete",
+        Effect::Verify(_) => "verify",
+        Effect::Wait(_) => "wait",
+        Effect::Finish(_) => "finish",
+    }
+}

@@ -1,0 +1,85 @@
+//! Claims what is due, many users at once with a bound. It asks one indexed column, so its cost grows with
+//! what is due and not with what exists.
+
+use keywheel_core::clock::Millis;
+use keywheel_core::ids::RunId;
+use keywheel_core::ledger::Author;
+use keywheel_core::run::{Outcome, goal_of_due};
+use keywheel_store::ledgers::Claim;
+
+use super::Engine;
+
+/// The longest sleep. Whoever makes something due earlier wakes the schedule; this is for what nobody tells:
+/// another node's writes, a clock that jumped.
+const SLEEP_MAX: Millis = Millis::from_secs(5);
+/// The shortest sleep, so that users that are due and held by somebody do not make it spin.
+const SLEEP_MIN: Millis = Millis::new(200);
+/// The sleep after a failure of the database.
+const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
+
+/// Works until the engine is shut down.
+pub(super) async fn run(engine: &Engine) {
+    // This node has just started: a lease in its name belongs to a process that is dead.
+    match engine.parts().store.release_all(&engine.parts().node).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(
+            count,
+            "took over the work of a process that ended without finishing it"
+        ),
+        Err(error) => tracing::warn!(%error, "leases of an earlier process end by themselves"),
+    }
+    loop {
+        let pause = match claim_due(engine).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::error!(%error, cause = ?error, "the schedule could not be read; trying again");
+                SLEEP_AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = engine.0.stop.cancelled() => return,
+            () = engine.0.wake.notified() => {}
+            () = engine.parts().clock.sleep(pause) => {}
+        }
+    }
+}
+
+/// Starts a run for each user that is due, as far as there is room; how long to sleep then.
+async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError> {
+    let parts = engine.parts();
+    let free = u32::try_from(engine.0.permits.available_permits()).unwrap_or(u32::MAX);
+    if free == 0 {
+        return Ok(SLEEP_MAX); // A run that ends wakes the schedule.
+    }
+    for claim in parts.store.claim_due(engine.lease_terms(), free).await? {
+        start(engine, claim);
+    }
+    engine.0.limiter.retain_recent();
+    let next = parts.store.next_due().await?;
+    let until = next.map_or(SLEEP_MAX, |at| at - parts.clock.now());
+    Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
+}
+
+fn start(engine: &Engine, claim: Claim) {
+    let permit = std::sync::Arc::clone(&engine.0.permits).try_acquire_owned();
+    let task_engine = engine.clone();
+    engine.0.tasks.spawn(async move {
+        let engine = task_engine;
+        let now = engine.parts().clock.now();
+        let timings = engine.parts().timings;
+        let job: RunId = engine.new_id(RunId::new);
+        let outcome = engine
+            .run_claimed(claim, None, Author::Platform, move |ledger| {
+                Ok(goal_of_due(ledger, job, now, &timings))
+            })
+            .await;
+        match outcome {
+            Ok(Outcome::Failed(error)) => {
+                tracing::warn!(user = %claim.user, %job, code = error.code.as_str(), %error, "a run failed");
+            }
+            Ok(outcome) => tracing::debug!(user = %claim.user, %job, ?outcome, "a run ended"),
+            Err(error) => tracing::error!(user = %claim.user, %job, %error, "a run could not start"),
+        }
+        drop(permit);
+    });
+}
