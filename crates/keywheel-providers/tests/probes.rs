@@ -1,4 +1,5 @@
-//! The real SDK against every wire at hand: one suite of probes, one story, and a wire that misbehaves.
+//! The real SDK against every wire at hand: one suite of probes, one story, a wire that
+//! misbehaves, and the environment.
 //!
 //! A probe is a few calls and one observation in words, next to what AWS documents. Each target answers like
 //! AWS or in the way that `deviations.rs` lists, no other. So the sandbox is checked by the same questions as
@@ -6,13 +7,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
     missing_docs,
-    reason = "helpers of tests; a panic is a failed test, and a skipped target is told on stderr"
+    reason = "helpers of tests; a panic is a failed test"
 )]
 
 #[path = "probes/deviations.rs"]
 mod deviations;
+#[path = "probes/environment.rs"]
+mod environment;
 #[path = "probes/identity.rs"]
 mod identity;
 #[path = "probes/keys.rs"]

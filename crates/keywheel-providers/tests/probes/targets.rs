@@ -1,6 +1,6 @@
 //! The wires that the suite runs against: how each is started, seeded and ended.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write, stderr};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -358,7 +358,8 @@ impl Program {
 fn located(name: &str, variable: &str) -> Option<String> {
     let without = std::env::var("KEYWHEEL_TEST_WITHOUT").unwrap_or_default();
     if without.split(',').any(|left_out| left_out.trim() == name) {
-        eprintln!("skipped: {name} (left out by KEYWHEEL_TEST_WITHOUT)");
+        // Past the capture of the test runner, which would hide it.
+        let _ = writeln!(stderr(), "skipped: {name} (left out by KEYWHEEL_TEST_WITHOUT)");
         return None;
     }
     let path = std::env::var(variable).unwrap_or_else(|_| {

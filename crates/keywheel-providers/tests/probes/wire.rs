@@ -1,5 +1,6 @@
 //! What the provider makes of a wire that misbehaves: answers that are lost, late, broken or refusals.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use keywheel_providers::connection::Role;
 use keywheel_providers::{AwsIam, ConnectionCredentials, Endpoints, IamUsers, Options, Target as Whom};
 use keywheel_sandbox::faults::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::targets::{Kind, SESSION, Target, key};
 
 /// What comes back for a request.
 #[derive(Clone, Copy)]
-enum Reply {
+pub(crate) enum Reply {
     /// The connection closes.
     Closed,
     /// Nothing, ever.
@@ -25,7 +27,7 @@ enum Reply {
 
 const LISTED: &str = "<ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>false</IsTruncated>\
      <AccessKeyMetadata/></ListAccessKeysResult></ListAccessKeysResponse>";
-const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+pub(crate) const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
      <Message>not you</Message></Error></ErrorResponse>";
 const FAILED: &str = "<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceFailure</Code>\
      <Message>sorry</Message></Error></ErrorResponse>";
@@ -37,13 +39,13 @@ const HALF_A_KEY: &str = "<CreateAccessKeyResponse><CreateAccessKeyResult><Acces
      </AccessKey></CreateAccessKeyResult></CreateAccessKeyResponse>";
 
 /// A server that gives every request the same reply and keeps what it was asked.
-struct Wire {
-    url: String,
+pub(crate) struct Wire {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Wire {
-    async fn replying(reply: Reply) -> Self {
+    pub(crate) async fn replying(reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -56,7 +58,7 @@ impl Wire {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -204,13 +206,27 @@ async fn a_change_without_a_connection_has_no_effect() {
         .unwrap()
         .local_addr()
         .unwrap();
-    for url in [format!("http://{free}"), "http://iam.invalid".to_owned()] {
-        let provider = provider_at(&url, Duration::from_secs(10));
+    let (_full, deaf) = deaf_port().await;
+    for port in [free, deaf] {
+        let provider = provider_at(&format!("http://{port}"), Duration::from_secs(10));
         let failure = with_target(async |whom| provider.issue(whom).await)
             .await
             .unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Unavailable, "{url}: {failure}");
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
     }
+}
+
+/// A port that neither takes nor refuses connections: its queue is full. Holds on to what keeps it so.
+async fn deaf_port() -> (impl Sized, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let port = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(200), TcpStream::connect(port)).await {
+        queued.push(connected.unwrap());
+    }
+    ((listener, queued), port)
 }
 
 #[tokio::test]
