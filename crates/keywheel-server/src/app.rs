@@ -7,6 +7,7 @@ use keywheel_core::ids::{IdEntropy, TokenId};
 use keywheel_envelope::{Keyring, RootKey, Sealed};
 use keywheel_providers::IamUsers;
 use keywheel_store::{Store, setup::setting, tokens};
+use secrecy::ExposeSecret;
 
 use crate::actions::secrets::SecretCache;
 use crate::ambient::{Clock, Entropy};
@@ -146,28 +147,37 @@ impl App {
 
 /// Reads the root key, or makes it at the first start, and checks that it is the one of this database.
 pub async fn open_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::Result<Keyring> {
-    let root_key = read_root_key(source)?;
-    let keyring = Keyring::new(&root_key, &[])?;
+    let is_new = store.setting(setting::ROOT_KEY_CHECK).await?.is_none();
+    let keyring = Keyring::new(&root_key(source, is_new)?, &[])?;
     let fresh = keyring.check_value()?.into_bytes();
     let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
     keyring.matches(&Sealed::from_bytes(kept)?)?;
     Ok(keyring)
 }
 
-fn read_root_key(source: &RootKeySource) -> anyhow::Result<RootKey> {
-    use secrecy::ExposeSecret;
+/// A root key is made for a new database only: for another one it could open nothing.
+fn root_key(source: &RootKeySource, is_new: bool) -> anyhow::Result<RootKey> {
     match source {
         RootKeySource::Given(text) => Ok(RootKey::from_text(text.expose_secret())?),
-        RootKeySource::File(path) => Ok(RootKey::from_file(path)?),
-        RootKeySource::Made(path) if path.exists() => Ok(RootKey::from_file(path)?),
-        RootKeySource::Made(path) => {
+        RootKeySource::Made(path) if is_new && !path.exists() => {
             let root_key = RootKey::generate()?;
             root_key.write_new_file(path)?;
             tracing::warn!(
                 path = %path.display(),
-                "a new root key was made: back this file up, apart from the database; without it no stored secret can be read"
+                "a new root key was made: back this file up, apart from the database; without it no stored \
+                 secret can be read"
             );
             Ok(root_key)
+        }
+        RootKeySource::File(path) | RootKeySource::Made(path) => {
+            let hint = "the database was sealed under a root key: give that one";
+            RootKey::from_file(path).map_err(|fault| {
+                if is_new {
+                    fault.into()
+                } else {
+                    anyhow::Error::new(fault).context(hint)
+                }
+            })
         }
     }
 }

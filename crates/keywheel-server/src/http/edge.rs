@@ -144,3 +144,28 @@ fn add_headers(headers: &mut HeaderMap, scope: &Scope) {
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_500_without_its_words() {
+        let handler = async { panic!("planted") };
+        let mut response = surviving_panics(handler).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let error = response.extensions_mut().remove::<Arc<ApiError>>().unwrap();
+        let body = String::from_utf8(error.body("req-1")).unwrap();
+        assert!(
+            body.contains("Something went wrong") && !body.contains("planted"),
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn a_slow_request_is_told_that_it_may_have_had_an_effect() {
+        let error = too_slow(Millis::from_secs(300));
+        assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(error.text().unwrap().contains("look at its outcome"));
+    }
+}

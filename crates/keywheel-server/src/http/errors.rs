@@ -197,8 +197,14 @@ impl From<StoreError> for ApiError {
             ),
             _ => Self::failed(SOMETHING_WENT_WRONG),
         };
-        outside.with_context(&error)
+        outside.with_context(chain(&error))
     }
+}
+
+/// An error with its causes, outermost first.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Sealed bytes that do not open are our trouble, and what exactly is wrong with them nobody else's business.
@@ -234,5 +240,34 @@ mod tests {
         assert_eq!(error.context(), Some("row 7 is odd"));
         assert_eq!(body(&error)["message"], "Something went wrong");
         assert!(!String::from_utf8(error.body("r")).unwrap().contains("row 7"));
+    }
+
+    #[test]
+    fn a_database_in_trouble_is_503_and_says_what_to_do() {
+        let cause = || std::io::Error::other("planted detail").into();
+        for (error, words) in [
+            (StoreError::Full(cause()), "Free space"),
+            (StoreError::Unavailable(cause()), "Try again shortly"),
+        ] {
+            let error = ApiError::from(error);
+            let shown = body(&error);
+            assert_eq!(
+                (error.status(), &shown["error"]),
+                (StatusCode::SERVICE_UNAVAILABLE, &"ServiceUnavailable".into())
+            );
+            assert!(shown["message"].as_str().unwrap().contains(words), "{shown}");
+            assert!(!shown.to_string().contains("planted"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_log_gets_the_whole_chain_of_causes() {
+        let cause = std::io::Error::other("disk I/O error").into();
+        assert!(
+            ApiError::from(StoreError::Full(cause))
+                .context()
+                .unwrap()
+                .contains("disk I/O error")
+        );
     }
 }

@@ -1,9 +1,12 @@
 //! Universal auth: login, lockout, limits, renewal, revocation.
 
+use std::sync::Arc;
+
+use axum::http::Method;
 use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Machine, Seen, TestApp, text};
+use crate::support::{Client, FakeAws, Machine, Seen, TestApp, text};
 
 const LOGIN: &str = "/api/v1/auth/universal-auth/login";
 const DETAILS: &str = "/api/v1/identities/details";
@@ -331,6 +334,23 @@ async fn tokens_and_secrets_work_from_trusted_addresses_only_and_changes_apply_a
         .ok();
     assert_eq!(client.get(DETAILS).await.status, 403);
     client.from_address("10.0.0.9").get(DETAILS).await.ok();
+}
+
+#[tokio::test]
+async fn the_address_behind_a_trusted_proxy_counts() {
+    let app = TestApp::start_with(Arc::new(FakeAws), &[("KEYWHEEL_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let admin = app.bootstrapped().await;
+    let settings = json!({"clientSecretTrustedIps": [{"ipAddress": "10.0.0.0/24"}]});
+    let machine = Machine::make(&admin, "no-access", settings).await;
+    let body = json!({"clientId": machine.client_id, "clientSecret": machine.client_secret}).to_string();
+    for (forwarded, status) in [("10.0.0.9", 200), ("10.0.1.9", 403), ("10.0.0.9, 10.0.1.9", 403)] {
+        let headers = [("x-forwarded-for", forwarded)];
+        let seen = app
+            .nobody()
+            .send(Method::POST, LOGIN, &headers, body.clone().into())
+            .await;
+        assert_eq!(seen.status, status, "{forwarded}");
+    }
 }
 
 #[tokio::test]

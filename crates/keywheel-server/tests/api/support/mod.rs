@@ -34,14 +34,17 @@ pub struct TestApp {
 impl TestApp {
     /// A fresh server whose AWS knows some keys; see [`FakeAws`].
     pub async fn start() -> Self {
-        Self::with_aws(Arc::new(FakeAws)).await
+        Self::start_with(Arc::new(FakeAws), &[]).await
     }
 
-    /// A fresh server with another AWS.
-    pub async fn with_aws(provider: Arc<dyn IamUsers>) -> Self {
+    /// A fresh server with another AWS, and with settings as variables.
+    pub async fn start_with(provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data_dir = folder.path().to_str().unwrap().to_owned();
-        let variables = vec![("KEYWHEEL_DATA_DIR".to_owned(), data_dir)];
+        let data_dir = ("KEYWHEEL_DATA_DIR", folder.path().to_str().unwrap());
+        let variables = settings.iter().chain([&data_dir]);
+        let variables = variables
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let settings = Settings::from_sources(&Sources {
             variables,
             ..Sources::default()
