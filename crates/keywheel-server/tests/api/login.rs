@@ -318,7 +318,7 @@ async fn tokens_and_secrets_work_from_trusted_addresses_only_and_changes_apply_a
     let admin = app.bootstrapped().await;
     let settings = json!({"clientSecretTrustedIps": [{"ipAddress": "10.0.0.0/24"}]});
     let machine = Machine::make(&admin, "no-access", settings).await;
-    let inside = app.nobody().from_address("10.0.0.9");
+    let inside = app.nobody().at_address("10.0.0.9");
     assert_eq!(machine.log_in(&app.nobody()).await.status, 403);
     let token = text(&machine.log_in(&inside).await.ok()["accessToken"]);
     let client = app.client(&token);
@@ -333,7 +333,7 @@ async fn tokens_and_secrets_work_from_trusted_addresses_only_and_changes_apply_a
         .await
         .ok();
     assert_eq!(client.get(DETAILS).await.status, 403);
-    client.from_address("10.0.0.9").get(DETAILS).await.ok();
+    client.at_address("10.0.0.9").get(DETAILS).await.ok();
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod logged;
 mod login;
 mod projects;
 mod root_key;
+#[cfg(feature = "dev")]
+mod rotated;
 mod secrets;
 mod served;
 mod support;

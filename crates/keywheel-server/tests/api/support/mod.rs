@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, Request};
 use keywheel_core::clock::Millis;
 use keywheel_envelope::{Keyring, RootKey};
 use keywheel_providers::IamUsers;
+use keywheel_server::ambient::Clock;
 use keywheel_server::app::{App, Parts};
 use keywheel_server::config::{Settings, Sources};
 use keywheel_server::http::listen::Peer;
@@ -39,6 +40,23 @@ impl TestApp {
 
     /// A fresh server with another AWS, and with settings as variables.
     pub async fn start_with(provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
+        let clock = Arc::new(TestClock::start());
+        Self::assemble(provider, settings, Arc::clone(&clock) as _, clock).await
+    }
+
+    /// A fresh server in real time, for rotations against a sandbox, which checks dates.
+    #[cfg(feature = "dev")]
+    pub async fn start_in_real_time(provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
+        let clock = keywheel_server::ambient::SystemClock::start();
+        Self::assemble(provider, settings, Arc::new(clock), Arc::new(TestClock::start())).await
+    }
+
+    async fn assemble(
+        provider: Arc<dyn IamUsers>,
+        settings: &[(&str, &str)],
+        clock: Arc<dyn Clock>,
+        test_clock: Arc<TestClock>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = ("KEYWHEEL_DATA_DIR", folder.path().to_str().unwrap());
         let variables = settings.iter().chain([&data_dir]);
@@ -51,13 +69,11 @@ impl TestApp {
         })
         .unwrap();
         let url = format!("sqlite://{}/keywheel.db", folder.path().display());
-        let store = keywheel_store::open(&url).await.unwrap();
-        let clock = Arc::new(TestClock::start());
         let app = App::assemble(Parts {
-            store,
+            store: keywheel_store::open(&url).await.unwrap(),
             keyring: Arc::new(Keyring::new(&RootKey::from([7; 32]), &[]).unwrap()),
             provider,
-            clock: Arc::clone(&clock) as _,
+            clock,
             entropy: Arc::new(SeededEntropy::new()),
             settings: Arc::new(settings),
         })
@@ -65,7 +81,7 @@ impl TestApp {
         Self {
             front: front(app.clone()),
             app,
-            clock,
+            clock: test_clock,
             _folder: folder,
         }
     }
@@ -108,7 +124,7 @@ pub struct Client<'a> {
 
 impl Client<'_> {
     /// The same client, calling from elsewhere.
-    pub fn from_address(&self, address: &str) -> Self {
+    pub fn at_address(&self, address: &str) -> Self {
         Self {
             address: address.parse().unwrap(),
             ..self.clone()

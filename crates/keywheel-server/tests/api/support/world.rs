@@ -32,7 +32,7 @@ impl Clock for TestClock {
     }
 }
 
-/// The SplitMix64 sequence (Steele, Lea, Flood 2014) from a fixed seed.
+/// The `SplitMix64` sequence (Steele, Lea, Flood 2014) from a fixed seed.
 pub struct SeededEntropy {
     state: AtomicU64,
     turn: Mutex<()>,
