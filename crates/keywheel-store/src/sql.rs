@@ -24,6 +24,8 @@ mod projects;
 mod rotations;
 mod secrets;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod universal_auth;
 pub(crate) mod value;

@@ -16,7 +16,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments, AssertSqlSafe, Database, Pool, Postgres, Row, Sqlite, Transaction, TypeInfo, ValueRef,
+    Arguments, AssertSqlSafe, ConnectOptions, Connection, Database, Pool, Postgres, Row, Sqlite, Transaction,
+    TypeInfo, ValueRef,
 };
 
 use super::faults;
@@ -79,12 +80,14 @@ impl SqliteBackend {
     async fn open(url: &str) -> Result<Self> {
         let options = SqliteConnectOptions::from_str(url).map_err(faults::from_driver)?;
         let lock = lock(options.get_filename())?;
+        open_for_us(options.get_filename()).map_err(unavailable)?;
         let options = options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
@@ -92,6 +95,9 @@ impl SqliteBackend {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .test_before_acquire(false)
+                // After some faults, a full disk among them, SQLite rolls back by itself. The driver then
+                // still counts a transaction that is none, and such a connection is of no more use.
+                .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         };
         let writer = pool(1)
             .connect_with(options.clone())
@@ -113,8 +119,7 @@ impl SqliteBackend {
 fn lock(database: &Path) -> Result<File> {
     let mut path = PathBuf::from(database).into_os_string();
     path.push(".lock");
-    let unavailable = |fault: std::io::Error| StoreError::Unavailable(fault.into());
-    let file = File::create(&path).map_err(unavailable)?;
+    let file = open_for_us(Path::new(&path)).map_err(unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse {
@@ -122,6 +127,20 @@ fn lock(database: &Path) -> Result<File> {
         }),
         Err(std::fs::TryLockError::Error(fault)) => Err(unavailable(fault)),
     }
+}
+
+/// Opens a file, and makes it if it is missing: for nobody else to read. SQLite gives the files beside the
+/// database the mode of the database.
+fn open_for_us(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn unavailable(fault: std::io::Error) -> StoreError {
+    StoreError::Unavailable(fault.into())
 }
 
 struct PostgresBackend {
@@ -235,12 +254,24 @@ impl Session for SqliteSession {
         rows.iter().map(sqlite_record).collect()
     }
 
+    /// In a task of its own: a request that is given up while its commit is under way must not keep the
+    /// revision from being counted.
     async fn commit(self: Box<Self>) -> Result<()> {
-        let outcome = self.transaction.commit().await;
-        // Also after a failure: whether anything was written is not known then.
-        if let Some(revision) = &self.revision {
-            revision.fetch_add(1, Ordering::Release);
-        }
+        let Self {
+            transaction,
+            revision,
+        } = *self;
+        let committing = tokio::spawn(async move {
+            let outcome = transaction.commit().await;
+            // Also after a failure: whether anything was written is not known then.
+            if let Some(revision) = revision {
+                revision.fetch_add(1, Ordering::Release);
+            }
+            outcome
+        });
+        let outcome = committing
+            .await
+            .map_err(|fault| StoreError::Unavailable(fault.into()))?;
         outcome.map_err(faults::from_driver)
     }
 }
@@ -304,8 +335,8 @@ where
 fn sqlite_record(row: &SqliteRow) -> Result<Record> {
     let column = |index| {
         let raw = row.try_get_raw(index).map_err(faults::from_driver)?;
-        let kind = raw.type_info().name().to_owned();
-        match kind.as_str() {
+        let kind = raw.type_info().into_owned();
+        match kind.name() {
             "NULL" => Ok(Value::Text(None)),
             "INTEGER" | "BOOLEAN" => row
                 .try_get_unchecked(index)
@@ -332,8 +363,8 @@ fn sqlite_record(row: &SqliteRow) -> Result<Record> {
 fn postgres_record(row: &PgRow) -> Result<Record> {
     let column = |index| {
         let raw = row.try_get_raw(index).map_err(faults::from_driver)?;
-        let kind = raw.type_info().name().to_owned();
-        match kind.as_str() {
+        let kind = raw.type_info().into_owned();
+        match kind.name() {
             "INT8" => row.try_get(index).map(Value::Int).map_err(faults::from_driver),
             "INT4" => {
                 let small: Option<i32> = row.try_get(index).map_err(faults::from_driver)?;

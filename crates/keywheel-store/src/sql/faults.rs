@@ -1,6 +1,7 @@
 //! Which rule of the schema an error of a driver means.
 
 use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::sqlite::SqliteError;
 
 use crate::error::{Conflict, StoreError};
 
@@ -48,13 +49,19 @@ const UNIQUE: &[(&str, &str, Conflict)] = &[
     ),
     ("rotations_user_key", "rotations.user_id", Conflict::RotationUser),
     ("intents_open_key", "intents.user_id", Conflict::OpenIntent),
-    ("accounts_email_key", "accounts.email", Conflict::Bootstrapped),
+    (
+        "instance_settings_pkey",
+        "instance_settings.name",
+        Conflict::Bootstrapped,
+    ),
 ];
 
-/// SQLite: the disk or the allowed size is full; the file or its folder may not be written.
-const SQLITE_FULL_CODES: &[&str] = &["13", "8", "264", "520", "776", "1032", "1288", "778"];
-/// PostgreSQL: disk full, and a database that only reads.
-const POSTGRES_FULL_CODES: &[&str] = &["53100", "25006"];
+/// What is wrong with the database itself, as far as the caller's next step depends on it.
+enum Trouble {
+    Full,
+    Unavailable,
+    Corrupt,
+}
 
 /// An error of a driver in the words of the store.
 pub(super) fn from_driver(error: sqlx::Error) -> StoreError {
@@ -71,14 +78,44 @@ pub(super) fn from_driver(error: sqlx::Error) -> StoreError {
     if let Some(conflict) = conflict(fault) {
         return StoreError::Conflict(conflict);
     }
-    match fault.code().as_deref() {
-        Some(code) if SQLITE_FULL_CODES.contains(&code) || POSTGRES_FULL_CODES.contains(&code) => {
-            StoreError::Full(error.into())
-        }
-        // SQLite: busy, locked, cannot open, input or output error. PostgreSQL: class 08 and shutdowns.
-        Some("5" | "6" | "14" | "10" | "57P01" | "57P02" | "57P03") => StoreError::Unavailable(error.into()),
-        Some(code) if code.starts_with("08") => StoreError::Unavailable(error.into()),
-        _ => StoreError::Database(error.into()),
+    match trouble(fault) {
+        Some(Trouble::Full) => StoreError::Full(error.into()),
+        Some(Trouble::Unavailable) => StoreError::Unavailable(error.into()),
+        Some(Trouble::Corrupt) => StoreError::Corrupt {
+            what: "the database file is damaged or is none".to_owned(),
+            source: Some(error.into()),
+        },
+        None => StoreError::Database(error.into()),
+    }
+}
+
+fn trouble(fault: &dyn DatabaseError) -> Option<Trouble> {
+    let code = fault.code()?;
+    if fault.try_downcast_ref::<SqliteError>().is_none() {
+        return postgres_trouble(&code);
+    }
+    // The low byte is the primary code, the rest says more of it (SQLite: result codes).
+    match code.parse::<u32>().ok()? & 0xff {
+        // SQLITE_FULL, SQLITE_READONLY.
+        13 | 8 => Some(Trouble::Full),
+        // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN.
+        5 | 6 | 10 | 14 => Some(Trouble::Unavailable),
+        // SQLITE_CORRUPT, SQLITE_NOTADB.
+        11 | 26 => Some(Trouble::Corrupt),
+        _ => None,
+    }
+}
+
+/// SQLSTATE (PostgreSQL: appendix A, error codes).
+fn postgres_trouble(state: &str) -> Option<Trouble> {
+    match (state, state.get(..2)?) {
+        // The disk is full; the transaction only reads.
+        ("53100" | "25006", _) => Some(Trouble::Full),
+        // A broken connection, no resources, the operator's doing; a deadlock or a failed serialization.
+        (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
+        // Data or an index is corrupted.
+        ("XX001" | "XX002", _) => Some(Trouble::Corrupt),
+        _ => None,
     }
 }
 

@@ -61,6 +61,11 @@ impl Folders for SqlStore {
         if id_at(&mut session, new.environment, &new.path).await?.is_some() {
             return Err(StoreError::Conflict(Conflict::FolderPath));
         }
+        if new.ids.len() < new.path.segments().count() {
+            return Err(StoreError::corrupt(
+                "a new folder with fewer ids than its path has parts",
+            ));
+        }
         let mut path = SecretPath::root();
         let own = new.ids.last().copied();
         for (name, spare) in new.path.segments().zip(&new.ids) {

@@ -156,7 +156,7 @@ async fn update_rotation(
         .collect();
     let sql = format!("UPDATE rotations SET {} WHERE id = $1", columns.join(", "));
     session.execute(&sql, rotation_values(rotation)).await?;
-    rename(session, rotation, now).await?;
+    take_along(session, rotation, now).await?;
     match values {
         Some(values) => publish(session, rotation, values, now).await,
         None => Ok(()),
@@ -227,7 +227,8 @@ fn mapped<'a>(
     ]
 }
 
-/// Gives both secrets their next version.
+/// Gives both secrets their next version, and erases the older ones of keys that have ended: a value that was
+/// current when its key was lost is history only now.
 async fn publish(
     session: &mut Box<dyn Session>,
     rotation: &Rotation,
@@ -247,27 +248,33 @@ async fn publish(
             let sql = "UPDATE secrets SET version = version + 1, updated_at = $2 WHERE id = $1";
             session.execute(sql, args![secret, now]).await?;
         }
+        let sql = "UPDATE secret_versions SET value = NULL WHERE secret_id = $1 AND value IS NOT NULL \
+                   AND number < (SELECT version FROM secrets WHERE id = $1) AND access_key_id IN \
+                   (SELECT access_key_id FROM managed_keys WHERE user_id = $2 AND ended_at IS NOT NULL)";
+        session.execute(sql, args![secret, rotation.user]).await?;
     }
     Ok(())
 }
 
-/// Gives the secrets the names of the mapping. By way of names that nobody can have, since two may be swapped.
-async fn rename(session: &mut Box<dyn Session>, rotation: &Rotation, now: Moment) -> Result<()> {
+/// Puts the secrets where the rotation is, under the names of the mapping. By way of names that nobody can
+/// have, since two may be swapped.
+async fn take_along(session: &mut Box<dyn Session>, rotation: &Rotation, now: Moment) -> Result<()> {
     let mapping = &rotation.settings.mapping;
+    let folder = rotation.place.folder;
     let wanted = [
         (rotation.secrets.access_key_id, mapping.access_key_id()),
         (rotation.secrets.secret_access_key, mapping.secret_access_key()),
     ];
     let mut changed = Vec::new();
     for (secret, name) in wanted {
-        let sql = "UPDATE secrets SET name = '/' || id WHERE id = $1 AND name <> $2";
-        if session.execute(sql, args![secret, name]).await? > 0 {
+        let sql = "UPDATE secrets SET name = '/' || id WHERE id = $1 AND (name <> $2 OR folder_id <> $3)";
+        if session.execute(sql, args![secret, name, folder]).await? > 0 {
             changed.push((secret, name));
         }
     }
     for (secret, name) in changed {
-        let sql = "UPDATE secrets SET name = $2, updated_at = $3 WHERE id = $1";
-        session.execute(sql, args![secret, name, now]).await?;
+        let sql = "UPDATE secrets SET name = $2, folder_id = $3, updated_at = $4 WHERE id = $1";
+        session.execute(sql, args![secret, name, folder, now]).await?;
     }
     Ok(())
 }

@@ -114,6 +114,15 @@ pub(super) const fn status_word(status: KeyStatus) -> &'static str {
     }
 }
 
+/// The claim of due users. Its cost grows with what is due: the index is read in its order, up to now.
+pub(super) fn claim_due_sql(skip_locked: &str) -> String {
+    format!(
+        "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
+         (SELECT id FROM managed_users WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
+         ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}"
+    )
+}
+
 async fn claim_one(
     session: &mut Box<dyn Session>,
     id: ManagedUserId,
@@ -163,12 +172,7 @@ async fn read_ledger(session: &mut Box<dyn Session>, id: ManagedUserId) -> Resul
 impl Ledgers for SqlStore {
     async fn claim_due(&self, terms: LeaseTerms<'_>, limit: u32) -> Result<Vec<Claim>> {
         let mut session = self.write().await?;
-        let sql = format!(
-            "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
-             (SELECT id FROM managed_users WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
-             ORDER BY due_at, id LIMIT $4 {}) {CLAIMED}",
-            self.backend.skip_locked()
-        );
+        let sql = claim_due_sql(self.backend.skip_locked());
         let claims = all_in(
             &mut session,
             &sql,

@@ -47,10 +47,12 @@ fn refused(fault: MigrateError, known: &[(i64, &str, &str)]) -> StoreError {
             found,
             known: known.last().map_or(0, |(version, ..)| *version),
         },
-        MigrateError::Execute(fault) => match faults::from_driver(fault) {
-            full @ StoreError::Full(_) => full,
-            other => StoreError::Migration(Box::new(other)),
-        },
+        MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
+            match faults::from_driver(fault) {
+                StoreError::Database(fault) => StoreError::Migration(fault),
+                other => other,
+            }
+        }
         other => StoreError::Migration(other.into()),
     }
 }

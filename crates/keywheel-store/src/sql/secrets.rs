@@ -57,6 +57,11 @@ fn secret_version(r: &mut Reader) -> Result<SecretVersion> {
     })
 }
 
+/// The read that applications make all the time.
+pub(super) fn secret_at_sql() -> String {
+    format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3 AND s.name = $4")
+}
+
 async fn by_id(session: &mut Box<dyn Session>, id: SecretId) -> Result<Option<Secret>> {
     one_in(session, &format!("{SELECT} WHERE s.id = $1"), args![id], secret).await
 }
@@ -130,8 +135,7 @@ impl Secrets for SqlStore {
         path: &SecretPath,
         name: &SecretName,
     ) -> Result<Option<Secret>> {
-        let sql = format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3 AND s.name = $4");
-        self.one(&sql, args![project, environment, path, name], secret)
+        self.one(&secret_at_sql(), args![project, environment, path, name], secret)
             .await
     }
 

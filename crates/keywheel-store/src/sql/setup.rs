@@ -6,9 +6,12 @@ use super::SqlStore;
 use super::identities::insert_identity;
 use super::tokens::insert_token;
 use super::value::{Reader, args};
-use crate::error::{Conflict, Result, StoreError};
+use crate::error::{Result, StoreError};
 use crate::setup::{Account, Bootstrap, Organization, Setup};
 use crate::tokens::Token;
+
+/// The setting that exists once the instance has its organization.
+const BOOTSTRAPPED: &str = "bootstrapped";
 
 const ORGANIZATION: &str = "SELECT id, name, slug, created_at FROM organizations";
 
@@ -64,13 +67,13 @@ impl Setup for SqlStore {
             token,
         } = bootstrap;
         let mut session = self.write().await?;
-        if !session
-            .fetch("SELECT 1 FROM organizations LIMIT 1", args![])
-            .await?
-            .is_empty()
-        {
-            return Err(StoreError::Conflict(Conflict::Bootstrapped));
-        }
+        // The name of a setting is unique, so that of two bootstraps at once only one gets past this.
+        session
+            .execute(
+                "INSERT INTO instance_settings (name, value) VALUES ($1, $2)",
+                args![BOOTSTRAPPED, organization.id.to_string().into_bytes()],
+            )
+            .await?;
         session
             .execute(
                 "INSERT INTO organizations (id, name, slug, created_at) VALUES ($1, $2, $3, $4)",

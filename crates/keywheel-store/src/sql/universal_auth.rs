@@ -82,24 +82,18 @@ fn client_secret(r: &mut Reader) -> Result<ClientSecret> {
     })
 }
 
-/// How far a lockout has come.
-struct Lockout {
-    enabled: bool,
-    failures: i64,
-    failed_at: Option<Moment>,
+/// A count of failed logins, and what it is held against.
+struct Failures {
+    count: i64,
     threshold: i64,
-    duration: Millis,
-    counter_reset: Millis,
+    lockout: Millis,
 }
 
-fn lockout(r: &mut Reader) -> Result<Lockout> {
-    Ok(Lockout {
-        enabled: r.flag()?,
-        failures: r.int()?,
-        failed_at: r.opt_moment()?,
+fn failures(r: &mut Reader) -> Result<Failures> {
+    Ok(Failures {
+        count: r.int()?,
         threshold: r.int()?,
-        duration: Millis::from_secs(r.int()?),
-        counter_reset: Millis::from_secs(r.int()?),
+        lockout: Millis::from_secs(r.int()?),
     })
 }
 
@@ -283,23 +277,19 @@ impl UniversalAuths for SqlStore {
 
     async fn note_failed_login(&self, auth: UniversalAuthId, now: Moment) -> Result<Option<Moment>> {
         let mut session = self.write().await?;
-        let sql = "SELECT lockout_enabled, failed_logins, failed_at, lockout_threshold, lockout_duration, \
-                   lockout_counter_reset FROM universal_auths WHERE id = $1";
-        let Some(state) = one_in(&mut session, sql, args![auth], lockout).await? else {
+        let sql = "UPDATE universal_auths SET failed_at = $2, failed_logins = CASE \
+                   WHEN failed_at IS NOT NULL AND $2 < failed_at + lockout_counter_reset * 1000 \
+                   THEN failed_logins + 1 ELSE 1 END \
+                   WHERE id = $1 AND lockout_enabled = $3 \
+                   RETURNING failed_logins, lockout_threshold, lockout_duration";
+        let Some(counted) = one_in(&mut session, sql, args![auth, now, true], failures).await? else {
             return Ok(None);
         };
-        if !state.enabled {
-            return Ok(None);
+        let locked_until = (counted.count >= counted.threshold).then(|| now + counted.lockout);
+        if let Some(until) = locked_until {
+            let sql = "UPDATE universal_auths SET failed_logins = 0, locked_until = $2 WHERE id = $1";
+            session.execute(sql, args![auth, until]).await?;
         }
-        let recent = state.failed_at.is_some_and(|at| now < at + state.counter_reset);
-        let failures = if recent { state.failures + 1 } else { 1 };
-        let locked_until = (failures >= state.threshold).then(|| now + state.duration);
-        let counted = if locked_until.is_some() { 0 } else { failures };
-        let sql = "UPDATE universal_auths SET failed_logins = $2, failed_at = $3, \
-                   locked_until = COALESCE($4, locked_until) WHERE id = $1";
-        session
-            .execute(sql, args![auth, counted, now, locked_until])
-            .await?;
         session.commit().await?;
         Ok(locked_until)
     }

@@ -1,0 +1,101 @@
+//! What only the inside of the store can try: a full disk, plans of statements, a commit that nobody waits for.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::value::{Reader, args};
+use super::{SqlStore, adapter, ledgers, secrets};
+use crate::{Setup, Store, StoreError};
+
+async fn store(folder: &TempDir) -> SqlStore {
+    let url = format!("sqlite://{}/keywheel.db", folder.path().display());
+    SqlStore {
+        backend: adapter::open(&url).await.unwrap(),
+    }
+}
+
+/// How SQLite would go about a statement, line by line.
+async fn plan(store: &SqlStore, sql: &str) -> String {
+    let detail = |r: &mut Reader| {
+        for _ in 0..3 {
+            r.int()?;
+        }
+        r.text()
+    };
+    let values = args![0_i64, 0_i64, 0_i64, 0_i64];
+    let lines = store
+        .all(&format!("EXPLAIN QUERY PLAN {sql}"), values, detail)
+        .await
+        .unwrap();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn the_claim_reads_what_is_due_by_its_index_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&store(&folder).await, &ledgers::claim_due_sql("")).await;
+    assert!(plan.contains("INDEX managed_users_due (due_at<?)"), "{plan}");
+    assert!(!plan.contains("SCAN"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE FOR ORDER"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_by_indexes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&store(&folder).await, &secrets::secret_at_sql()).await;
+    assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_write_and_the_store_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    // Never less than what is used already: nothing more fits.
+    let mut session = store.write().await.unwrap();
+    session.fetch("PRAGMA max_page_count = 1", args![]).await.unwrap();
+    session.commit().await.unwrap();
+    let large = vec![0_u8; 1_000_000];
+    let refused = store.keep_setting("large", &large).await;
+    assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+    assert_eq!(store.setting("large").await.unwrap(), None);
+    // The next write gets another connection, which has no limit: there is room again.
+    assert_eq!(store.keep_setting("large", &large).await.unwrap(), large);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_nobody_waits_for_still_counts_the_revision() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let before = store.revision().unwrap();
+    let mut session = store.write().await.unwrap();
+    let insert = "INSERT INTO instance_settings (name, value) VALUES ($1, $2)";
+    session
+        .execute(insert, args!["name", "value".as_bytes()])
+        .await
+        .unwrap();
+    // Polled once, then dropped: as when a client hangs up.
+    let abandoned = tokio::time::timeout(Duration::ZERO, session.commit()).await;
+    drop(abandoned);
+    // The next write waits for the only writing connection, that is, for the end of that commit.
+    store.write().await.unwrap();
+    assert_eq!(
+        store.setting("name").await.unwrap().as_deref(),
+        Some("value".as_bytes())
+    );
+    while store.revision().unwrap() == before {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reading_connection_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let insert = "INSERT INTO instance_settings (name, value) VALUES ('a', x'00') RETURNING name";
+    let refused = store.all(insert, args![], Reader::text).await;
+    assert!(
+        matches!(refused, Err(StoreError::Full(_))),
+        "read-only: {refused:?}"
+    );
+}

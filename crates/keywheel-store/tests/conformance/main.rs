@@ -1,0 +1,104 @@
+//! What every store must do, whatever the database below it: one promise per function, run over each of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests say what they expect by failing, and are described by their names"
+)]
+
+mod callers;
+mod connections;
+mod ledgers;
+mod rotations;
+mod secrets;
+mod setup;
+mod tree;
+mod world;
+
+/// A test per promise, over a fresh SQLite file.
+macro_rules! promises {
+    ($($module:ident: $($promise:ident),+ $(,)?;)+) => {$(
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let url = format!("sqlite://{}/keywheel.db", folder.path().display());
+                    let store = keywheel_store::open(&url).await.unwrap();
+                    crate::$module::$promise(&store).await;
+                }
+            )+
+        }
+    )+};
+}
+
+mod sqlite {
+    promises! {
+        setup:
+            the_bootstrap_happens_once,
+            of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays,
+            a_setting_that_was_kept_once_is_never_replaced,
+            the_revision_changes_with_each_write_and_with_no_read;
+        tree:
+            a_project_comes_with_environments_in_order_and_their_roots,
+            slugs_are_taken_once_per_place,
+            a_refused_project_leaves_nothing_behind,
+            an_identity_sees_the_projects_that_it_is_a_member_of,
+            an_update_changes_what_it_names_and_nothing_else,
+            an_environment_in_the_middle_moves_the_later_ones,
+            a_folder_brings_its_missing_parents,
+            a_path_is_taken_once_and_the_root_always_is,
+            a_folder_lists_its_children_and_everything_below_without_neighbours,
+            a_renamed_folder_takes_everything_below_along,
+            a_deleted_folder_is_gone_with_everything_below;
+        secrets:
+            a_secret_is_found_by_where_it_is_and_by_its_id,
+            a_new_value_is_a_new_version_and_the_old_one_stays,
+            an_update_without_a_value_keeps_version_and_value,
+            names_are_taken_once_per_folder,
+            lists_are_ordered_and_reach_below_only_when_asked,
+            a_secret_needs_its_folder;
+        connections:
+            a_connection_shows_its_project_and_grows_with_each_change,
+            names_are_taken_once_per_project_and_once_for_the_organization,
+            a_project_uses_its_own_connections_and_the_common_ones;
+        callers:
+            an_identity_reads_back_and_pages_by_name,
+            a_search_text_is_taken_literally,
+            a_member_is_one_once_and_has_the_roles_that_were_set_last,
+            a_deleted_identity_takes_its_logins_tokens_and_memberships_along,
+            universal_auth_is_given_once_and_settings_read_back_in_order,
+            a_limit_on_a_client_secret_holds_exactly_under_parallel_logins,
+            a_revoked_client_secret_ends_its_tokens,
+            failed_logins_lock_at_the_threshold_and_only_in_a_row,
+            a_limit_on_a_token_holds_exactly_under_parallel_requests,
+            a_revoked_token_cannot_be_renewed,
+            tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;
+        ledgers:
+            due_users_are_claimed_once_and_earliest_first,
+            parallel_claims_share_the_due_users_without_overlap,
+            a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
+            a_write_with_an_old_fence_changes_nothing,
+            a_released_lease_is_free_at_once,
+            the_leases_of_a_restarted_node_are_void,
+            a_user_is_recorded_once_by_its_identity,
+            a_ledger_reads_back_as_it_was_written,
+            a_user_has_one_open_intent,
+            a_commit_that_fails_in_the_middle_changes_nothing,
+            only_the_latest_ended_keys_and_creates_are_loaded;
+        rotations:
+            a_first_publish_makes_the_rotation_and_its_two_secrets,
+            a_second_publish_gives_both_secrets_their_next_version,
+            the_same_publish_made_twice_counts_once,
+            a_publish_without_its_values_is_refused,
+            a_user_and_a_name_have_one_rotation,
+            a_taken_secret_name_refuses_the_whole_commit,
+            the_names_of_the_two_secrets_can_be_swapped,
+            a_moved_rotation_takes_its_secrets_along,
+            what_a_rotation_needs_cannot_be_deleted,
+            a_removed_rotation_leaves_ordinary_secrets_or_none,
+            the_value_of_a_dead_key_is_erased_once_it_is_history;
+    }
+}
