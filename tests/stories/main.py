@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Stories of the server as a process, told from outside: through its API, and as AWS sees it.
+
+    tests/stories/main.py BINARY [NAME…]
+
+Without a NAME all are told. Those against moto and ministack need KEYWHEEL_MOTO_SERVER and KEYWHEEL_MINISTACK,
+the paths of the two programs, and a Python with botocore; they fail without, unless KEYWHEEL_TEST_WITHOUT names
+the emulator.
+"""
+
+import functools
+import os
+import sys
+import tempfile
+
+import crashes
+import refusals
+import rotations
+from support import Broken, Emulator, tell
+
+
+def moto(folder):
+    program = needed("moto", "KEYWHEEL_MOTO_SERVER")
+    any_key = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "any"}
+    return Emulator("moto", [program, "-H", "127.0.0.1", "-p", "PORT"], {}, folder, "/moto-api/data.json", any_key)
+
+
+def ministack(folder):
+    program = needed("ministack", "KEYWHEEL_MINISTACK")
+    settings = {"BIND_HOST": "127.0.0.1", "AUTH": "true", "GATEWAY_PORT": "PORT"}
+    root = {"accessKeyId": "test", "secretAccessKey": "test"}
+    return Emulator("ministack", [program], settings, folder, "/_ministack/health", root)
+
+
+def needed(name, variable):
+    program = os.environ.get(variable)
+    if not program:
+        raise Broken(f"{name} is there: run ./test, or set {variable} to the path of its program")
+    return program
+
+
+def stories():
+    yield from rotations.STORIES
+    yield from crashes.STORIES
+    yield from refusals.STORIES
+    without = os.environ.get("KEYWHEEL_TEST_WITHOUT", "").split(",")
+    for name, start in (("moto", moto), ("ministack", ministack)):
+        if name in without:
+            print(f"skipped a rotation against {name}: left out by --without", flush=True)
+        else:
+            yield f"a rotation against {name}", functools.partial(rotations.main_story, start=start)
+
+
+def main(binary, *names):
+    chosen = [(name, story) for name, story in stories() if not names or name in names]
+    with tempfile.TemporaryDirectory(prefix="keywheel-stories-") as folder:
+        broken = tell(chosen, os.path.abspath(binary), folder)
+    print(f"{len(chosen) - broken} stories told, {broken} broken")
+    sys.exit(broken != 0 or not chosen)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,0 +1,310 @@
+"""What the stories are told with: a server as a process of its own, the AWS that it talks to, and its API."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+START_SECONDS_MAX = 120
+STOP_SECONDS_MAX = 30
+REQUEST_SECONDS_MAX = 60
+SETTLE_SECONDS_MAX = 60
+POLL_SECONDS = 0.05
+ROTATIONS = "/api/v2/secret-rotations/aws-iam-user-secret"
+
+# A rotation takes less than a second, and what waits for a lost call waits for two.
+QUICK = {
+    "KEYWHEEL_UNSAFE_TIMINGS": "true",
+    "KEYWHEEL_VERIFY_SPACING": "50ms",
+    "KEYWHEEL_VERIFY_SETTLE": "50ms",
+    "KEYWHEEL_VERIFY_DEADLINE": "20s",
+    "KEYWHEEL_LIST_GAP": "100ms",
+    "KEYWHEEL_CALL_TIMEOUT": "2s",
+    "KEYWHEEL_LATE_LANDING": "500ms",
+    "KEYWHEEL_LEASE": "6s",
+    "KEYWHEEL_RETRY_FIRST": "300ms",
+    "KEYWHEEL_RETRY_CAP": "1s",
+}
+
+
+class Broken(Exception):
+    """A promise that was not kept."""
+
+
+def require(condition, promise):
+    if not condition:
+        raise Broken(promise)
+
+
+def until(what, attempt, seconds=SETTLE_SECONDS_MAX):
+    """Repeats `attempt` until it gives something; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (result := attempt()) is not None:
+            return result
+        time.sleep(POLL_SECONDS)
+    raise Broken(f"{what}, within {seconds} s")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def call(method, url, body=None, token=None):
+    """Status and parsed body of a request."""
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS_MAX) as answer:
+            return answer.status, json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
+
+
+class Process:
+    """A program that is ended at the end of the story, whatever happens."""
+
+    running = []
+
+    def __init__(self, arguments, output, environment=None):
+        self.output_file = output
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KEYWHEEL_", "AWS_"))}
+        with output.open("ab") as stream:
+            self.process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=inherited | (environment or {}),
+            )
+        Process.running.append(self)
+
+    def output(self):
+        return self.output_file.read_text(errors="replace")
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"the server stops within {STOP_SECONDS_MAX} s of SIGTERM") from None
+        require(status == 0, f"the server ends with status 0 after SIGTERM, not {status}")
+
+    def answers(self, url):
+        """Waits until a URL answers."""
+
+        def attempt():
+            require(self.process.poll() is None, f"it keeps running; it ended with:\n{self.output()}")
+            try:
+                return urllib.request.urlopen(url, timeout=REQUEST_SECONDS_MAX).status
+            except OSError:
+                return None
+
+        until(f"{url} answers", attempt, START_SECONDS_MAX)
+
+
+class Sandbox:
+    """The embedded AWS, as a process of its own."""
+
+    name = "sandbox"
+
+    def __init__(self, binary, folder):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.program = Process([binary, "sandbox", "--listen", f"127.0.0.1:{port}"], folder / "sandbox.txt")
+        self.program.answers(self.url + "/_sandbox/health")
+        made = self.control("POST", "/users", {"userName": "keywheel", "accessKey": True})
+        self.connection = {k: made["accessKey"][k] for k in ("accessKeyId", "secretAccessKey")}
+
+    def control(self, method, path, body=None):
+        status, answer = call(method, f"{self.url}/_sandbox{path}", body)
+        require(status in (200, 204), f"the sandbox takes {method} {path} {body}: {status} {answer}")
+        return answer
+
+    def user(self, name, keys=0):
+        self.control("POST", "/users", {"userName": name, "admin": False})
+        for _ in range(keys):
+            self.control("POST", "/foreign", {"do": "createKey", "userName": name})
+
+    def keys(self, name):
+        return {key["accessKeyId"]: key["status"] for key in self.control("GET", f"/users/{name}")["keys"]}
+
+    def accepts(self, key):
+        return self.control("POST", "/try", key)["accepted"]
+
+    def calls(self):
+        return self.control("GET", "/calls")["calls"]
+
+
+class Emulator:
+    """An AWS by others. Its users are made with Amazon's own Python library."""
+
+    def __init__(self, name, arguments, environment, folder, ready, connection):
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        filled = {k: v.replace("PORT", str(self.port)) for k, v in environment.items()}
+        arguments = [part.replace("PORT", str(self.port)) for part in arguments]
+        self.program = Process(arguments, folder / f"{name}.txt", filled)
+        self.program.answers(self.url + ready)
+        self.connection = connection
+
+    def client(self, service, key):
+        import botocore.config
+        import botocore.session
+
+        return botocore.session.get_session().create_client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id=key["accessKeyId"],
+            aws_secret_access_key=key["secretAccessKey"],
+            config=botocore.config.Config(retries={"total_max_attempts": 1}),
+        )
+
+    def user(self, name, keys=0):
+        iam = self.client("iam", self.connection)
+        iam.create_user(UserName=name)
+        for _ in range(keys):
+            iam.create_access_key(UserName=name)
+
+    def keys(self, name):
+        listed = self.client("iam", self.connection).list_access_keys(UserName=name)
+        return {key["AccessKeyId"]: key["Status"] for key in listed["AccessKeyMetadata"]}
+
+    def accepts(self, key):
+        try:
+            return self.client("sts", key).get_caller_identity()["Arn"].endswith(("user/app", "user/app2"))
+        except Exception:  # a refusal, in whatever form the library gives it
+            return False
+
+
+class Server:
+    """Keywheel on a data folder; started, killed and started again."""
+
+    def __init__(self, binary, folder, aws, settings=None):
+        self.binary, self.folder, self.aws = binary, folder, aws
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = QUICK | {"AWS_ENDPOINT_URL": aws.url} | (settings or {})
+        self.start()
+
+    def start(self):
+        arguments = [self.binary, "server", "--listen", f"127.0.0.1:{self.port}"]
+        arguments += ["--data-dir", str(self.folder / "data")]
+        self.program = Process(arguments, self.folder / "server.txt", self.environment)
+        self.program.answers(self.url + "/api/status")
+
+    def restart(self, **settings):
+        self.environment |= settings
+        self.start()
+
+
+class Api:
+    """The API with a machine identity that administers one project."""
+
+    def __init__(self, server):
+        self.server = server
+        self.token = None
+        answer = self.ok("POST", "/api/v1/admin/bootstrap", {
+            "email": "admin@keywheel.example", "password": "correct horse battery", "organization": "Stories"})
+        self.token = answer["identity"]["credentials"]["token"]
+        self.organization = answer["organization"]["id"]
+        self.project = self.ok("POST", "/api/v1/projects", {"projectName": "Story"})["project"]["id"]
+        wanted = {"name": "deployer", "organizationId": self.organization, "role": "member"}
+        identity = self.ok("POST", "/api/v1/identities", wanted)["identity"]["id"]
+        self.ok("POST", f"/api/v2/workspace/{self.project}/identity-memberships/{identity}", {"role": "admin"})
+        base = f"/api/v1/auth/universal-auth/identities/{identity}"
+        client = self.ok("POST", base, {})["identityUniversalAuth"]["clientId"]
+        secret = self.ok("POST", base + "/client-secrets", {})["clientSecret"]
+        login = {"clientId": client, "clientSecret": secret}
+        self.admin_token = self.token
+        self.token = self.ok("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+
+    def call(self, method, path, body=None):
+        return call(method, self.server.url + path, body, self.token)
+
+    def ok(self, method, path, body=None):
+        status, answer = self.call(method, path, body)
+        require(status == 200, f"{method} {path} is answered with 200, not {status}: {answer}")
+        return answer
+
+    def refused(self, wanted, method, path, body=None, containing=""):
+        """Requires a refusal in the shape of the contract, and returns its message."""
+        status, answer = self.call(method, path, body)
+        require(status == wanted, f"{method} {path} is answered with {wanted}, not {status}: {answer}")
+        for field in ("reqId", "statusCode", "message", "error"):
+            require(field in answer, f"a refusal has {field}: {answer}")
+        require(answer["statusCode"] == wanted, f"statusCode repeats the status: {answer}")
+        text = json.dumps(answer["message"])
+        require(containing in text, f"{method} {path} is refused with {containing!r}: {text}")
+        return answer["message"]
+
+    def connect(self, name="aws", method="access-key", credentials=None, **more):
+        wanted = {"name": name, "method": method, "credentials": credentials or self.server.aws.connection} | more
+        # Identities of the organization's administrator make connections for all projects.
+        token, self.token = self.token, self.admin_token
+        try:
+            return self.ok("POST", "/api/v1/app-connections/aws", wanted)["appConnection"]
+        finally:
+            self.token = token
+
+    def rotation(self, connection, user="app", **more):
+        """The body of a create."""
+        return {
+            "name": f"rotate-{user}", "projectId": self.project, "connectionId": connection,
+            "environment": "dev", "secretPath": "/", "rotationInterval": 30,
+            "parameters": {"userName": user},
+            "secretsMapping": {"accessKeyId": f"{user}_ID", "secretAccessKey": f"{user}_SECRET"},
+        } | more
+
+    def secret(self, name):
+        query = urllib.parse.urlencode({"workspaceId": self.project, "environment": "dev", "secretPath": "/"})
+        return self.ok("GET", f"/api/v3/secrets/raw/{name}?{query}")["secret"]
+
+    def published(self, user="app"):
+        return {
+            "accessKeyId": self.secret(f"{user}_ID")["secretValue"],
+            "secretAccessKey": self.secret(f"{user}_SECRET")["secretValue"],
+        }
+
+    def rotate(self, rotation):
+        return self.ok("POST", f"{ROTATIONS}/{rotation}/rotate-secrets")["secretRotation"]
+
+
+def tell(stories, binary, folder):
+    """Tells each story in a folder of its own; the number of those that broke."""
+    broken = 0
+    for name, story in stories:
+        place = pathlib.Path(folder) / name.replace(" ", "-")
+        place.mkdir(parents=True)
+        started = time.monotonic()
+        try:
+            story(binary, place)
+            print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Broken as promise:
+            broken += 1
+            print(f"BROKEN  {name}: {promise}", flush=True)
+            for log in place.glob("*.txt"):
+                print(f"--- {log.name}, last lines\n" + "\n".join(log.read_text().splitlines()[-15:]), file=sys.stderr)
+        finally:
+            for program in Process.running:
+                program.kill()
+            Process.running.clear()
+    return broken
