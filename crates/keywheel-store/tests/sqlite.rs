@@ -89,6 +89,18 @@ async fn a_folder_that_does_not_exist_is_unavailable() {
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_folder_may_have_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("100%20 sure? #1");
+    std::fs::create_dir(&odd).unwrap();
+    let file = odd.join("keywheel.db");
+    keywheel_store::open(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap();
+    assert!(file.exists());
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_may_read_the_files() {

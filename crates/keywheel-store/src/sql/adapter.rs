@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -65,7 +64,12 @@ pub(crate) async fn open(url: &str) -> Result<Arc<dyn Backend>> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Arc::new(PostgresBackend::open(url).await?));
     }
-    Ok(Arc::new(SqliteBackend::open(url).await?))
+    // The rest is a path as it is: a folder may have any name, with `?` and `%` too.
+    let Some(file) = url.strip_prefix("sqlite://") else {
+        let wrong = "a database URL begins with sqlite:// or postgres://";
+        return Err(StoreError::Unavailable(wrong.into()));
+    };
+    Ok(Arc::new(SqliteBackend::open(Path::new(file)).await?))
 }
 
 struct SqliteBackend {
@@ -77,11 +81,11 @@ struct SqliteBackend {
 }
 
 impl SqliteBackend {
-    async fn open(url: &str) -> Result<Self> {
-        let options = SqliteConnectOptions::from_str(url).map_err(faults::from_driver)?;
-        let lock = lock(options.get_filename())?;
-        open_for_us(options.get_filename()).map_err(unavailable)?;
-        let options = options
+    async fn open(file: &Path) -> Result<Self> {
+        let lock = lock(file)?;
+        open_for_us(file).map_err(unavailable)?;
+        let options = SqliteConnectOptions::new()
+            .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
