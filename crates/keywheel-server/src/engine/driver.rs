@@ -82,12 +82,12 @@ impl Driver<'_> {
         let parts = self.engine.parts();
         match effect {
             Effect::Identify => {
-                let session = self.session(self.id);
+                let session = session(self.id);
                 self.slot().await;
                 Event::Identified(parts.provider.identify(self.target(&session)).await)
             }
             Effect::List => {
-                let session = self.session(self.id);
+                let session = session(self.id);
                 self.slot().await;
                 Event::Listed(parts.provider.list(self.target(&session)).await)
             }
@@ -120,11 +120,6 @@ impl Driver<'_> {
         }
     }
 
-    /// Names who acts, in CloudTrail too.
-    fn session(&self, id: impl std::fmt::Display) -> String {
-        format!("keywheel-{id}")
-    }
-
     fn target<'a>(&'a self, session: &'a str) -> Target<'a> {
         let user = &self.run.ledger().user;
         Target {
@@ -153,7 +148,7 @@ impl Driver<'_> {
         if !self.may_send() {
             return Event::LeaseLost;
         }
-        let session = self.session(intent);
+        let session = session(intent);
         let answer = parts.provider.issue(self.target(&session)).await;
         Event::Issued(answer.map(|observed| {
             let key = observed.value;
@@ -181,7 +176,7 @@ impl Driver<'_> {
             return Event::LeaseLost;
         }
         let intent = self.run.ledger().open_intent.as_ref().map(|i| i.id.to_string());
-        let session = self.session(intent.unwrap_or_else(|| self.id.to_string()));
+        let session = session(intent.unwrap_or_else(|| self.id.to_string()));
         let target = self.target(&session);
         Event::Changed(match status {
             Some(status) => parts.provider.set_status(target, key, status).await,
@@ -274,6 +269,11 @@ impl Driver<'_> {
         };
         tracing::warn!(run = %self.id, user = %user.name, %key, "{text}");
     }
+}
+
+/// Names who acts, in CloudTrail too.
+fn session(id: impl std::fmt::Display) -> String {
+    format!("keywheel-{id}")
 }
 
 /// A failure on our side of the wire, before anything was sent.
