@@ -20,6 +20,8 @@ use crate::http::errors::ApiError;
 
 /// Characters of a client secret that are kept in the clear, to find it by.
 pub const CLIENT_SECRET_PREFIX_CHARS: usize = 4;
+/// Logins so soon after the last good one count as sent together with it.
+const BURST: Millis = Millis::from_secs(5);
 /// What is said where there is no end: clients count down to it, so it must be far away and not 0.
 const NO_END_SECS: i64 = 1_000_000_000;
 
@@ -95,17 +97,21 @@ pub fn hash_client_secret(secret: &str) -> Vec<u8> {
         .to_vec()
 }
 
-/// Refuses a secret whose time or number of uses is over, and revokes it.
+/// Refuses a secret whose time or number of uses is over, and revokes it; but not while logins that were sent
+/// together with the last good one may still come in, which would find no secret instead of one at its limit.
 async fn refuse_spent(app: &App, secret: &ClientSecret, now: Moment) -> Result<(), ApiError> {
-    let refusal = if secret.ttl > 0 && secret.created_at + Millis::from_secs(secret.ttl) <= now {
-        ApiError::unauthorized("Access denied due to expired client secret")
-    } else if secret.uses_limit > 0 && secret.uses >= secret.uses_limit {
-        limit_reached()
-    } else {
-        return Ok(());
-    };
-    app.store().revoke_client_secret(secret.id, now).await?;
-    Err(refusal)
+    let expired = secret.ttl > 0 && secret.created_at + Millis::from_secs(secret.ttl) <= now;
+    let used_up = secret.uses_limit > 0 && secret.uses >= secret.uses_limit;
+    let in_burst = secret.last_used_at.is_some_and(|last| now < last + BURST);
+    if expired || (used_up && !in_burst) {
+        app.store().revoke_client_secret(secret.id, now).await?;
+    }
+    if expired {
+        return Err(ApiError::unauthorized(
+            "Access denied due to expired client secret",
+        ));
+    }
+    if used_up { Err(limit_reached()) } else { Ok(()) }
 }
 
 async fn require_organization(app: &App, slug: Option<&str>) -> Result<(), ApiError> {

@@ -175,11 +175,20 @@ async fn parallel_logins_never_exceed_the_number_of_uses() {
         }
     }
     assert_eq!(good, 5);
-    let path = format!("{base}/{}", text(&made["clientSecretData"]["id"]));
-    assert_eq!(
-        admin.get(&path).await.ok()["clientSecretData"]["clientSecretNumUses"],
-        5
-    );
+    let limit = "Access denied due to client secret usage limit reached";
+    for revoked in [false, true] {
+        nobody
+            .post(LOGIN, body.clone())
+            .await
+            .refused(401, "UnauthorizedError", limit);
+        let path = format!("{base}/{}", text(&made["clientSecretData"]["id"]));
+        let row = admin.get(&path).await.ok()["clientSecretData"].clone();
+        assert_eq!(
+            (&row["clientSecretNumUses"], &row["isClientSecretRevoked"]),
+            (&json!(5), &json!(revoked))
+        );
+        app.pass(Millis::from_secs(10));
+    }
 }
 
 /// Polls all futures at once.
