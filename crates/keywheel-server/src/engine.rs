@@ -104,6 +104,13 @@ pub enum EngineError {
     Envelope(#[from] keywheel_envelope::Error),
 }
 
+/// A claim, and when it was asked for on the monotonic clock: from then on the lease runs.
+#[derive(Clone, Copy)]
+struct Held {
+    claim: Claim,
+    asked_at: Millis,
+}
+
 /// What the engine ends in.
 pub type Result<T> = std::result::Result<T, EngineError>;
 
@@ -124,8 +131,20 @@ impl Engine {
         }))
     }
 
-    /// Starts to work on what is due, now and from now on.
-    pub fn start_schedule(&self) {
+    /// Takes over what an earlier process left, then starts to work on what is due, now and from now on.
+    pub async fn start_schedule(&self) {
+        // This node has just started: a lease in its name belongs to a process that is dead. This comes before
+        // the first claim, so that no lease of our own is among them.
+        match self.parts().store.release_all(&self.parts().node).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(
+                    count,
+                    "took over the work of a process that ended without finishing it"
+                );
+            }
+            Err(error) => tracing::warn!(%error, "leases of an earlier process end by themselves"),
+        }
         let engine = self.clone();
         self.0.tasks.spawn(async move { scheduler::run(&engine).await });
     }
@@ -145,29 +164,39 @@ impl Engine {
 
     /// Creates the first key of a rotation and publishes it together with the rotation.
     pub async fn create(&self, draft: NewRotation, author: Author) -> Result<RotationId> {
-        let id = draft.id;
-        let user = self.identify(&draft).await?;
-        let claim = match self.parts().store.reserve_user(&user, self.lease_terms()).await? {
-            Reservation::Claimed(claim) => claim,
-            Reservation::Held => return Err(EngineError::InProgress),
-            Reservation::Taken(rotation) => return Err(EngineError::Taken(rotation)),
-        };
-        let connection = draft.settings.connection;
-        let goal = Goal::Create(Box::new(draft));
-        self.run_to_end(claim, Some(connection), author, move |_| Ok(goal))
-            .await?;
-        Ok(id)
+        self.detached(async move |engine| {
+            let (id, connection) = (draft.id, draft.settings.connection);
+            let user = engine.identify(&draft).await?;
+            let asked_at = engine.parts().clock.monotonic();
+            let claim = match engine
+                .parts()
+                .store
+                .reserve_user(&user, engine.lease_terms())
+                .await?
+            {
+                Reservation::Claimed(claim) => claim,
+                Reservation::Held => return Err(EngineError::InProgress),
+                Reservation::Taken(rotation) => return Err(EngineError::Taken(rotation)),
+            };
+            let goal = Goal::Create(Box::new(draft));
+            engine
+                .run(Held { claim, asked_at }, Some(connection), author, |_| Ok(goal))
+                .await?;
+            Ok(id)
+        })
+        .await
     }
 
     /// Rotates now.
     pub async fn rotate(&self, user: ManagedUserId, rotation: RotationId, author: Author) -> Result<()> {
-        let claim = self.claim(user).await?;
-        self.run_to_end(claim, None, author, move |ledger| {
-            match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
+        self.detached(async move |engine| {
+            let held = engine.claim(user).await?;
+            let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
                 None => Err(EngineError::Gone),
                 Some(r) if r.revoking => Err(EngineError::Revoking),
                 Some(_) => Ok(Goal::Rotate(Trigger::Manual)),
-            }
+            };
+            engine.run(held, None, author, goal).await
         })
         .await
     }
@@ -180,48 +209,45 @@ impl Engine {
         delete_secrets: bool,
         author: Author,
     ) -> Result<()> {
-        let claim = self.claim(user).await?;
-        self.run_to_end(claim, None, author, move |ledger| {
-            if ledger.rotation.as_ref().is_some_and(|r| r.id == rotation) {
-                Ok(Goal::Revoke { delete_secrets })
-            } else {
-                Err(EngineError::Gone)
-            }
+        self.detached(async move |engine| {
+            let held = engine.claim(user).await?;
+            let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
+                None => Err(EngineError::Gone),
+                Some(_) => Ok(Goal::Revoke { delete_secrets }),
+            };
+            engine.run(held, None, author, goal).await
         })
         .await
     }
 
     /// Changes the record without a call to AWS, under the lease that runs need too: so that a change never
     /// meets a run.
-    pub async fn edit<E: From<EngineError>>(
+    pub async fn edit(
         &self,
         user: ManagedUserId,
-        change: impl FnOnce(&Ledger) -> std::result::Result<Commit, E> + Send,
-    ) -> std::result::Result<(), E> {
-        let claim = self.claim(user).await?;
-        let result = self.edit_claimed(claim, change).await;
-        self.release(claim).await;
-        self.wake();
-        result
+        change: impl FnOnce(&Ledger) -> Result<Commit> + Send + 'static,
+    ) -> Result<()> {
+        self.detached(async move |engine| {
+            let held = engine.claim(user).await?;
+            let result = engine.edit_claimed(held.claim, change).await;
+            engine.release(held.claim).await;
+            engine.wake();
+            result
+        })
+        .await
     }
 
-    async fn edit_claimed<E: From<EngineError>>(
+    async fn edit_claimed(
         &self,
         claim: Claim,
-        change: impl FnOnce(&Ledger) -> std::result::Result<Commit, E> + Send,
-    ) -> std::result::Result<(), E> {
+        change: impl FnOnce(&Ledger) -> Result<Commit> + Send,
+    ) -> Result<()> {
         let store = &self.parts().store;
-        let ledger = store
-            .load(claim.user)
-            .await
-            .map_err(EngineError::from)?
-            .ok_or(EngineError::Gone)?;
+        let ledger = store.load(claim.user).await?.ok_or(EngineError::Gone)?;
         let commit = change(&ledger)?;
-        let now = self.parts().clock.now();
         store
-            .commit(claim, &commit, None, now)
-            .await
-            .map_err(EngineError::from)?;
+            .commit(claim, &commit, None, self.parts().clock.now())
+            .await?;
         Ok(())
     }
 
@@ -234,9 +260,25 @@ impl Engine {
         &self.0.parts
     }
 
-    async fn claim(&self, user: ManagedUserId) -> Result<Claim> {
+    /// Works in a task of its own and waits for it: a client that goes away stops nothing half-way.
+    async fn detached<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.0
+            .tasks
+            .spawn(work(self.clone()))
+            .await
+            .unwrap_or(Err(EngineError::Parked))
+    }
+
+    async fn claim(&self, user: ManagedUserId) -> Result<Held> {
+        let asked_at = self.parts().clock.monotonic();
         let claim = self.parts().store.claim_user(user, self.lease_terms()).await?;
-        claim.ok_or(EngineError::InProgress)
+        claim
+            .map(|claim| Held { claim, asked_at })
+            .ok_or(EngineError::InProgress)
     }
 
     fn lease_terms(&self) -> LeaseTerms<'_> {
@@ -255,42 +297,38 @@ impl Engine {
         }
     }
 
-    /// Drives a run in a task of its own and waits for it.
-    async fn run_to_end(
+    /// Runs to the goal, or says why not.
+    async fn run(
         &self,
-        claim: Claim,
+        held: Held,
         connection: Option<ConnectionId>,
         author: Author,
-        goal: impl FnOnce(&Ledger) -> Result<Goal> + Send + 'static,
+        goal: impl FnOnce(&Ledger) -> Result<Goal> + Send,
     ) -> Result<()> {
-        let engine = self.clone();
-        let task = self
-            .0
-            .tasks
-            .spawn(async move { engine.run_claimed(claim, connection, author, goal).await });
-        match task.await {
-            Ok(Ok(Outcome::Failed(error))) => Err(error.into()),
-            Ok(Ok(Outcome::Parked)) | Err(_) => Err(EngineError::Parked),
-            Ok(Ok(Outcome::Published | Outcome::Revoked | Outcome::Settled)) => Ok(()),
-            Ok(Err(error)) => Err(error),
+        match self.run_claimed(held, connection, author, goal).await? {
+            Outcome::Failed(error) => Err(error.into()),
+            Outcome::Parked => Err(EngineError::Parked),
+            Outcome::Published | Outcome::Revoked | Outcome::Settled => Ok(()),
         }
     }
 
-    /// Loads the record, decides what to do with it, and does it. The lease is released at the end, except by
-    /// a run that was parked: what stopped it may need time to pass.
+    /// Loads the record, decides what to do with it, and does it. The lease is released at the end, except
+    /// where what stopped the run may need time to pass: the user is then due again when the lease has ended.
     async fn run_claimed(
         &self,
-        claim: Claim,
+        held: Held,
         connection: Option<ConnectionId>,
         author: Author,
         goal: impl FnOnce(&Ledger) -> Result<Goal> + Send,
     ) -> Result<Outcome> {
-        let asked_at = self.parts().clock.monotonic();
-        let outcome = self
-            .load_and_drive(claim, connection, author, asked_at, goal)
-            .await;
-        if !matches!(outcome, Ok(Outcome::Parked)) || self.0.stop.is_cancelled() {
-            self.release(claim).await;
+        let outcome = self.load_and_drive(held, connection, author, goal).await;
+        let ended = match &outcome {
+            Ok(Outcome::Parked) => false,
+            Ok(_) | Err(EngineError::Gone | EngineError::Revoking) => true,
+            Err(_) => false,
+        };
+        if ended || self.0.stop.is_cancelled() {
+            self.release(held.claim).await;
         }
         self.wake();
         outcome
@@ -298,16 +336,15 @@ impl Engine {
 
     async fn load_and_drive(
         &self,
-        claim: Claim,
+        held: Held,
         connection: Option<ConnectionId>,
         author: Author,
-        asked_at: Millis,
         goal: impl FnOnce(&Ledger) -> Result<Goal> + Send,
     ) -> Result<Outcome> {
         let ledger = self
             .parts()
             .store
-            .load(claim.user)
+            .load(held.claim.user)
             .await?
             .ok_or(EngineError::Gone)?;
         let goal = goal(&ledger)?;
@@ -319,13 +356,12 @@ impl Engine {
         Ok(driver::drive(
             self,
             driver::Assignment {
-                claim,
+                held,
                 ledger,
                 goal,
                 credentials,
                 author,
                 run,
-                asked_at,
             },
         )
         .await)

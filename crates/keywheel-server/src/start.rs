@@ -101,7 +101,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     }
     let http = app.settings().http.clone();
     let engine = app.engine().clone();
-    engine.start_schedule();
+    engine.start_schedule().await;
     listen::serve(listener, router::front(app), &http, stop).await;
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;

@@ -188,7 +188,7 @@ pub async fn update(
     }
     check_update(app, &before, &settings).await?;
     let (now, timings) = (app.now(), *app.engine().timings());
-    let edited = app.engine().edit(before.rotation.user, |ledger| {
+    let edited = app.engine().edit(before.rotation.user, move |ledger| {
         let mut rotation = current(ledger, id)?;
         if rotation.revoking {
             return Err(EngineError::Revoking);
@@ -246,7 +246,7 @@ pub async fn delete(
         };
     }
     let (now, timings) = (app.now(), *app.engine().timings());
-    let edited = app.engine().edit(user, |ledger| {
+    let edited = app.engine().edit(user, move |ledger| {
         current(ledger, id)?;
         Ok(release_all(ledger, id, delete_secrets, now, &timings))
     });

@@ -1,47 +1,44 @@
 //! Performs the effects of one run and feeds the answers back: the only place where rules and world meet.
 
 use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, FailureKind, KeyStatus, Observed};
-use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
 use keywheel_core::ledger::{Alarm, Author, Commit, Ledger, PublishedValues, SealedVersion};
 use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start};
 use keywheel_providers::Target;
 use keywheel_providers::connection::ConnectionCredentials;
-use keywheel_store::ledgers::Claim;
 use keywheel_store::{Conflict, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Engine;
 use super::lease::HeldLease;
+use super::{Engine, Held};
 
 /// What one run is about.
 pub(super) struct Assignment {
-    pub(super) claim: Claim,
+    pub(super) held: Held,
     pub(super) ledger: Ledger,
     pub(super) goal: Goal,
     pub(super) credentials: ConnectionCredentials,
     pub(super) author: Author,
     pub(super) run: RunId,
-    pub(super) asked_at: Millis,
 }
 
 /// Drives a run to its end, or to the next step after a shutdown.
 pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
     let Assignment {
-        claim,
+        held,
         ledger,
         goal,
         credentials,
         author,
         run: id,
-        asked_at,
     } = assignment;
     let parts = engine.parts();
-    let lease = HeldLease::keep(engine, claim, asked_at);
+    let lease = HeldLease::keep(engine, held);
     let start = Start {
         ledger,
-        fence: claim.fence,
+        fence: held.claim.fence,
         goal,
         timings: parts.timings,
         entropy: parts.entropy.bytes(),

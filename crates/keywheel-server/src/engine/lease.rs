@@ -9,7 +9,7 @@ use keywheel_store::StoreError;
 use keywheel_store::ledgers::Claim;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::Engine;
+use super::{Engine, Held};
 
 /// A renewal comes after this part of the lease, so that two of them may fail.
 const RENEWALS_PER_LEASE: i64 = 3;
@@ -29,8 +29,9 @@ struct State {
 }
 
 impl HeldLease {
-    /// Takes over a claim that was asked for at the given monotonic time, and starts to renew it.
-    pub fn keep(engine: &Engine, claim: Claim, asked_at: Millis) -> Self {
+    /// Starts to renew the lease of a claim.
+    pub(super) fn keep(engine: &Engine, held: Held) -> Self {
+        let Held { claim, asked_at } = held;
         let length = engine.parts().timings.lease;
         let state = Arc::new(State {
             renewed_at: AtomicI64::new(asked_at.get()),

@@ -5,9 +5,8 @@ use keywheel_core::clock::Millis;
 use keywheel_core::ids::RunId;
 use keywheel_core::ledger::Author;
 use keywheel_core::run::{Outcome, goal_of_due};
-use keywheel_store::ledgers::Claim;
 
-use super::Engine;
+use super::{Engine, Held};
 
 /// The longest sleep. Whoever makes something due earlier wakes the schedule; this is for what nobody tells:
 /// another node's writes, a clock that jumped.
@@ -19,15 +18,6 @@ const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
 
 /// Works until the engine is shut down.
 pub(super) async fn run(engine: &Engine) {
-    // This node has just started: a lease in its name belongs to a process that is dead.
-    match engine.parts().store.release_all(&engine.parts().node).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(
-            count,
-            "took over the work of a process that ended without finishing it"
-        ),
-        Err(error) => tracing::warn!(%error, "leases of an earlier process end by themselves"),
-    }
     loop {
         let pause = match claim_due(engine).await {
             Ok(pause) => pause,
@@ -51,8 +41,9 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
     if free == 0 {
         return Ok(SLEEP_MAX); // A run that ends wakes the schedule.
     }
+    let asked_at = parts.clock.monotonic();
     for claim in parts.store.claim_due(engine.lease_terms(), free).await? {
-        start(engine, claim);
+        start(engine, Held { claim, asked_at });
     }
     engine.0.limiter.retain_recent();
     let next = parts.store.next_due().await?;
@@ -60,7 +51,7 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
     Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
 }
 
-fn start(engine: &Engine, claim: Claim) {
+fn start(engine: &Engine, held: Held) {
     let permit = std::sync::Arc::clone(&engine.0.permits).try_acquire_owned();
     let task_engine = engine.clone();
     engine.0.tasks.spawn(async move {
@@ -69,10 +60,11 @@ fn start(engine: &Engine, claim: Claim) {
         let timings = engine.parts().timings;
         let job: RunId = engine.new_id(RunId::new);
         let outcome = engine
-            .run_claimed(claim, None, Author::Platform, move |ledger| {
+            .run_claimed(held, None, Author::Platform, move |ledger| {
                 Ok(goal_of_due(ledger, job, now, &timings))
             })
             .await;
+        let claim = held.claim;
         match outcome {
             Ok(Outcome::Failed(error)) => {
                 tracing::warn!(user = %claim.user, %job, code = error.code.as_str(), %error, "a run failed");
