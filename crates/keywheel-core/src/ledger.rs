@@ -380,3 +380,120 @@ fn compare(
         result.keys.push(changed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SealedSecret;
+    use crate::lease::Fence;
+
+    const NOW: Moment = Moment::from_millis(10_000_000);
+
+    fn ledger(keys: &[(&str, KeyState)]) -> Ledger {
+        let mut ledger = Ledger::new(ManagedUser {
+            id: ManagedUserId::new(NOW, &[0; 10]),
+            identity: UserIdentity {
+                partition: Partition::from_trusted("aws"),
+                account: AwsAccount::from_trusted("111122223333"),
+                user_id: IamUserId::from_trusted("AIDAUSER"),
+            },
+            name: IamUserName::from_trusted("app"),
+            arn: Arn::from_trusted("arn:aws:iam::111122223333:user/app"),
+            region: Region::default(),
+            connection: None,
+            rotation: None,
+            settles_at: None,
+            unfinished: None,
+            failures: 0,
+            due_at: None,
+        });
+        for (id, state) in keys {
+            let id = AccessKeyId::from_trusted(*id);
+            let mut key = ManagedKey::created(id.clone(), SealedSecret::from_bytes(vec![1]), None, NOW);
+            key.state = *state;
+            ledger.keys.insert(id, key);
+        }
+        ledger
+    }
+
+    fn line(id: &str, status: KeyStatus) -> ListedKey {
+        ListedKey {
+            id: AccessKeyId::from_trusted(id),
+            status,
+            created_at: None,
+        }
+    }
+
+    fn read(ledger: &Ledger, lines: &[ListedKey], settled: bool) -> Reconciled {
+        ledger.reconcile(lines, settled, NOW, &Timings::DEFAULT)
+    }
+
+    #[test]
+    fn a_key_is_lost_only_after_a_settled_list() {
+        let ledger = ledger(&[("AKIA1", KeyState::Published)]);
+        let once = read(&ledger, &[], false);
+        assert!(once.needs_settled_list && once.keys.is_empty() && once.alarms.is_empty());
+        let settled = read(&ledger, &[], true);
+        assert_eq!(settled.keys[0].state, KeyState::Lost);
+        assert_eq!(
+            settled.alarms,
+            [Alarm::PublishedLost(AccessKeyId::from_trusted("AKIA1"))]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_being_deleted_is_not_lost() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Deactivated)]);
+        ledger.open_intent = Some(Intent {
+            id: IntentId::new(NOW, &[1; 10]),
+            fence: Fence::from_stored(1),
+            kind: IntentKind::Delete,
+            key: Some(AccessKeyId::from_trusted("AKIA1")),
+            snapshot: Vec::new(),
+            opened_at: NOW,
+            call_deadline: NOW,
+            outcome: None,
+            closed_at: None,
+        });
+        assert_eq!(read(&ledger, &[], true), Reconciled::default());
+    }
+
+    #[test]
+    fn a_deleted_key_that_is_still_listed_is_a_lagging_list_until_nothing_can_lag_so_long() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Deleted)]);
+        let lines = [line("AKIA1", KeyStatus::Inactive)];
+        let set_end = |ledger: &mut Ledger, at| {
+            ledger.keys.values_mut().for_each(|key| key.ended_at = Some(at));
+        };
+        set_end(&mut ledger, NOW);
+        assert!(read(&ledger, &lines, true).needs_settled_list);
+        set_end(&mut ledger, NOW - Timings::DEFAULT.late_landing);
+        assert_eq!(read(&ledger, &lines, true).keys[0].state, KeyState::Unmanaged);
+    }
+
+    #[test]
+    fn a_deactivated_key_that_works_again_is_held_after_a_settled_list() {
+        let ledger = ledger(&[("AKIA1", KeyState::Deactivated)]);
+        let lines = [line("AKIA1", KeyStatus::Active)];
+        assert!(read(&ledger, &lines, false).needs_settled_list);
+        let settled = read(&ledger, &lines, true);
+        assert_eq!(settled.keys[0].state, KeyState::Displaced);
+        assert!(settled.keys[0].held.is_some() && !settled.keys[0].is_retirable());
+    }
+
+    #[test]
+    fn a_displaced_key_that_somebody_deactivated_has_half_of_its_retirement_behind_it() {
+        let ledger = ledger(&[("AKIA1", KeyState::Displaced)]);
+        let seen = read(&ledger, &[line("AKIA1", KeyStatus::Inactive)], false);
+        assert_eq!(seen.keys[0].state, KeyState::Deactivated);
+    }
+
+    #[test]
+    fn the_key_that_was_displaced_first_is_retired_first() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Displaced), ("AKIA2", KeyState::Displaced)]);
+        for (key, at) in ledger.keys.values_mut().zip([2, 1]) {
+            key.displaced_at = Some(Moment::from_millis(at));
+        }
+        assert_eq!(ledger.retirable().unwrap().id.as_str(), "AKIA2");
+    }
+}

@@ -44,6 +44,7 @@ fn the_previous_key_keeps_working_after_a_rotation() {
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
     assert_ne!(world.published().unwrap(), first);
     assert!(world.works(&first));
+    assert_eq!(world.ledger.user.unfinished, None);
     assert_eq!(world.ledger.rotation.unwrap().slots.active.as_usize(), 1);
 }
 
@@ -280,8 +281,13 @@ fn an_unverified_key_is_kept_for_the_next_attempt() {
 #[test]
 fn success_has_to_come_in_a_row() {
     let mut world = rotated(0);
-    world.verify_failures = 3;
+    world.verifications = 0;
+    world.refused_verification = Some(3);
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
+    assert_eq!(
+        world.verifications, 6,
+        "two that counted for nothing, a refusal, three in a row"
+    );
     assert_eq!(world.violations, Vec::<String>::new());
 }
 
@@ -333,7 +339,9 @@ fn a_failed_manual_run_leaves_the_schedule_alone_and_a_scheduled_one_comes_back_
     ));
     let rotation = world.ledger.rotation.unwrap();
     assert_eq!(rotation.failures, 1);
-    assert!(rotation.next_attempt_at.unwrap() <= rotation.last_attempted_at + Millis::from_secs(60));
+    let wait = rotation.next_attempt_at.unwrap() - rotation.last_attempted_at;
+    assert!((Millis::ZERO..=Millis::from_secs(60)).contains(&wait), "{wait:?}");
+    assert_eq!(rotation.slot_at, next, "the slot that it serves stays");
 }
 
 #[test]
@@ -417,4 +425,117 @@ fn a_key_that_nobody_came_back_for_is_retired_after_a_day() {
     assert!(world.keys.is_empty());
     assert_eq!(kinds(&world), ["create", "deactivate", "delete"]);
     assert_eq!(world.ledger.user.due_at, None);
+}
+
+/// The number of the first effect of a rotation after which the world looks like this.
+fn point_where(rotations: usize, looks: impl Fn(&World) -> bool) -> usize {
+    let found = points(rotations).find(|at| {
+        let mut world = rotated(rotations);
+        world.fault = Fault::CrashAfter(*at);
+        world.run(MANUAL);
+        looks(&world)
+    });
+    found.expect("a rotation comes to this point")
+}
+
+#[test]
+fn a_create_that_may_still_land_is_waited_for() {
+    let announced = point_where(0, |world| world.ledger.open_intent.is_some());
+    let mut world = rotated(0);
+    world.fault = Fault::CrashAfter(announced);
+    world.run(MANUAL);
+    world.changes.clear();
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::InProgress);
+    assert!(
+        world.changes.is_empty(),
+        "nothing is created while the first create may still land"
+    );
+    let intent = world.ledger.open_intent.clone().unwrap();
+    assert_eq!(
+        world.ledger.user.due_at,
+        Some(intent.settles_at(timings().late_landing))
+    );
+    assert_eq!(
+        world.ledger.rotation.as_ref().unwrap().status,
+        RotationStatus::Success,
+        "no state changes"
+    );
+}
+
+#[test]
+fn a_create_without_an_answer_stays_open_until_it_cannot_land_any_more() {
+    let sent = point_where(0, |world| world.ours.len() == 2);
+    let mut world = rotated(0);
+    world.fault = Fault::AnswerLost(sent);
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::OutcomeUnknown);
+    let intent = world.ledger.open_intent.clone().expect("the intent is open");
+    assert!(world.ledger.user.due_at.unwrap() >= intent.settles_at(timings().late_landing));
+}
+
+#[test]
+fn a_lagging_list_does_not_hide_a_created_key_from_recovery() {
+    let sent = point_where(0, |world| world.ours.len() == 2);
+    let mut world = rotated(0);
+    world.fault = Fault::CrashAfter(sent);
+    world.run(MANUAL);
+    world.now = world.now + timings().late_landing + timings().call_timeout;
+    world.stale_lists = 1;
+    world.run(MANUAL);
+    let suspects = world
+        .ledger
+        .keys
+        .values()
+        .filter(|k| k.state == KeyState::OrphanSuspect)
+        .count();
+    assert_eq!(
+        (suspects, world.ours.len()),
+        (1, 2),
+        "the key is found, and none is made instead"
+    );
+}
+
+#[test]
+fn a_change_without_an_answer_stays_announced_and_a_refused_one_does_not() {
+    let deactivated = point_where(1, |world| {
+        world.changes.iter().any(|(kind, _)| *kind == "deactivate")
+    });
+    let mut world = rotated(1);
+    world.fault = Fault::AnswerLost(deactivated);
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::AwsUnavailable);
+    assert!(world.ledger.open_intent.is_some());
+
+    let mut world = rotated(1);
+    world.denied = true;
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::AwsRefused);
+    assert!(world.ledger.open_intent.is_none());
+    let marks = world
+        .ledger
+        .keys
+        .values()
+        .filter(|k| k.settles_at.is_some())
+        .count();
+    assert_eq!(marks, 0, "nothing can land any more");
+}
+
+#[test]
+fn a_refusal_of_a_repeated_change_proves_nothing_about_the_first_one() {
+    let announced = point_where(1, |world| world.ledger.open_intent.is_some());
+    let mut world = rotated(1);
+    world.fault = Fault::CrashAfter(announced);
+    world.run(MANUAL);
+    world.denied = true;
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::AwsRefused);
+    assert!(
+        world.ledger.open_intent.is_some(),
+        "what the dead process sent may still land"
+    );
+}
+
+#[test]
+fn a_verification_that_is_a_minute_old_is_made_again_before_the_publish() {
+    let mut world = rotated(0);
+    world.verifications = 0;
+    world.slow_verified_commit = Millis::from_secs(61);
+    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
+    assert_eq!(world.verifications, 2 * timings().verify_successes);
 }

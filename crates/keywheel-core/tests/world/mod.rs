@@ -13,7 +13,7 @@ use keywheel_core::ids::{
 };
 use keywheel_core::key::{KeyState, SealedSecret};
 use keywheel_core::lease::Fence;
-use keywheel_core::ledger::{Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::ledger::{Change, Commit, Ledger, ManagedUser, UserIdentity};
 use keywheel_core::names::{SecretName, Slug};
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
@@ -60,6 +60,15 @@ pub(crate) struct World {
     /// Extra refusals: how many verifications fail first.
     pub(crate) verify_failures: u32,
     pub(crate) verify_code: &'static str,
+    /// Which verification, counted from one, is refused as well.
+    pub(crate) refused_verification: Option<u32>,
+    pub(crate) verifications: u32,
+    /// How many lists still show the keys as they were before the last create.
+    pub(crate) stale_lists: u32,
+    /// The next commit that records a verified key takes that long.
+    pub(crate) slow_verified_commit: Millis,
+    /// AWS refuses every change.
+    pub(crate) denied: bool,
     pub(crate) verified_in_run: BTreeMap<AccessKeyId, u32>,
     pub(crate) aws_clock_ahead: Millis,
     serial: u32,
@@ -157,6 +166,11 @@ impl World {
             effects: 0,
             verify_failures: 0,
             verify_code: "InvalidClientTokenId",
+            refused_verification: None,
+            verifications: 0,
+            stale_lists: 0,
+            slow_verified_commit: Millis::ZERO,
+            denied: false,
             verified_in_run: BTreeMap::new(),
             aws_clock_ahead: Millis::ZERO,
             serial: 0,
@@ -323,8 +337,12 @@ impl World {
         )
     }
 
-    fn list(&self) -> Observed<Vec<ListedKey>> {
-        let lines = self.keys.iter().map(|(id, (status, created))| ListedKey {
+    fn list(&mut self) -> Observed<Vec<ListedKey>> {
+        let stale = self.stale_lists > 0;
+        self.stale_lists = self.stale_lists.saturating_sub(1);
+        let newest = self.ours.last().filter(|_| stale);
+        let shown = self.keys.iter().filter(|(id, _)| Some(*id) != newest);
+        let lines = shown.map(|(id, (status, created))| ListedKey {
             id: id.clone(),
             status: *status,
             created_at: Some(*created),
@@ -363,6 +381,9 @@ impl World {
     }
 
     fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
+        if self.denied {
+            return Err(refused("AccessDenied"));
+        }
         let state = self.ledger.keys.get(id).map(|k| k.state);
         self.must(
             state != Some(KeyState::Published),
@@ -393,6 +414,11 @@ impl World {
     }
 
     fn verify(&mut self, id: &AccessKeyId) -> Answer<CallerIdentity> {
+        self.verifications += 1;
+        if self.refused_verification == Some(self.verifications) {
+            self.verified_in_run.remove(id);
+            return Err(refused(self.verify_code));
+        }
         if self.verify_failures > 0 {
             self.verify_failures -= 1;
             self.verified_in_run.remove(id);
@@ -415,6 +441,11 @@ impl World {
     fn commit(&mut self, commit: &Commit) {
         for change in &commit.changes {
             self.ledger.apply(change);
+        }
+        let verified =
+            |change: &Change| matches!(change, Change::Key(key) if key.state == KeyState::Verified);
+        if commit.changes.iter().any(verified) {
+            self.now = self.now + std::mem::take(&mut self.slow_verified_commit);
         }
         if let Some(id) = &commit.publish {
             let verified = self.verified_in_run.get(id).copied().unwrap_or(0);
