@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) stale_lists: u32,
     /// The next commit that records a verified key takes that long.
     pub(crate) slow_verified_commit: Millis,
+    /// Creates that were sent, refused ones included.
+    pub(crate) creates_sent: u32,
     /// AWS refuses every change.
     pub(crate) denied: bool,
     pub(crate) verified_in_run: BTreeMap<AccessKeyId, u32>,
@@ -170,6 +172,7 @@ impl World {
             verifications: 0,
             stale_lists: 0,
             slow_verified_commit: Millis::ZERO,
+            creates_sent: 0,
             denied: false,
             verified_in_run: BTreeMap::new(),
             aws_clock_ahead: Millis::ZERO,
@@ -359,6 +362,7 @@ impl World {
             self.ledger.unpublished().is_none(),
             "I5: a create while a key is pending",
         );
+        self.creates_sent += 1;
         if self.keys.len() >= 2 {
             return Err(refused("LimitExceeded"));
         }
