@@ -116,7 +116,7 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers).ok_or_else(|| ApiError::unauthorized("Token missing"))?;
-        let id = app.signer().read(token, app.now())?.identity_access_token_id;
+        let id = app.signer().read_id(token, app.now())?;
         let bearer = look_up(app, id).await?;
         if let Some(scope) = parts.extensions.get::<Scope>() {
             scope.set_identity(bearer.identity.id);

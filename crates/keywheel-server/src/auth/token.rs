@@ -3,6 +3,7 @@
 //! The signature only tells that the token is ours; whether it is still good, the row tells. Clients read
 //! the claims: the command line of the contract shows them, which is why tokens are not opaque.
 
+use aws_lc_rs::digest::{self, SHA256_OUTPUT_LEN};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use keywheel_core::clock::Moment;
@@ -13,6 +14,7 @@ use keywheel_store::tokens::Token;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::http::errors::ApiError;
 
 /// Names the key that is derived from the root key for signing.
@@ -109,7 +111,20 @@ pub struct TokenSigner {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// Tokens whose signature was good, by their digest: a signature that was good once always is, and
+    /// checking it is the largest part of a cached read. Digests, so that no token is kept in memory.
+    good: Cache<[u8; SHA256_OUTPUT_LEN], GoodToken>,
 }
+
+/// What a request needs of a token whose signature is good.
+#[derive(Clone, Copy)]
+struct GoodToken {
+    id: TokenId,
+    exp: i64,
+}
+
+/// The key that signs does not change while the process runs, so entries never become wrong.
+const ONE_KEY: Option<u64> = Some(0);
 
 impl TokenSigner {
     /// Signs with a key that is derived from the current root key.
@@ -127,12 +142,33 @@ impl TokenSigner {
             encoding: EncodingKey::from_secret(key.expose_secret()),
             decoding: DecodingKey::from_secret(key.expose_secret()),
             validation,
+            good: Cache::new(),
         })
     }
 
     /// The text of a token.
     pub fn sign(&self, claims: &Claims) -> Result<String, ApiError> {
         jsonwebtoken::encode(&self.header, claims, &self.encoding).map_err(ApiError::internal)
+    }
+
+    /// The id of a token that was signed by us and has not ended.
+    pub fn read_id(&self, token: &str, now: Moment) -> Result<TokenId, TokenFault> {
+        let mut digest = [0; SHA256_OUTPUT_LEN];
+        digest.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some(good) = self.good.get(&digest, ONE_KEY) {
+            return if good.exp <= now.as_secs() {
+                Err(TokenFault::Expired)
+            } else {
+                Ok(good.id)
+            };
+        }
+        let claims = self.read(token, now)?;
+        let good = GoodToken {
+            id: claims.identity_access_token_id,
+            exp: claims.exp,
+        };
+        self.good.put(digest, good, ONE_KEY);
+        Ok(good.id)
     }
 
     /// The claims of a token that was signed by us and has not ended.
@@ -169,6 +205,21 @@ mod tests {
 
     fn signer(byte: u8) -> TokenSigner {
         TokenSigner::new(&Keyring::new(&RootKey::from([byte; 32]), &[]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_that_was_good_expires_all_the_same_and_a_forged_one_is_never_remembered() {
+        let signer = signer(1);
+        let token = signer.sign(&claims(60)).unwrap();
+        for _ in 0..2 {
+            assert!(signer.read_id(&token, NOW).is_ok());
+        }
+        let later = NOW + keywheel_core::clock::Millis::from_secs(60);
+        assert_eq!(signer.read_id(&token, later), Err(TokenFault::Expired));
+        let forged = format!("{}A", &token[..token.len() - 1]);
+        for _ in 0..2 {
+            assert_eq!(signer.read_id(&forged, NOW), Err(TokenFault::Malformed));
+        }
     }
 
     fn claims(lasts_secs: i64) -> Claims {
