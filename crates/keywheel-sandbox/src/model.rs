@@ -30,7 +30,7 @@ pub use users::{User, UserView};
 /// The account's root key: fixed, of the right form, and obviously not a real one.
 pub const ROOT_ACCESS_KEY_ID: &str = "AKIASANDBOXROOT00000";
 /// The secret of the root key. It guards nothing.
-pub const ROOT_SECRET_ACCESS_KEY: &str = "sandbox/root/secret/of/no/real/account00";
+pub const ROOT_SECRET_ACCESS_KEY: &str = "sandbox-root-secret-of-no-real-account-0";
 
 /// Entries of one page where the request does not say (AWS: `MaxItems`).
 const PAGE_DEFAULT: usize = 100;

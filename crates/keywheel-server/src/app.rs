@@ -18,8 +18,8 @@ use crate::config::{RootKeySource, Settings};
 use crate::engine::{Engine, EngineParts};
 use crate::vault::Vault;
 
-/// The name of this node in leases. One process has the database, so one name is enough.
-const NODE: &str = "single";
+/// The name in leases of a process that has its database alone.
+const ONLY_NODE: &str = "single";
 
 /// What a server is made of.
 pub struct Parts {
@@ -56,6 +56,14 @@ impl App {
     pub fn assemble(parts: Parts) -> anyhow::Result<Self> {
         let signer = TokenSigner::new(&parts.keyring)?;
         let vault = Vault::new(Arc::clone(&parts.keyring));
+        // A process that has the database alone takes over what one before it left, by its name. Where others
+        // may write too, a name that nobody has used leaves their leases alone.
+        let alone = parts.store.revision().is_some();
+        let node = if alone {
+            ONLY_NODE.to_owned()
+        } else {
+            hex::encode(parts.entropy.bytes::<8>())
+        };
         let engine = Engine::new(EngineParts {
             store: Arc::clone(&parts.store),
             provider: Arc::clone(&parts.provider),
@@ -65,7 +73,7 @@ impl App {
             timings: parts.settings.timings,
             runs_max: parts.settings.rotations_max,
             calls_per_second: parts.settings.aws_calls_per_second,
-            node: NODE.to_owned(),
+            node,
         });
         let (callers, roles, secrets) = (Cache::new(), Cache::new(), Cache::new());
         Ok(Self(Arc::new(Inner {
