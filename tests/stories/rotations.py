@@ -1,5 +1,7 @@
 """From nothing to a rotated key through the API alone, and what the schedule does by itself."""
 
+import threading
+
 from support import ROTATIONS, Api, Sandbox, Server, require, until
 
 FIELDS = set(
@@ -115,6 +117,37 @@ def schedule(binary, folder):
     until("overdue work runs at the start", lambda: True if set(aws.keys("app")) - before else None)
 
 
+def one_at_a_time(binary, folder):
+    """Many ask at once: one run at a time, clean refusals for the others, and never half of a pair."""
+    aws = Sandbox(binary, folder)
+    server = Server(binary, folder, aws)
+    api = Api(server)
+    aws.user("app")
+    rotation = api.ok("POST", ROTATIONS, api.rotation(api.connect()["id"]))["secretRotation"]["id"]
+    answers = []
+    askers = [
+        threading.Thread(target=lambda: answers.append(api.call("POST", f"{ROTATIONS}/{rotation}/rotate-secrets")))
+        for _ in range(12)
+    ]
+    for asker in askers:
+        asker.start()
+    query = f"workspaceId={api.project}&environment=dev&secretPath=/"
+    pairs = set()
+    while any(asker.is_alive() for asker in askers):
+        secrets = api.ok("GET", f"/api/v4/secrets?projectId={api.project}&{query}")["secrets"]
+        values = {secret["secretKey"]: secret["secretValue"] for secret in secrets}
+        pairs.add((values["app_ID"], values["app_SECRET"]))
+    for key, secret in pairs | {tuple(api.published().values())}:
+        if key in aws.keys("app"):
+            require(aws.accepts({"accessKeyId": key, "secretAccessKey": secret}), "a list shows both halves of one key")
+    good = [answer for status, answer in answers if status == 200]
+    refused = [answer["message"] for status, answer in answers if status == 400]
+    require(good and len(good) + len(refused) == len(answers), f"each is answered with 200 or 400: {answers}")
+    require(all("already in progress" in text for text in refused), f"and the reason: {set(refused)}")
+    created = [entry for entry in aws.calls() if entry["action"] == "CreateAccessKey" and entry["effect"]]
+    require(len(created) == 1 + len(good), "one key is created for each rotation that was granted")
+
+
 def status(api, rotation, wanted):
     shown = api.ok("GET", f"{ROTATIONS}/{rotation}")["secretRotation"]
     return shown if shown["rotationStatus"] == wanted else None
@@ -124,4 +157,5 @@ STORIES = [
     ("a rotation against the sandbox", main_story),
     ("a rotation through an assumed role", assume_role),
     ("the schedule rotates by itself", schedule),
+    ("many ask for a rotation at once", one_at_a_time),
 ]
