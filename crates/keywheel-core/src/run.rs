@@ -7,7 +7,7 @@
 //!
 //! | module | steps |
 //! |---|---|
-//! | [`preflight`](self) | who is it, what is there, what was left open: 0, 1 and recovery |
+//! | `preflight` | who is it, what is there, what was left open: 0, 1 and recovery |
 //! | `retire` | 2: deactivate, then delete, by id |
 //! | `issue` | 3 to 6: intent, create, seal, list again |
 //! | `verify` | 7: does the new key work |

@@ -1,13 +1,13 @@
 //! The store over SQL: one text for SQLite and PostgreSQL.
 //!
-//! Only [`adapter`] names the drivers. Everything else sees values and records, so that the statements of a
+//! Only `adapter` names the drivers. Everything else sees values and records, so that the statements of a
 //! noun are written once and read like SQL.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`adapter`] | the two drivers behind one face: pools, transactions |
-//! | [`value`] | what goes into a statement and comes out of it |
-//! | [`faults`] | which rule of the schema an error of a driver means |
+//! | `adapter` | the two drivers behind one face: pools, transactions |
+//! | `value` | what goes into a statement and comes out of it |
+//! | `faults` | which rule of the schema an error of a driver means |
 //! | one per noun | its statements |
 
 pub(crate) mod adapter;
