@@ -171,6 +171,18 @@ pub struct ListedKey {
     pub created_at: Option<Moment>,
 }
 
+/// The last recorded use of a key. AWS records the first use within 15 minutes, and shows it up to hours
+/// later: it proves use, and never the absence of use (AWS: `GetAccessKeyLastUsed`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastUse {
+    /// When.
+    pub at: Moment,
+    /// With which service, such as `s3`.
+    pub service: String,
+    /// In which region.
+    pub region: String,
+}
+
 /// Who signed a request, by `sts:GetCallerIdentity`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallerIdentity {

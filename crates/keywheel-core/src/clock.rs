@@ -17,6 +17,9 @@ pub struct Moment(i64);
 pub struct Millis(i64);
 
 impl Moment {
+    /// Before everything: what is due since then is due at once, whatever a clock says.
+    pub const LONG_AGO: Self = Self(0);
+
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -42,6 +45,11 @@ impl Millis {
     /// From milliseconds.
     pub const fn new(millis: i64) -> Self {
         Self(millis)
+    }
+
+    /// From whole hours.
+    pub const fn from_hours(hours: i64) -> Self {
+        Self(hours.saturating_mul(3_600_000))
     }
 
     /// From whole seconds.

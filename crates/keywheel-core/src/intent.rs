@@ -18,6 +18,8 @@ pub enum IntentKind {
     Create,
     /// `UpdateAccessKey` to Inactive.
     Deactivate,
+    /// `UpdateAccessKey` to Active, for a roll-back.
+    Reactivate,
     /// `DeleteAccessKey`.
     Delete,
 }
@@ -40,13 +42,14 @@ impl IntentKind {
         match self {
             Self::Create => "create",
             Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
             Self::Delete => "delete",
         }
     }
 
     /// Reads the name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Create, Self::Deactivate, Self::Delete]
+        [Self::Create, Self::Deactivate, Self::Reactivate, Self::Delete]
             .into_iter()
             .find(|k| k.as_str() == name)
     }

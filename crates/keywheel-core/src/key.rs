@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{AccessKeyId, KeyStatus};
-use crate::clock::Moment;
+use crate::aws::{AccessKeyId, KeyStatus, LastUse};
+use crate::clock::{Millis, Moment};
 use crate::ids::IntentId;
 
 /// Where a key stands. The names are kept in the database and shown to operators.
@@ -122,6 +122,24 @@ pub enum Proof {
     Exclusive,
 }
 
+/// What is to happen to a key that is not needed any more. Fixed when it is displaced: a later change of the
+/// rotation's policy counts for later displacements only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "when", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Terms {
+    /// It stays active until the next rotation needs its slot.
+    NextRotation,
+    /// Active until a moment, then inactive for a quarantine, then deleted.
+    Grace {
+        /// The end of the grace time.
+        until: Moment,
+        /// How long it is inactive before it is deleted.
+        quarantine: Millis,
+    },
+    /// Its owner's word: both steps, one after the other, as soon as possible.
+    AtOnce,
+}
+
 /// A secret access key as the ledger keeps it: sealed bytes that this crate can neither make nor open.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedSecret(Vec<u8>);
@@ -173,8 +191,16 @@ pub struct ManagedKey {
     pub deactivated_at: Option<Moment>,
     /// When it was deleted or found lost.
     pub ended_at: Option<Moment>,
-    /// Why its retirement is held back, if it is.
+    /// What is to happen to it, once it is displaced.
+    pub terms: Option<Terms>,
+    /// Why its retirement is held back until its owner speaks, if it is.
     pub held: Option<String>,
+    /// Its last use as AWS told it.
+    pub last_used: Option<LastUse>,
+    /// When AWS was asked for its last use.
+    pub use_checked_at: Option<Moment>,
+    /// Since when its retirement waits because it may still be used.
+    pub use_waits_since: Option<Moment>,
     /// Until then a call on it may still land; what contradicts that call waits.
     pub settles_at: Option<Moment>,
     /// The create that could have made it.
@@ -225,7 +251,11 @@ impl ManagedKey {
             displaced_at: None,
             deactivated_at: None,
             ended_at: None,
+            terms: None,
             held: None,
+            last_used: None,
+            use_checked_at: None,
+            use_waits_since: None,
             settles_at: None,
             explained_by: None,
         }
@@ -259,7 +289,12 @@ impl ManagedKey {
         match next {
             KeyState::Pending | KeyState::OrphanSuspect => {}
             KeyState::Verified => self.verified_at = Some(now),
-            KeyState::Published => self.published_at = Some(now),
+            KeyState::Published => {
+                self.published_at = Some(now);
+                self.terms = None;
+                self.held = None;
+                self.use_waits_since = None;
+            }
             KeyState::Displaced => self.displaced_at = Some(now),
             KeyState::Deactivated => {
                 self.deactivated_at = Some(now);
@@ -290,14 +325,46 @@ impl ManagedKey {
         }
     }
 
-    /// Whether the next rotation may take its slot.
-    pub fn is_retirable(&self) -> bool {
-        self.held.is_none()
-            && match self.state {
-                KeyState::Displaced | KeyState::Deactivated => true,
-                KeyState::OrphanSuspect => self.proof.is_some(),
-                _ => false,
+    /// What is to happen to it. A key that was never displaced was never published, so nobody waits for it.
+    pub fn terms(&self) -> Terms {
+        match self.terms {
+            Some(terms) => terms,
+            None if self.displaced_at.is_some() => Terms::NextRotation,
+            None => Terms::AtOnce,
+        }
+    }
+
+    /// From when the next step of its retirement is due, whether or not its slot is needed. None if nothing
+    /// retires it by time alone. `pending_max` is how long a key waits for its first publish.
+    pub fn retires_at(&self, pending_max: Millis) -> Option<Moment> {
+        if self.held.is_some() {
+            return None;
+        }
+        match (self.state, self.terms()) {
+            (KeyState::Pending | KeyState::Verified, _) => Some(self.first_seen_at + pending_max),
+            (KeyState::OrphanSuspect, _) => self.proof.map(|_| self.first_seen_at),
+            (KeyState::Displaced, Terms::Grace { until, .. }) => Some(until),
+            (KeyState::Deactivated, Terms::Grace { quarantine, .. }) => {
+                self.deactivated_at.map(|at| at + quarantine)
             }
+            (KeyState::Displaced | KeyState::Deactivated, Terms::AtOnce) => Some(self.first_seen_at),
+            _ => None,
+        }
+    }
+
+    /// From when a rotation that needs its slot may take the next step of its retirement. None if it may not.
+    pub fn yields_at(&self) -> Option<Moment> {
+        let waits_for_slot = self.held.is_none()
+            && matches!(self.state, KeyState::Displaced | KeyState::Deactivated)
+            && self.terms() == Terms::NextRotation;
+        if waits_for_slot {
+            return Some(self.first_seen_at);
+        }
+        match self.state {
+            // A key that waits for its first publish is used, not retired, by a rotation that needs a key.
+            KeyState::Pending | KeyState::Verified => None,
+            _ => self.retires_at(Millis::ZERO),
+        }
     }
 }
 
@@ -376,9 +443,59 @@ mod tests {
         let id = AccessKeyId::from_trusted("AKIA0000000000000002");
         let intent = IntentId::new(Moment::from_millis(1), &[0; 10]);
         let mut suspect = ManagedKey::suspected(id, KeyStatus::Active, None, intent, Moment::from_millis(1));
-        assert!(!suspect.is_ours() && !suspect.is_retirable());
+        assert!(
+            !suspect.is_ours() && suspect.retires_at(Millis::ZERO).is_none() && suspect.yields_at().is_none()
+        );
         suspect.proof = Some(Proof::Owner);
-        assert!(suspect.is_ours() && suspect.is_retirable());
+        assert!(
+            suspect.is_ours() && suspect.retires_at(Millis::ZERO).is_some() && suspect.yields_at().is_some()
+        );
+    }
+
+    fn displaced(terms: Terms) -> ManagedKey {
+        let mut key = key();
+        for state in [KeyState::Verified, KeyState::Published, KeyState::Displaced] {
+            key.become_state(state, Moment::from_millis(2)).unwrap();
+        }
+        key.terms = Some(terms);
+        key
+    }
+
+    #[test]
+    fn a_displaced_key_stays_until_its_slot_is_needed_unless_its_terms_say_otherwise() {
+        let key = displaced(Terms::NextRotation);
+        assert_eq!(key.retires_at(Millis::ZERO), None);
+        assert!(key.yields_at().is_some());
+    }
+
+    #[test]
+    fn in_grace_both_waits_run_and_no_rotation_shortens_them() {
+        let terms = Terms::Grace {
+            until: Moment::from_millis(1_000),
+            quarantine: Millis::new(50),
+        };
+        let mut key = displaced(terms);
+        assert_eq!(key.retires_at(Millis::ZERO), Some(Moment::from_millis(1_000)));
+        assert_eq!(key.yields_at(), key.retires_at(Millis::ZERO));
+        key.become_state(KeyState::Deactivated, Moment::from_millis(1_200))
+            .unwrap();
+        assert_eq!(key.retires_at(Millis::ZERO), Some(Moment::from_millis(1_250)));
+        assert_eq!(key.yields_at(), key.retires_at(Millis::ZERO));
+    }
+
+    #[test]
+    fn a_held_key_waits_for_its_owner() {
+        for terms in [Terms::NextRotation, Terms::AtOnce] {
+            let mut key = displaced(terms);
+            key.held = Some("needed".to_owned());
+            assert_eq!((key.retires_at(Millis::ZERO), key.yields_at()), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_key_that_waits_for_its_first_publish_yields_to_nobody_and_ends_after_its_time() {
+        assert_eq!(key().yields_at(), None);
+        assert_eq!(key().retires_at(Millis::new(9)), Some(Moment::from_millis(10)));
     }
 
     #[test]

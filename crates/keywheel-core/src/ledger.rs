@@ -182,6 +182,10 @@ pub enum Alarm {
     Reactivated(AccessKeyId),
     /// An id that had ended is listed again.
     Returned(AccessKeyId),
+    /// A displaced key was used lately; somebody may not have moved over.
+    StillUsed(AccessKeyId),
+    /// A key is proven to be ours and was used all the same: its owner has to decide.
+    Contradiction(AccessKeyId),
 }
 
 /// What a list adds to the record.
@@ -215,6 +219,12 @@ impl Ledger {
         self.in_state(KeyState::Published).next()
     }
 
+    /// Whether what applications read works at AWS, as far as the record knows.
+    pub fn published_works(&self) -> bool {
+        self.published()
+            .is_some_and(|k| k.aws_status == KeyStatus::Active)
+    }
+
     /// The key that was created and not published yet. There is at most one.
     pub fn unpublished(&self) -> Option<&ManagedKey> {
         self.in_state(KeyState::Pending)
@@ -224,14 +234,6 @@ impl Ledger {
 
     fn in_state(&self, state: KeyState) -> impl Iterator<Item = &ManagedKey> {
         self.keys.values().filter(move |k| k.state == state)
-    }
-
-    /// The key whose slot the next rotation may take: the one displaced first.
-    pub fn retirable(&self) -> Option<&ManagedKey> {
-        self.keys
-            .values()
-            .filter(|k| k.is_retirable())
-            .min_by_key(|k| k.displaced_at)
     }
 
     /// The ids that hold a slot at AWS as far as the record knows.
@@ -478,7 +480,7 @@ mod tests {
         assert!(read(&ledger, &lines, false).needs_settled_list);
         let settled = read(&ledger, &lines, true);
         assert_eq!(settled.keys[0].state, KeyState::Displaced);
-        assert!(settled.keys[0].held.is_some() && !settled.keys[0].is_retirable());
+        assert!(settled.keys[0].held.is_some() && settled.keys[0].yields_at().is_none());
     }
 
     #[test]
@@ -486,14 +488,5 @@ mod tests {
         let ledger = ledger(&[("AKIA1", KeyState::Displaced)]);
         let seen = read(&ledger, &[line("AKIA1", KeyStatus::Inactive)], false);
         assert_eq!(seen.keys[0].state, KeyState::Deactivated);
-    }
-
-    #[test]
-    fn the_key_that_was_displaced_first_is_retired_first() {
-        let mut ledger = ledger(&[("AKIA1", KeyState::Displaced), ("AKIA2", KeyState::Displaced)]);
-        for (key, at) in ledger.keys.values_mut().zip([2, 1]) {
-            key.displaced_at = Some(Moment::from_millis(at));
-        }
-        assert_eq!(ledger.retirable().unwrap().id.as_str(), "AKIA2");
     }
 }

@@ -1,6 +1,7 @@
 //! The rotation: the standing order to renew the keys of one IAM user, and the outcome of its last run.
 
 pub mod backoff;
+pub mod policy;
 pub mod schedule;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::ids::{
     ConnectionId, EnvironmentId, FolderId, ManagedUserId, ProjectId, RotationId, RunId, SecretId,
 };
 use crate::names::{SecretName, Slug};
+use policy::Policy;
 use schedule::{IntervalDays, RotateAtUtc};
 
 /// How the last run ended. There is no "running": the last known outcome stands until the next one.
@@ -101,6 +103,15 @@ impl Slots {
         self.active = self.active.other();
         self.keys[self.active.as_usize()] = Some(key);
     }
+
+    /// Makes a key that was published before the active one again: where it is, or in the other place.
+    pub fn roll_back(&mut self, key: AccessKeyId) {
+        if self.keys[self.active.other().as_usize()].as_ref() == Some(&key) {
+            self.active = self.active.other();
+        } else {
+            self.publish(key);
+        }
+    }
 }
 
 /// Which names the two secrets have. The names differ.
@@ -160,6 +171,8 @@ pub struct RotationSettings {
     pub interval: IntervalDays,
     /// The time of day of automatic runs.
     pub rotate_at: RotateAtUtc,
+    /// What goes beyond the contract.
+    pub policy: Policy,
 }
 
 /// Where a rotation and its secrets lie.
@@ -249,6 +262,12 @@ impl Rotation {
             }
         }
         self.reschedule(day_length);
+    }
+
+    /// Notes that an earlier key is published again. Schedule and outcome of the last run stay.
+    pub fn note_rolled_back(&mut self, key: AccessKeyId, now: Moment) {
+        self.slots.roll_back(key);
+        self.updated_at = now;
     }
 
     /// Notes a failed attempt. A manual one leaves the schedule alone; a scheduled one is tried again after

@@ -8,32 +8,50 @@
 //! | module | steps |
 //! |---|---|
 //! | `preflight` | who is it, what is there, what was left open: 0, 1 and recovery |
+//! | `clocks` | ours and AWS's: both have to say that a wait is over |
+//! | `adopt` | what a new rotation does with the keys that its user has |
+//! | `evidence` | who still uses a key |
 //! | `retire` | 2: deactivate, then delete, by id |
 //! | `issue` | 3 to 6: intent, create, seal, list again |
 //! | `verify` | 7: does the new key work |
 //! | `publish` | 8: one transaction |
-//! | `finish` | how a run ends, and when the user is due next |
+//! | `roll_back`, `revoke` | an earlier key again; no key any more |
+//! | `blocked` | no room for a new key: what is in the way, and the ways out |
+//! | `finish`, `due` | how a run ends, and when the user is due next |
 
+mod adopt;
+mod blocked;
+mod clocks;
+mod due;
 mod errors;
+mod evidence;
 mod finish;
 mod issue;
 mod preflight;
 mod publish;
 mod retire;
+mod revoke;
+mod roll_back;
 mod verify;
 
-use crate::aws::{AccessKeyId, Answer, CallerIdentity, Identified, ListedKey};
-use crate::clock::{Millis, Moment};
-use crate::ids::{IdEntropy, IntentId, RotationId, RunId};
+use std::collections::BTreeMap;
+
+use crate::aws::{AccessKeyId, Answer, CallerIdentity, Identified, LastUse, ListedKey, Region};
+use crate::clock::Moment;
+use crate::ids::{IdEntropy, IntentId, RotationId};
 use crate::intent::{Intent, IntentKind};
 use crate::key::SealedSecret;
 use crate::lease::Fence;
 use crate::ledger::{Change, Commit, Ledger, Unfinished};
+use crate::rotation::policy::Policy;
 use crate::rotation::{MappedSecrets, Place, RotationSettings, Trigger};
 use crate::timings::Timings;
 
+pub use adopt::{Adoption, hand_over};
+use clocks::Clocks;
+pub use due::{due_at, goal_of_due};
 pub use errors::{RunError, RunErrorCode};
-pub use finish::due_at;
+use evidence::Evidence;
 use issue::IssueProgress;
 use preflight::ListPurpose;
 use verify::Verification;
@@ -50,6 +68,16 @@ pub enum Goal {
         /// Whether the two secrets go too.
         delete_secrets: bool,
     },
+    /// An earlier key, published again.
+    RollBack {
+        /// Which.
+        key: AccessKeyId,
+    },
+    /// A key that is not published gone, by its owner's word and without a wait.
+    Retire {
+        /// Which.
+        key: AccessKeyId,
+    },
     /// Nothing new: open ends are tied up.
     Settle,
 }
@@ -65,6 +93,8 @@ pub struct NewRotation {
     pub settings: RotationSettings,
     /// The ids of the two secrets.
     pub secrets: MappedSecrets,
+    /// What its owner says of a key that the user already has.
+    pub adoption: Adoption,
 }
 
 /// What the driver does next. Always exactly one thing.
@@ -81,10 +111,19 @@ pub enum Effect {
     Issue(IntentId),
     /// Deactivate a key.
     Deactivate(AccessKeyId),
+    /// Make an inactive key active again.
+    Reactivate(AccessKeyId),
     /// Delete a key.
     Delete(AccessKeyId),
+    /// Ask AWS when a key was last used.
+    LastUsed(AccessKeyId),
     /// Ask STS who signs with this key.
-    Verify(AccessKeyId),
+    Verify {
+        /// The key; its secret is [`Run::secret_of`].
+        key: AccessKeyId,
+        /// Whose STS.
+        region: Region,
+    },
     /// Do nothing until then.
     Wait(Moment),
     /// The run has ended.
@@ -102,8 +141,10 @@ pub enum Event {
     Committed(Result<(), CommitFault>),
     /// Of [`Effect::Issue`].
     Issued(Answer<Issued>),
-    /// Of [`Effect::Deactivate`] and [`Effect::Delete`].
+    /// Of [`Effect::Deactivate`], [`Effect::Reactivate`] and [`Effect::Delete`].
     Changed(Answer<()>),
+    /// Of [`Effect::LastUsed`]; none if AWS knows of no use.
+    LastUsed(Answer<Option<LastUse>>),
     /// Of [`Effect::Verify`].
     Verified(Answer<CallerIdentity>),
     /// Of [`Effect::Wait`].
@@ -137,7 +178,7 @@ pub enum CommitFault {
 /// How a run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// A new key is published.
+    /// A key is published: a new one, or an earlier one again.
     Published,
     /// All keys are gone, and the rotation.
     Revoked,
@@ -156,7 +197,7 @@ enum Then {
     Decide,
     List(ListPurpose),
     Issue(IntentId),
-    Change(IntentKind, AccessKeyId),
+    Change,
     Publish,
     Fail(Box<RunError>),
     Finish(Outcome),
@@ -183,6 +224,7 @@ enum Phase {
         intent: Intent,
         recovering: bool,
     },
+    LookingUp(AccessKeyId),
     Verifying(Verification),
     WaitingToVerify(Verification),
     Settling(Verification),
@@ -216,8 +258,9 @@ pub struct Run {
     phase: Phase,
     identified: Option<Identified>,
     listed: Vec<ListedKey>,
-    clock_difference: Option<Millis>,
+    clocks: Clocks,
     issue: IssueProgress,
+    evidence: BTreeMap<AccessKeyId, Evidence>,
     retirements: u32,
     changed_aws: bool,
     verified_at: Option<Moment>,
@@ -248,8 +291,9 @@ impl Run {
             phase: Phase::Ended,
             identified: None,
             listed: Vec::new(),
-            clock_difference: None,
+            clocks: Clocks::default(),
             issue: IssueProgress::default(),
+            evidence: BTreeMap::new(),
             retirements: 0,
             changed_aws: false,
             verified_at: None,
@@ -262,7 +306,7 @@ impl Run {
 
     /// Takes an answer and says what to do next. An answer that does not fit ends the run without a change.
     pub fn step(&mut self, now: Moment, event: Event) -> Effect {
-        self.note_clock(now, &event);
+        self.clocks.note(now, &event);
         match (std::mem::replace(&mut self.phase, Phase::Ended), event) {
             (Phase::Identifying, Event::Identified(answer)) => self.on_identified(now, answer),
             (Phase::Listing(purpose), Event::Listed(answer)) => self.on_listed(now, &purpose, answer),
@@ -282,6 +326,7 @@ impl Run {
             (Phase::Changing { intent, recovering }, Event::Changed(answer)) => {
                 self.on_changed(now, &intent, recovering, answer)
             }
+            (Phase::LookingUp(key), Event::LastUsed(answer)) => self.on_last_used(now, &key, answer),
             (Phase::Verifying(verification), Event::Verified(answer)) => {
                 self.on_verified(now, verification, answer)
             }
@@ -303,6 +348,7 @@ impl Run {
             Phase::Committing { staged, .. } => staged.keys.get(key)?.secret.as_ref(),
             _ => self.ledger.keys.get(key)?.secret.as_ref(),
         }
+        .or_else(|| self.imported_secret(key))
     }
 
     /// The rotation that a commit under way will leave behind; for the values of its secrets.
@@ -314,18 +360,22 @@ impl Run {
     }
 
     fn begin(&mut self, now: Moment) -> Effect {
-        match self.goal {
-            Goal::Rotate(Trigger::Manual) => self.mark_unfinished(Unfinished::Rotate, now),
+        match self.goal.clone() {
+            Goal::Rotate(Trigger::Manual) => self.mark_unfinished(Unfinished::Rotate),
             Goal::Revoke { delete_secrets } => self.begin_revoke(delete_secrets, now),
-            Goal::Create(_) | Goal::Rotate(Trigger::Scheduled { .. }) | Goal::Settle => self.identify(),
+            Goal::Retire { key } => self.begin_retire(now, &key),
+            Goal::Create(_)
+            | Goal::Rotate(Trigger::Scheduled { .. })
+            | Goal::RollBack { .. }
+            | Goal::Settle => self.identify(),
         }
     }
 
     /// Notes durably that a run was asked for, so that a crash does not forget it.
-    fn mark_unfinished(&mut self, unfinished: Unfinished, now: Moment) -> Effect {
+    fn mark_unfinished(&mut self, unfinished: Unfinished) -> Effect {
         let mut user = self.ledger.user.clone();
         user.unfinished = Some(unfinished);
-        user.due_at = Some(now);
+        user.due_at = Some(Moment::LONG_AGO);
         self.commit(vec![Change::User(user)], Then::Identify)
     }
 
@@ -399,7 +449,7 @@ impl Run {
                 self.phase = Phase::Issuing(intent);
                 Effect::Issue(intent)
             }
-            Then::Change(kind, key) => self.send_change(kind, key),
+            Then::Change => self.send_change(false),
             Then::Publish => self.publish(now),
             Then::Fail(error) => self.fail(now, *error),
             Then::Finish(outcome) => Effect::Finish(outcome),
@@ -408,15 +458,21 @@ impl Run {
 
     /// What is still to be done, judged from the record and the last list alone.
     fn decide(&mut self, now: Moment) -> Effect {
-        if let Some(key) = self.to_give_up(now).filter(|_| !self.is_revoking()) {
+        if let Some(key) = self.suspect_to_look_up() {
+            return self.look_up_use(key);
+        }
+        if let Some(key) = self.due_for_retirement(now) {
             return self.retire(now, &key);
         }
         if let Some(error) = self.ending.take() {
             return self.fail(now, error);
         }
-        match self.goal {
-            Goal::Create(_) | Goal::Rotate(_) => self.decide_new_key(now),
+        match self.goal.clone() {
+            Goal::Create(draft) => self.decide_create(now, &draft.adoption),
+            Goal::Rotate(_) => self.decide_new_key(now),
             Goal::Revoke { delete_secrets } => self.decide_revoke(delete_secrets, now),
+            Goal::RollBack { key } => self.decide_roll_back(now, &key),
+            Goal::Retire { key } => self.decide_retire(now, &key),
             Goal::Settle => self.settle(now),
         }
     }
@@ -429,43 +485,37 @@ impl Run {
         if self.listed.len() < SLOTS {
             return self.open_create(now);
         }
-        let room_after_retiring = self
-            .listed
-            .iter()
-            .filter(|line| !self.is_retirable(&line.id))
-            .count()
-            < SLOTS;
-        match self.ledger.retirable().map(|k| k.id.clone()) {
-            Some(key) if room_after_retiring => self.retire(now, &key),
-            _ => {
-                let creating = matches!(self.goal, Goal::Create(_));
-                self.fail(now, RunError::blocked(&self.ledger, creating))
-            }
-        }
-    }
-
-    fn is_retirable(&self, id: &AccessKeyId) -> bool {
-        self.ledger
-            .keys
-            .get(id)
-            .is_some_and(crate::key::ManagedKey::is_retirable)
-    }
-
-    /// Measures AWS's clock against ours from any answer that carries a date of whole seconds.
-    fn note_clock(&mut self, now: Moment, event: &Event) {
-        const A_SECOND: Millis = Millis::new(999);
-        let date = match event {
-            Event::Identified(Ok(o)) => o.aws_date,
-            Event::Listed(Ok(o)) => o.aws_date,
-            Event::Changed(Ok(o)) => o.aws_date,
-            Event::Issued(Ok(o)) => o.aws_date,
-            _ => None,
+        let stays = |line: &&ListedKey| {
+            !self
+                .ledger
+                .keys
+                .get(&line.id)
+                .is_some_and(|k| self.is_retirable(now, k))
         };
-        if let Some(date) = date {
-            let ahead = (date - now).get().max(0);
-            let behind = (now - (date + A_SECOND)).get().max(0);
-            self.clock_difference = Some(Millis::new(ahead.max(behind)));
+        let room_after_retiring = self.listed.iter().filter(stays).count() < SLOTS;
+        match self.retirable(now) {
+            Some(key) if room_after_retiring => self.retire(now, &key),
+            _ => self.fail_blocked(now),
         }
+    }
+
+    /// Whether AWS lists the key.
+    fn is_listed(&self, id: &AccessKeyId) -> bool {
+        self.listed.iter().any(|line| line.id == *id)
+    }
+
+    /// What the owner asked for: of a rotation that exists, or of the one to be made.
+    fn settings(&self) -> Option<&RotationSettings> {
+        match &self.goal {
+            Goal::Create(draft) => Some(&draft.settings),
+            _ => self.ledger.rotation.as_ref().map(|rotation| &rotation.settings),
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        self.settings()
+            .map(|settings| settings.policy.clone())
+            .unwrap_or_default()
     }
 
     /// Opens an intent for a changing call, with the next id.
@@ -484,34 +534,6 @@ impl Run {
             outcome: None,
             closed_at: None,
         }
-    }
-
-    /// Refuses every change while the clocks differ: AWS judges signatures by its own.
-    fn clock_fault(&self) -> Option<RunError> {
-        let difference = self
-            .clock_difference
-            .filter(|d| *d > self.timings.clock_skew_max)?;
-        Some(RunError::new(
-            RunErrorCode::ClockSkew,
-            format!(
-                "the clock of this server and the clock of AWS differ by {} s, more than the {} s allowed; \
-                 nothing was changed. Synchronize this server's clock.",
-                difference.get() / 1_000,
-                self.timings.clock_skew_max.get() / 1_000
-            ),
-        ))
-    }
-}
-
-/// What a claimed user needs: the run that was asked for and not ended, the rotation that is due, or order.
-pub fn goal_of_due(ledger: &Ledger, job: RunId, now: Moment, timings: &Timings) -> Goal {
-    match (ledger.user.unfinished, &ledger.rotation) {
-        (Some(Unfinished::Revoke { delete_secrets }), Some(_)) => Goal::Revoke { delete_secrets },
-        (Some(Unfinished::Rotate), Some(rotation)) if !rotation.revoking => Goal::Rotate(Trigger::Manual),
-        (_, Some(rotation)) if rotation.starts_at(timings.day_length).is_some_and(|at| at <= now) => {
-            Goal::Rotate(Trigger::Scheduled { job, started_at: now })
-        }
-        _ => Goal::Settle,
     }
 }
 

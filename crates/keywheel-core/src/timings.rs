@@ -34,6 +34,11 @@ pub struct Timings {
     pub retry_cap: Millis,
     /// How long a key that was never published is kept for a next attempt.
     pub pending_max: Millis,
+    /// A use of a displaced key within this time is recent. AWS shows a use up to four hours late.
+    pub last_used_quiet: Millis,
+    /// How long AWS must know of no use of a suspect before the owner's standing promise makes it Keywheel's;
+    /// then it is inactive for as long again before it is deleted.
+    pub suspect_quiet: Millis,
     /// The length of a day in the rotation interval; 24 hours outside of trials.
     pub day_length: Millis,
 }
@@ -62,7 +67,9 @@ impl Timings {
         signature_tries: 3,
         retry_first: Millis::from_secs(60),
         retry_cap: Millis::from_secs(3_600),
-        pending_max: Millis::from_secs(24 * 3_600),
+        pending_max: Millis::from_hours(24),
+        last_used_quiet: Millis::from_hours(6),
+        suspect_quiet: Millis::from_hours(24),
         day_length: Millis::DAY,
     };
 
@@ -87,7 +94,9 @@ impl Timings {
         at_least("verify_settle", self.verify_settle, secs(10));
         at_least("verify_deadline", self.verify_deadline, secs(30));
         at_least("retry_first", self.retry_first, secs(1));
-        at_least("pending_max", self.pending_max, secs(3_600));
+        at_least("pending_max", self.pending_max, Millis::from_hours(1));
+        at_least("last_used_quiet", self.last_used_quiet, Millis::from_hours(5));
+        at_least("suspect_quiet", self.suspect_quiet, Millis::from_hours(24));
         at_least("day_length", self.day_length, Millis::DAY);
         if self.verify_successes < 3 {
             faults.push(TimingFault {

@@ -5,14 +5,14 @@ use aws_sdk_iam::config::Credentials;
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use keywheel_core::aws::{
     AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName,
-    Identified, KeyStatus, ListedKey, Region,
+    Identified, KeyStatus, LastUse, ListedKey, Region,
 };
 use secrecy::SecretString;
 
 use crate::aws_clients::{Call, Clients, Options, static_key};
 use crate::aws_date::moment;
 use crate::connection::ConnectionCredentials;
-use crate::provider::{ExternalId, IamUser, IamUsers, IssuedKey, LastUsed, Target, USERS_MAX};
+use crate::provider::{ExternalId, IamUser, IamUsers, IssuedKey, Target, USERS_MAX};
 
 /// Most pages of a list of keys. A user has two keys, and a few more when creations ran side by side.
 const KEY_PAGES_MAX: usize = 10;
@@ -222,14 +222,14 @@ impl IamUsers for AwsIam {
         Ok(call.observed(()))
     }
 
-    async fn last_used(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUsed>> {
+    async fn last_used(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUse>> {
         let call = self.reading(target.region, target.session);
         let signer = self.clients.signer(&call, target.connection).await?;
         let iam = self.clients.iam(&call, signer).await?;
         let asked = iam.get_access_key_last_used().access_key_id(id.as_str());
         let last = call.outcome(asked.send().await)?.access_key_last_used;
         let used = last.and_then(|last| {
-            Some(LastUsed {
+            Some(LastUse {
                 at: moment(last.last_used_date.as_ref()?)?,
                 service: last.service_name,
                 region: last.region,

@@ -25,4 +25,4 @@ pub mod scripted;
 pub use aws::AwsIam;
 pub use aws_clients::{Endpoints, Options};
 pub use connection::ConnectionCredentials;
-pub use provider::{ExternalId, IamUser, IamUsers, IssuedKey, LastUsed, Target};
+pub use provider::{ExternalId, IamUser, IamUsers, IssuedKey, Target};

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use keywheel_core::aws::{
-    AccessKeyId, Answer, Arn, CallerIdentity, IamUserName, Identified, KeyStatus, ListedKey, Region,
+    AccessKeyId, Answer, Arn, CallerIdentity, IamUserName, Identified, KeyStatus, LastUse, ListedKey, Region,
 };
 use keywheel_core::clock::Moment;
 use secrecy::SecretString;
@@ -38,17 +38,6 @@ pub struct IssuedKey {
     pub created_at: Option<Moment>,
     /// The name of the owner as AWS writes it.
     pub user_name: IamUserName,
-}
-
-/// The last recorded use of a key. AWS records the first use within 15 minutes, and shows it up to hours later.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LastUsed {
-    /// When.
-    pub at: Moment,
-    /// With which service, such as `s3`.
-    pub service: String,
-    /// In which region.
-    pub region: String,
 }
 
 /// One user of an account, to choose from.
@@ -126,7 +115,7 @@ pub trait IamUsers: Send + Sync {
     async fn delete(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<()>;
 
     /// The last use of a key, or `None` if AWS knows of none (`iam:GetAccessKeyLastUsed`).
-    async fn last_used(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUsed>>;
+    async fn last_used(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUse>>;
 }
 
 /// Most users that [`IamUsers::users`] returns: the default quota of an account is 5,000 (AWS: IAM quotas).

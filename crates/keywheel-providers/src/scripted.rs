@@ -8,12 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use keywheel_core::aws::{
-    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, Identified, KeyStatus, ListedKey, Region,
+    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, Identified, KeyStatus, LastUse, ListedKey,
+    Region,
 };
 use secrecy::SecretString;
 
 use crate::connection::ConnectionCredentials;
-use crate::provider::{ExternalId, IamUser, IamUsers, IssuedKey, LastUsed, Target};
+use crate::provider::{ExternalId, IamUser, IamUsers, IssuedKey, Target};
 
 /// One line of a script: the operation that is expected, with its answer.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub enum Line {
     /// Answers [`IamUsers::delete`].
     Delete(Answer<()>),
     /// Answers [`IamUsers::last_used`].
-    LastUsed(Answer<Option<LastUsed>>),
+    LastUsed(Answer<Option<LastUse>>),
 }
 
 /// A call that was made, with what matters of its arguments. Secrets are not noted.
@@ -183,7 +184,7 @@ impl IamUsers for Scripted {
         self.play(Made::Delete(id.clone()), pick!(Delete))
     }
 
-    async fn last_used(&self, _: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUsed>> {
+    async fn last_used(&self, _: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUse>> {
         self.play(Made::LastUsed(id.clone()), pick!(LastUsed))
     }
 }

@@ -205,6 +205,8 @@ fn read_timings(reader: &mut Reader<'_>, unsafe_timings: bool) -> Timings {
         retry_first: length("retry_first", 60, standard.retry_first),
         retry_cap: length("retry_cap", 86_400, standard.retry_cap),
         pending_max: length("pending_max", 7 * 86_400, standard.pending_max),
+        last_used_quiet: length("last_used_quiet", 30 * 86_400, standard.last_used_quiet),
+        suspect_quiet: length("suspect_quiet", 30 * 86_400, standard.suspect_quiet),
         day_length: length("day_length", 86_400, standard.day_length),
         verify_successes: reader
             .count("verify_successes", 1..=100)

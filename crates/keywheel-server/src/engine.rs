@@ -7,15 +7,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`driver`] | performs the effects of one run and feeds the answers back |
+//! | `history` | takes down what a run does |
+//! | `fault_point` | where tests stop a process to kill it |
 //! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
 //! | [`scheduler`] | claims what is due |
 
 pub mod driver;
+mod fault_point;
+mod history;
 pub mod lease;
 pub mod scheduler;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use keywheel_core::aws::{AwsAccount, Identified};
@@ -67,6 +72,8 @@ struct Inner {
     /// One bucket per account: a busy account delays no other (liveness rule L4).
     limiter: DefaultKeyedRateLimiter<AwsAccount>,
     permits: Arc<Semaphore>,
+    /// Monotonic milliseconds until which the schedule rests because this server's clock was found wrong.
+    clock_mistrusted_until: AtomicI64,
     wake: Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -124,6 +131,7 @@ impl Engine {
         Self(Arc::new(Inner {
             limiter: RateLimiter::keyed(Quota::per_second(per_second)),
             permits,
+            clock_mistrusted_until: AtomicI64::new(i64::MIN),
             wake: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -246,7 +254,7 @@ impl Engine {
         let ledger = store.load(claim.user).await?.ok_or(EngineError::Gone)?;
         let commit = change(&ledger)?;
         store
-            .commit(claim, &commit, None, self.parts().clock.now())
+            .commit(claim, &commit, None, None, self.parts().clock.now())
             .await?;
         Ok(())
     }

@@ -1,12 +1,17 @@
 //! The record of IAM users and their keys, and who may write it: what the engine works on.
 
 use async_trait::async_trait;
-use keywheel_core::clock::Moment;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{ManagedUserId, RotationId};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Commit, Ledger, ManagedUser, PublishedValues, UserIdentity};
 
 use crate::error::Result;
+use crate::runs::RunRecord;
+
+/// A lease that ends later than this was made by a clock that has been set back since: it counts as over. The longest
+/// lease that can be configured is an hour.
+pub const LEASE_AHEAD_MAX: Millis = Millis::from_hours(3);
 
 /// A user that this node may work on until the lease ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +80,7 @@ pub trait Ledgers: Send + Sync {
     /// Makes all changes of a commit in one transaction. `StoreError::Stale` if the fence is not the
     /// current one; nothing is changed then. `Conflict::RotationName`, `RotationUser`, `SecretName`,
     /// `OpenIntent` or `Reference` where the changes do not fit what exists. `values` are the sealed values
-    /// of a commit that publishes; without them a publish is refused.
+    /// of a commit that publishes; without them a publish is refused. `run` is the history so far.
     ///
     /// The same commit may be repeated when the answer of the database was lost.
     async fn commit(
@@ -83,6 +88,7 @@ pub trait Ledgers: Send + Sync {
         claim: Claim,
         commit: &Commit,
         values: Option<&PublishedValues>,
+        run: Option<&RunRecord>,
         now: Moment,
     ) -> Result<()>;
 }

@@ -13,6 +13,7 @@
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
+//! | [`runs`] | the history of runs |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
 pub mod connections;
@@ -25,6 +26,7 @@ pub mod memberships;
 pub mod patch;
 pub mod projects;
 pub mod rotations;
+pub mod runs;
 pub mod secrets;
 pub mod setup;
 pub mod sql;
@@ -42,6 +44,7 @@ pub use memberships::Memberships;
 pub use patch::Patch;
 pub use projects::Projects;
 pub use rotations::Rotations;
+pub use runs::Runs;
 pub use secrets::Secrets;
 pub use setup::Setup;
 pub use sql::{SqlStore, open};
@@ -63,6 +66,7 @@ pub trait Store:
     + Tokens
     + Rotations
     + Ledgers
+    + Runs
 {
     /// A number that changes with each write, if this process is the only one that writes.
     ///

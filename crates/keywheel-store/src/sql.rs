@@ -22,6 +22,7 @@ mod memberships;
 mod migrations;
 mod projects;
 mod rotations;
+mod runs;
 mod secrets;
 mod setup;
 #[cfg(test)]

@@ -88,10 +88,11 @@ pub fn next_slot(
     day_start + day_length.times(i64::from(interval.get()) + extra) + at
 }
 
-/// From when the interval counts after a scheduled run: the slot that it served, if it began within a day of
-/// it; otherwise the run itself. So a run that ends after midnight does not shift all later ones.
+/// From when the interval counts after a scheduled run: the slot that it served, if it began within a day after
+/// it; otherwise the run itself. So a run that ends after midnight does not shift all later ones, and one that
+/// healed a rotation before its slot begins a new interval.
 pub fn served_slot(slot: Option<Moment>, started_at: Moment, day_length: Millis) -> Moment {
-    slot.filter(|slot| started_at - *slot <= day_length)
+    slot.filter(|slot| (Millis::ZERO..=day_length).contains(&(started_at - *slot)))
         .unwrap_or(started_at)
 }
 
@@ -219,6 +220,13 @@ mod tests {
         let beyond: Moment = "2026-04-10T11:00:00.001Z".parse().unwrap();
         assert_eq!(served_slot(Some(slot), within, Millis::DAY), slot);
         assert_eq!(served_slot(Some(slot), beyond, Millis::DAY), beyond);
+    }
+
+    #[test]
+    fn a_run_before_its_slot_counts_from_itself() {
+        let slot: Moment = "2026-04-09T11:00:00Z".parse().unwrap();
+        let before = slot - Millis::new(1);
+        assert_eq!(served_slot(Some(slot), before, Millis::DAY), before);
     }
 
     #[test]

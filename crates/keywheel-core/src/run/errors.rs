@@ -1,8 +1,7 @@
 //! Why a run ended without a publish, in words for the owner.
 
-use crate::aws::{AwsFailure, FailureKind};
+use crate::aws::{AccessKeyId, AwsFailure, FailureKind, KeyStatus};
 use crate::key::{KeyState, ManagedKey};
-use crate::ledger::Ledger;
 
 /// The reasons (`docs/error-codes.md` explains each of them).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +14,10 @@ pub enum RunErrorCode {
     InProgress,
     /// A key in the way is held back until its owner speaks.
     KeyHeld,
+    /// A displaced key in the way is still in the waits of its grace time.
+    GraceHoldsSlot,
+    /// The key that a request names is not one that this can be done to.
+    KeyNotEligible,
     /// A key that is not Keywheel's holds the slot.
     PreflightUnmanaged,
     /// A key that only its owner can tell holds the slot.
@@ -49,6 +52,8 @@ impl RunErrorCode {
             Self::SelfRotation => "SELF_ROTATION",
             Self::InProgress => "IN_PROGRESS",
             Self::KeyHeld => "KEY_HELD",
+            Self::GraceHoldsSlot => "GRACE_HOLDS_SLOT",
+            Self::KeyNotEligible => "KEY_NOT_ELIGIBLE",
             Self::PreflightUnmanaged => "PREFLIGHT_UNMANAGED",
             Self::OrphanSuspect => "ORPHAN_SUSPECT",
             Self::NoFreeSlot => "NO_FREE_SLOT",
@@ -98,44 +103,36 @@ impl RunError {
         Self::new(code, format!("{doing}: {failure}"))
     }
 
-    /// No free slot and none that may be freed: names every key in the way and the ways out.
-    pub fn blocked(ledger: &Ledger, creating: bool) -> Self {
-        let blockers: Vec<&ManagedKey> = ledger
-            .keys
-            .values()
-            .filter(|k| !k.state.is_end() && k.state != KeyState::Published)
-            .collect();
-        let any = |state| blockers.iter().any(|k| k.state == state);
-        let code = if creating && !any(KeyState::OrphanSuspect) {
-            RunErrorCode::AdoptionBlocked
-        } else if any(KeyState::OrphanSuspect) {
-            RunErrorCode::OrphanSuspect
-        } else if any(KeyState::Unmanaged) {
-            RunErrorCode::PreflightUnmanaged
-        } else {
-            RunErrorCode::KeyHeld
+    /// A request named a key that this cannot be done to, with what the ledger knows of it. `done` is a
+    /// participle: "retired", "rolled back to".
+    pub fn not_eligible(id: &AccessKeyId, key: Option<&ManagedKey>, done: &str) -> Self {
+        let text = match key {
+            None => format!("access key {id} is not a key of this user, so it cannot be {done}"),
+            Some(key) => {
+                let why = match key.state {
+                    KeyState::Published => "it is the published one",
+                    KeyState::Unmanaged => "it is not Keywheel's; its owner can hand it over by its id",
+                    KeyState::Deleted | KeyState::Lost => "it does not exist at AWS any more",
+                    KeyState::Pending | KeyState::Verified => "it was never published",
+                    _ if key.secret.is_none() => "Keywheel does not have its secret",
+                    _ => "AWS does not list it",
+                };
+                format!("access key {id} ({}) cannot be {done}: {why}", key.state.as_str())
+            }
         };
-        let named: Vec<String> = blockers.iter().map(|k| describe(k)).collect();
-        let text = format!(
-            "IAM user {} has no room for a new access key, and Keywheel does not touch keys that it did not \
-             create: {}. Nothing was changed at AWS. Delete a key that is no longer used in IAM, then try again.",
-            ledger.user.name,
-            named.join("; ")
-        );
-        Self::new(code, text)
+        Self::new(RunErrorCode::KeyNotEligible, text)
     }
-}
 
-/// A key in a text: id, what it is, status and creation time.
-fn describe(key: &ManagedKey) -> String {
-    let what = match key.state {
-        KeyState::Unmanaged => "not created by Keywheel",
-        KeyState::OrphanSuspect => "possibly created by Keywheel, its secret is lost",
-        _ if key.held.is_some() => "reactivated by somebody, held until its owner decides",
-        other => other.as_str(),
-    };
-    let created = key
-        .aws_created_at
-        .map_or_else(|| "at an unknown time".to_owned(), |at| format!("on {at}"));
-    format!("{} ({what}, {:?}, created {created})", key.id, key.aws_status)
+    /// A create named a key that cannot be adopted.
+    pub fn not_adoptable(id: &AccessKeyId, key: Option<&ManagedKey>) -> Self {
+        let why = match key {
+            None => "AWS does not list it for this IAM user".to_owned(),
+            Some(key) if key.state == KeyState::Unmanaged && key.aws_status == KeyStatus::Inactive => {
+                "it is inactive; activate it in IAM first, or hand it over".to_owned()
+            }
+            Some(key) => format!("its state is {}", key.state.as_str()),
+        };
+        let text = format!("access key {id} cannot be adopted: {why}. Nothing was changed at AWS.");
+        Self::new(RunErrorCode::KeyNotEligible, text)
+    }
 }

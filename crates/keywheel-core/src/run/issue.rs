@@ -26,7 +26,7 @@ pub(super) struct IssueProgress {
 impl Run {
     /// Step 3. The room for the key was seen in the last list.
     pub(super) fn open_create(&mut self, now: Moment) -> Effect {
-        if let Some(settles_at) = self.ledger.user.settles_at.filter(|at| now < *at) {
+        if let Some(settles_at) = self.ledger.user.settles_at.filter(|at| !self.is_over(now, *at)) {
             return self.wait_until(now, settles_at);
         }
         if let Some(error) = self.clock_fault() {

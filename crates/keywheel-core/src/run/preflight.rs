@@ -1,5 +1,6 @@
 //! Steps 0 and 1, and recovery: who is it, what was left open, and what does AWS list.
 
+use super::retire::close;
 use super::{Effect, ListedKey, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, FailureKind, Identified};
 use crate::clock::Moment;
@@ -85,37 +86,18 @@ impl Run {
 
     /// Acts on the intent that a run before this one left open.
     fn recover(&mut self, now: Moment, intent: Intent) -> Effect {
-        match (intent.kind, intent.key.clone()) {
+        match (intent.kind, &intent.key) {
             (IntentKind::Create, _) => {
                 let settles_at = intent.settles_at(self.timings.late_landing);
-                if now < settles_at {
+                if !self.is_over(now, settles_at) {
                     return self.wait_until(now, settles_at);
                 }
                 self.list(ListPurpose::SETTLED)
             }
-            (IntentKind::Deactivate, Some(key)) => {
-                self.changed_aws = true;
-                self.phase = Phase::Changing {
-                    intent,
-                    recovering: true,
-                };
-                Effect::Deactivate(key)
-            }
-            (IntentKind::Delete, Some(key)) => {
-                self.changed_aws = true;
-                self.phase = Phase::Changing {
-                    intent,
-                    recovering: true,
-                };
-                Effect::Delete(key)
-            }
+            (_, Some(_)) => self.send_change(true),
             // An intent that names no key could have touched none.
-            (IntentKind::Deactivate | IntentKind::Delete, None) => {
-                let close = Change::CloseIntent {
-                    id: intent.id,
-                    outcome: IntentOutcome::NoEffect,
-                    at: now,
-                };
+            (_, None) => {
+                let close = close(&intent, IntentOutcome::NoEffect, now);
                 self.commit(vec![close], Then::List(ListPurpose::PLAN))
             }
         }

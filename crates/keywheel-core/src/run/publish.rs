@@ -1,7 +1,7 @@
 //! Step 8: one transaction in which both secrets change, the slots flip, the old key is displaced and the
 //! next date is set. A first key brings its rotation with it.
 
-use super::{Effect, Goal, NewRotation, Outcome, Run, Then};
+use super::{AccessKeyId, Adoption, Effect, Goal, NewRotation, Outcome, Run, Then, due_at};
 use crate::clock::{Millis, Moment};
 use crate::ids::ManagedUserId;
 use crate::key::{KeyState, ManagedKey};
@@ -14,58 +14,83 @@ const VERIFIED_FOR: Millis = Millis::from_secs(60);
 
 impl Run {
     pub(super) fn publish(&mut self, now: Moment) -> Effect {
-        let Some(verified) = self.ledger.unpublished().cloned() else {
+        let Some(target) = self.publish_target() else {
             return Effect::Finish(Outcome::Parked);
         };
-        if self.verified_at.is_none_or(|at| now - at > VERIFIED_FOR) {
-            return self.begin_verification(now, verified.id);
+        let stale = |at: Moment| (now - at).abs() > VERIFIED_FOR;
+        if self.verified_at.is_none_or(stale) {
+            return self.begin_verification(now, target);
         }
-        let Some((rotation, changes)) = self.publish_changes(now, verified.clone()) else {
+        let Some((rotation, mut changes)) = self.publish_changes(now, &target) else {
             return Effect::Finish(Outcome::Parked);
         };
+        let mut after = self.ledger.clone();
+        changes.iter().for_each(|change| after.apply(change));
         let mut user = self.ledger.user.clone();
         user.rotation = Some(rotation.id);
         user.connection = Some(rotation.settings.connection);
-        user.region = rotation.settings.region.clone();
+        user.region = rotation.settings.region;
         user.unfinished = None;
         user.failures = 0;
-        user.due_at = rotation.starts_at(self.timings.day_length);
-        let changes = changes.into_iter().chain([Change::User(user)]).collect();
+        user.due_at = due_at(&after, &self.timings, now + self.retry_after(0));
+        changes.push(Change::User(user));
         self.commit_all(
             Commit {
                 changes,
-                publish: Some(verified.id),
+                publish: Some(target),
                 alarms: Vec::new(),
             },
             Then::Finish(Outcome::Published),
         )
     }
 
+    /// The key that this run is to publish.
+    fn publish_target(&self) -> Option<AccessKeyId> {
+        match &self.goal {
+            Goal::RollBack { key } => Some(key.clone()),
+            Goal::Create(draft) => match &draft.adoption {
+                Adoption::Import { key, .. } => Some(key.clone()),
+                _ => self.ledger.unpublished().map(|k| k.id.clone()),
+            },
+            _ => self.ledger.unpublished().map(|k| k.id.clone()),
+        }
+    }
+
     /// The keys that change places, and the rotation as it will be. None if a transition does not exist.
-    fn publish_changes(&self, now: Moment, mut new: ManagedKey) -> Option<(Rotation, Vec<Change>)> {
+    fn publish_changes(&self, now: Moment, target: &AccessKeyId) -> Option<(Rotation, Vec<Change>)> {
         let mut changes = Vec::new();
         if let Some(mut old) = self.ledger.published().cloned() {
             old.become_state(KeyState::Displaced, now).ok()?;
+            old.terms = Some(self.policy().retirement.terms(now, self.timings.day_length));
             changes.push(Change::Key(old));
         }
-        new.become_state(KeyState::Published, now).ok()?;
-        let id = new.id.clone();
-        changes.push(Change::Key(new));
-        let rotation = match &self.goal {
-            Goal::Create(draft) => {
-                let rotation = first(draft, self.ledger.user.id, id, now, &self.timings);
-                changes.push(Change::CreateRotation(rotation.clone()));
-                rotation
-            }
-            Goal::Rotate(trigger) => {
-                let mut rotation = self.ledger.rotation.clone()?;
-                rotation.note_published(id, trigger, now, self.timings.day_length);
-                changes.push(Change::UpdateRotation(rotation.clone()));
-                rotation
-            }
-            Goal::Revoke { .. } | Goal::Settle => return None,
+        let (imported, handed_over): (Option<ManagedKey>, Option<ManagedKey>) = match self.adopted_key(now) {
+            Some(key) if key.id == *target => (Some(key), None),
+            other => (None, other),
         };
+        changes.extend(handed_over.map(Change::Key));
+        let mut new = imported.or_else(|| self.ledger.keys.get(target).cloned())?;
+        new.become_state(KeyState::Published, now).ok()?;
+        changes.push(Change::Key(new));
+        let (rotation, change) = self.rotation_after(now, target)?;
+        changes.push(change);
         Some((rotation, changes))
+    }
+
+    fn rotation_after(&self, now: Moment, target: &AccessKeyId) -> Option<(Rotation, Change)> {
+        if let Goal::Create(draft) = &self.goal {
+            let rotation = first(draft, self.ledger.user.id, target.clone(), now, &self.timings);
+            return Some((rotation.clone(), Change::CreateRotation(rotation)));
+        }
+        let mut rotation = self.ledger.rotation.clone()?;
+        match &self.goal {
+            Goal::Rotate(trigger) => {
+                rotation.note_published(target.clone(), trigger, now, self.timings.day_length);
+            }
+            Goal::RollBack { .. } => rotation.note_rolled_back(target.clone(), now),
+            _ => return None,
+        }
+        Some((rotation.clone(), Change::UpdateRotation(rotation)))
     }
 }
 
@@ -73,7 +98,7 @@ impl Run {
 fn first(
     draft: &NewRotation,
     user: ManagedUserId,
-    key: crate::aws::AccessKeyId,
+    key: AccessKeyId,
     now: Moment,
     timings: &Timings,
 ) -> Rotation {

@@ -1,35 +1,95 @@
-//! Step 2: a key goes in two recorded steps, by id: deactivated, then deleted. Never in one.
+//! Retirement: a key goes in two recorded steps, by id: deactivated, then deleted. Never in one.
 
 use super::preflight::ListPurpose;
 use super::{AccessKeyId, Effect, Goal, Phase, Run, RunError, RunErrorCode, Then};
-use crate::aws::{Answer, AwsFailure};
+use crate::aws::{Answer, AwsFailure, KeyStatus};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
-use crate::key::{KeyState, ManagedKey};
-use crate::ledger::{Change, Unfinished};
+use crate::key::{KeyState, ManagedKey, Proof, Terms};
+use crate::ledger::Change;
 
 /// A run announces at most this many changes of old keys: two steps for each of two slots, and as many again
 /// for what AWS contradicts.
 const CHANGES_MAX: u32 = 8;
 
 impl Run {
-    /// A key that was created and never published, and that nobody waits for any more: too old, refused by
-    /// AWS, or already half retired.
-    pub(super) fn to_give_up(&self, now: Moment) -> Option<AccessKeyId> {
-        let hopeless = |k: &&ManagedKey| match k.state {
-            KeyState::Pending | KeyState::Verified => {
-                k.first_seen_at + self.timings.pending_max <= now
-                    || self.issue.refused.as_ref() == Some(&k.id)
-            }
-            KeyState::Deactivated => k.published_at.is_none() && k.held.is_none() && k.displaced_at.is_none(),
-            KeyState::OrphanSuspect => k.proof.is_some() && k.held.is_none(),
-            _ => false,
+    /// The owner's word for one key: its waits are over, it is held no longer, and it goes.
+    pub(super) fn begin_retire(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
+        let Some(mut key) = self.ledger.keys.get(id).cloned() else {
+            return self.fail(now, RunError::not_eligible(id, None, "retired"));
         };
-        self.ledger.keys.values().find(hopeless).map(|k| k.id.clone())
+        match key.state {
+            KeyState::Displaced | KeyState::Deactivated => key.terms = Some(Terms::AtOnce),
+            KeyState::OrphanSuspect => {
+                key.proof = Some(Proof::Owner);
+                key.terms = Some(Terms::AtOnce);
+            }
+            _ => return self.fail(now, RunError::not_eligible(id, Some(&key), "retired")),
+        }
+        key.held = None;
+        let mut user = self.ledger.user.clone();
+        // Given once, the word counts: should this run die, the schedule goes on with it.
+        user.due_at = Some(Moment::LONG_AGO);
+        self.commit(vec![Change::Key(key), Change::User(user)], Then::Identify)
     }
 
-    /// Announces the next step of a key's retirement.
+    /// The word was taken down; now the steps follow, until the key is gone.
+    pub(super) fn decide_retire(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
+        let key = self.ledger.keys.get(id);
+        match key.and_then(|k| k.retires_at(self.timings.pending_max)) {
+            Some(_) => self.retire(now, id),
+            None => self.settle(now),
+        }
+    }
+
+    /// The key whose next step is due by time alone: nobody waits for it any more.
+    ///
+    /// A rotation does not tie up other ends: should that fail, what it was asked for would fail with it. It
+    /// only gives up a key of its own that will not be published.
+    pub(super) fn due_for_retirement(&self, now: Moment) -> Option<AccessKeyId> {
+        let all = matches!(self.goal, Goal::Settle | Goal::Create(_)) || self.ending.is_some();
+        let own = matches!(self.goal, Goal::Rotate(_));
+        let due = |k: &&ManagedKey| {
+            let Some(at) = k.retires_at(self.timings.pending_max) else {
+                return false;
+            };
+            let unpublished = matches!(k.state, KeyState::Pending | KeyState::Verified);
+            let refused = self.issue.refused.as_ref() == Some(&k.id);
+            let over = self.is_over(now, at) && !self.is_held_by_use(now, k);
+            (all || (own && unpublished)) && (refused || over)
+        };
+        self.ledger.keys.values().find(due).map(|k| k.id.clone())
+    }
+
+    /// The key whose slot a rotation may take: of those that may go, the one displaced first.
+    pub(super) fn retirable(&self, now: Moment) -> Option<AccessKeyId> {
+        self.ledger
+            .keys
+            .values()
+            .filter(|k| self.is_retirable(now, k))
+            .min_by_key(|k| k.displaced_at)
+            .map(|k| k.id.clone())
+    }
+
+    pub(super) fn is_retirable(&self, now: Moment, key: &ManagedKey) -> bool {
+        key.yields_at().is_some_and(|at| self.is_over(now, at)) && !self.is_held_by_use(now, key)
+    }
+
+    /// Announces the next step of a key's retirement, after a look at who still uses it.
     pub(super) fn retire(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
+        if let Some(key) = self.ledger.keys.get(id).filter(|key| self.needs_evidence(key)) {
+            return self.look_up_use(key.id.clone());
+        }
+        // A reactivation that may still land contradicts what comes now.
+        let displaced = self
+            .ledger
+            .keys
+            .get(id)
+            .filter(|k| k.state == KeyState::Displaced);
+        let mark = displaced.and_then(|k| k.settles_at);
+        if let Some(settles_at) = mark.filter(|at| !self.is_over(now, *at)) {
+            return self.wait_until(now, settles_at);
+        }
         self.retirements += 1;
         if let Some(error) = self.clock_fault() {
             return self.fail(now, error);
@@ -40,37 +100,45 @@ impl Run {
             Some(key) if key.state.may_become(KeyState::Deactivated) => Some(IntentKind::Deactivate),
             _ => None,
         };
-        let (Some(kind), Some(mut key)) = (kind, self.ledger.keys.get(id).cloned()) else {
+        let Some(kind) = kind else {
             let text =
                 format!("access key {id} could not be retired: AWS and the ledger contradict each other");
             return self.fail(now, RunError::new(RunErrorCode::AwsUnavailable, text));
         };
-        let intent = self.new_intent(kind, Some(id.clone()), now);
-        key.settles_at = Some(intent.settles_at(self.timings.late_landing));
-        self.commit(
-            vec![Change::Key(key), Change::OpenIntent(intent)],
-            Then::Change(kind, id.clone()),
-        )
+        self.announce(now, kind, id)
     }
 
-    pub(super) fn send_change(&mut self, kind: IntentKind, key: AccessKeyId) -> Effect {
+    /// Opens the intent of a change of one key, and marks the key: until then the call may land.
+    pub(super) fn announce(&mut self, now: Moment, kind: IntentKind, id: &AccessKeyId) -> Effect {
+        let Some(mut key) = self.ledger.keys.get(id).cloned() else {
+            return Effect::Finish(super::Outcome::Parked);
+        };
+        let intent = self.new_intent(kind, Some(id.clone()), now);
+        key.settles_at = Some(intent.settles_at(self.timings.late_landing));
+        self.commit(vec![Change::Key(key), Change::OpenIntent(intent)], Then::Change)
+    }
+
+    /// Sends the call of the open intent. `recovering` says that an earlier holder may have sent it too.
+    pub(super) fn send_change(&mut self, recovering: bool) -> Effect {
         let Some(intent) = self.ledger.open_intent.clone() else {
             return Effect::Finish(super::Outcome::Parked);
         };
-        self.changed_aws = true;
-        self.phase = Phase::Changing {
-            intent,
-            recovering: false,
+        let Some(key) = intent.key.clone() else {
+            return Effect::Finish(super::Outcome::Parked);
         };
-        if kind == IntentKind::Delete {
-            Effect::Delete(key)
-        } else {
-            Effect::Deactivate(key)
-        }
+        let effect = match intent.kind {
+            IntentKind::Deactivate => Effect::Deactivate(key),
+            IntentKind::Reactivate => Effect::Reactivate(key),
+            IntentKind::Delete => Effect::Delete(key),
+            IntentKind::Create => return Effect::Finish(super::Outcome::Parked),
+        };
+        self.changed_aws = true;
+        self.phase = Phase::Changing { intent, recovering };
+        effect
     }
 
-    /// Records the answer. `recovering` says that an earlier holder sent the call too: what it sent may still
-    /// land, so a refusal proves nothing and the mark on the key stays.
+    /// Records the answer. If an earlier holder sent the call too, what it sent may still land: then a refusal
+    /// proves nothing, and the mark on the key stays.
     pub(super) fn on_changed(
         &mut self,
         now: Moment,
@@ -93,13 +161,17 @@ impl Run {
         match (intent.kind, answer) {
             (IntentKind::Delete, Err(failure)) if gone(&failure) => self.record_deleted(now, intent, key),
             (IntentKind::Delete, Ok(_)) => self.record_deleted(now, intent, key),
-            (_, Ok(_)) => self.record_deactivated(now, intent, key, recovering),
+            (_, Ok(_)) => self.record_switched(now, intent, key, recovering),
             (_, Err(failure)) if gone(&failure) => {
                 let close = close(intent, IntentOutcome::NoEffect, now);
                 self.commit(vec![Change::Key(key), close], Then::List(ListPurpose::SETTLED))
             }
             (_, Err(failure)) => {
-                let error = RunError::aws(&format!("retiring access key {}", key.id), &failure);
+                let doing = match intent.kind {
+                    IntentKind::Reactivate => "reactivating",
+                    _ => "retiring",
+                };
+                let error = RunError::aws(&format!("{doing} access key {}", key.id), &failure);
                 if recovering || !Self::had_no_effect(failure.kind) {
                     return self.fail(now, error);
                 }
@@ -109,17 +181,23 @@ impl Run {
         }
     }
 
-    fn record_deactivated(
+    /// The key is inactive now, or active again.
+    fn record_switched(
         &mut self,
         now: Moment,
         intent: &Intent,
         mut key: ManagedKey,
         recovering: bool,
     ) -> Effect {
-        if key.state != KeyState::Deactivated && key.become_state(KeyState::Deactivated, now).is_err() {
+        let (state, status) = if intent.kind == IntentKind::Reactivate {
+            (KeyState::Displaced, KeyStatus::Active)
+        } else {
+            (KeyState::Deactivated, KeyStatus::Inactive)
+        };
+        if key.state != state && key.become_state(state, now).is_err() {
             return Effect::Finish(super::Outcome::Parked);
         }
-        key.aws_status = crate::aws::KeyStatus::Inactive;
+        key.aws_status = status;
         let then = if recovering {
             Then::List(ListPurpose::PLAN)
         } else {
@@ -142,51 +220,6 @@ impl Run {
             Change::EraseValues(id),
         ];
         self.commit(changes, Then::List(ListPurpose::PLAN))
-    }
-
-    /// Marks the rotation as going: out of the schedule, nothing published any more.
-    pub(super) fn begin_revoke(&mut self, delete_secrets: bool, now: Moment) -> Effect {
-        let Some(mut rotation) = self.ledger.rotation.clone() else {
-            return Effect::Finish(super::Outcome::Parked);
-        };
-        rotation.revoking = true;
-        rotation.updated_at = now;
-        rotation.reschedule(self.timings.day_length);
-        let mut user = self.ledger.user.clone();
-        user.unfinished = Some(Unfinished::Revoke { delete_secrets });
-        user.due_at = Some(now);
-        let mut changes = vec![Change::UpdateRotation(rotation), Change::User(user)];
-        for key in self.ledger.keys.values().filter(|k| k.is_ours()) {
-            let mut key = key.clone();
-            // Deleting is the owner's word: nothing is published or held back any more.
-            key.held = None;
-            if key.state != KeyState::Published || key.become_state(KeyState::Displaced, now).is_ok() {
-                changes.push(Change::Key(key));
-            }
-        }
-        self.commit(changes, Then::Identify)
-    }
-
-    /// Retires what is left, keys of the slots first; then the rotation goes.
-    pub(super) fn decide_revoke(&mut self, delete_secrets: bool, now: Moment) -> Effect {
-        let slots = self
-            .ledger
-            .rotation
-            .iter()
-            .flat_map(|r| r.slots.keys.iter().flatten());
-        let others = self.ledger.keys.keys();
-        let next = slots
-            .chain(others)
-            .find(|id| self.ledger.keys.get(*id).is_some_and(ManagedKey::is_ours));
-        if let Some(id) = next.cloned() {
-            return self.retire(now, &id);
-        }
-        self.finish_revoke(delete_secrets, now)
-    }
-
-    /// Whether the run is a deletion.
-    pub(super) const fn is_revoking(&self) -> bool {
-        matches!(self.goal, Goal::Revoke { .. })
     }
 }
 

@@ -1,8 +1,10 @@
-//! Step 7: the new key has to work several times in a row, then AWS gets time to settle.
+//! Step 7: a key has to work several times in a row in every region of its rotation, then AWS gets time to
+//! settle.
 //!
-//! IAM is eventually consistent and not monotonic: a key that worked once may fail a moment later.
+//! IAM is eventually consistent and not monotonic: a key that worked once may fail a moment later, and one that
+//! works in a region may not work in another.
 
-use super::{AccessKeyId, Effect, Phase, Run, RunError, RunErrorCode, Then};
+use super::{AccessKeyId, Adoption, Effect, Goal, Outcome, Phase, Region, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, CallerIdentity, FailureKind};
 use crate::clock::Moment;
 use crate::key::KeyState;
@@ -13,34 +15,49 @@ use crate::ledger::Change;
 pub(super) struct Verification {
     key: AccessKeyId,
     started_at: Moment,
-    successes: u32,
-    signature_failures: u32,
+    /// Regions in which the key worked in this round.
+    regions_passed: usize,
+    /// Rounds in a row in which it worked in every region.
+    rounds: u32,
+    /// Refusals of its secret.
+    secret_refusals: u32,
 }
 
 impl Run {
-    /// Starts to verify a key that was created, by this run or an earlier one.
+    /// Starts to verify a key: a new one, an imported one, or one that is rolled back to.
     pub(super) fn begin_verification(&mut self, now: Moment, key: AccessKeyId) -> Effect {
-        let mark = self
-            .ledger
-            .keys
-            .get(&key)
-            .and_then(|k| k.settles_at)
-            .filter(|at| now < *at);
-        if let Some(settles_at) = mark {
+        let mark = self.ledger.keys.get(&key).and_then(|k| k.settles_at);
+        if let Some(settles_at) = mark.filter(|at| !self.is_over(now, *at)) {
             return self.wait_until(now, settles_at);
         }
         self.verify(Verification {
             key,
             started_at: now,
-            successes: 0,
-            signature_failures: 0,
+            regions_passed: 0,
+            rounds: 0,
+            secret_refusals: 0,
         })
     }
 
     pub(super) fn verify(&mut self, verification: Verification) -> Effect {
         let key = verification.key.clone();
+        let mut regions = self.verify_regions();
+        let region = regions.swap_remove(verification.regions_passed.min(regions.len() - 1));
         self.phase = Phase::Verifying(verification);
-        Effect::Verify(key)
+        Effect::Verify { key, region }
+    }
+
+    /// The region of the rotation first; never empty.
+    fn verify_regions(&self) -> Vec<Region> {
+        let settings = self.settings();
+        let own = settings.map_or(&self.ledger.user.region, |s| &s.region);
+        let mut regions = vec![own.clone()];
+        for region in settings.iter().flat_map(|s| &s.policy.verify_regions) {
+            if !regions.contains(region) {
+                regions.push(region.clone());
+            }
+        }
+        regions
     }
 
     pub(super) fn on_verified(
@@ -49,24 +66,28 @@ impl Run {
         mut verification: Verification,
         answer: Answer<CallerIdentity>,
     ) -> Effect {
-        match answer {
-            Ok(observed) => {
-                if !self.is_target(&observed.value) {
-                    let text = format!(
-                        "access key {} belongs to {}, not to IAM user {}; it was not published",
-                        verification.key, observed.value.arn, self.ledger.user.name
-                    );
-                    return self.fail(now, RunError::new(RunErrorCode::IdentityChanged, text));
-                }
-                verification.successes += 1;
-                if verification.successes >= self.timings.verify_successes {
-                    self.phase = Phase::Settling(verification);
-                    return Effect::Wait(now + self.timings.verify_settle);
-                }
-                self.verify_later(now, verification)
-            }
-            Err(failure) => self.on_verification_failed(now, verification, &failure),
+        let found = match answer {
+            Ok(observed) => observed.value,
+            Err(failure) => return self.on_verification_failed(now, verification, &failure),
+        };
+        if !self.is_target(&found) {
+            let text = format!(
+                "access key {} belongs to {}, not to IAM user {}; it was not published",
+                verification.key, found.arn, self.ledger.user.name
+            );
+            return self.fail(now, RunError::new(RunErrorCode::IdentityChanged, text));
         }
+        verification.regions_passed += 1;
+        if verification.regions_passed < self.verify_regions().len() {
+            return self.verify(verification);
+        }
+        verification.regions_passed = 0;
+        verification.rounds += 1;
+        if verification.rounds >= self.timings.verify_successes {
+            self.phase = Phase::Settling(verification);
+            return Effect::Wait(now + self.timings.verify_settle);
+        }
+        self.verify_later(now, verification)
     }
 
     fn on_verification_failed(
@@ -77,18 +98,13 @@ impl Run {
     ) -> Effect {
         // A refusal breaks the row; silence says nothing about the key.
         if failure.kind == FailureKind::Refused {
-            verification.successes = 0;
+            verification.rounds = 0;
+            verification.regions_passed = 0;
         }
-        if failure.is("SignatureDoesNotMatch") {
-            verification.signature_failures += 1;
-            if verification.signature_failures >= self.timings.signature_tries {
-                let text = format!(
-                    "AWS refuses the secret of access key {}: {failure}",
-                    verification.key
-                );
-                self.ending = Some(RunError::new(RunErrorCode::VerifyRefused, text));
-                self.issue.refused = Some(verification.key);
-                return self.decide(now);
+        if self.refuses_for_good(&verification.key, failure) {
+            verification.secret_refusals += 1;
+            if verification.secret_refusals >= self.timings.signature_tries {
+                return self.give_up(now, verification.key, failure);
             }
         }
         if now >= verification.started_at + self.timings.verify_deadline {
@@ -101,22 +117,51 @@ impl Run {
         self.verify_later(now, verification)
     }
 
+    /// Whether waiting does not help. A key that its owner brings is known everywhere for long.
+    fn refuses_for_good(&self, key: &AccessKeyId, failure: &AwsFailure) -> bool {
+        let is_new = self.ledger.unpublished().is_some_and(|k| k.id == *key);
+        failure.is("SignatureDoesNotMatch")
+            || (!is_new && self.imported_secret(key).is_some() && failure.kind == FailureKind::Refused)
+    }
+
+    /// A new key whose secret AWS refuses is useless and goes; any other stays as it was.
+    fn give_up(&mut self, now: Moment, key: AccessKeyId, failure: &AwsFailure) -> Effect {
+        let text = format!("AWS refuses the secret of access key {key}: {failure}");
+        let error = RunError::new(RunErrorCode::VerifyRefused, text);
+        if self.ledger.unpublished().is_none_or(|k| k.id != key) {
+            return self.fail(now, error);
+        }
+        self.ending = Some(error);
+        self.issue.refused = Some(key);
+        self.decide(now)
+    }
+
     fn verify_later(&mut self, now: Moment, verification: Verification) -> Effect {
         self.phase = Phase::WaitingToVerify(verification);
         Effect::Wait(now + self.timings.verify_spacing)
     }
 
-    /// The key has proven itself: this is recorded, then it is published.
+    /// The key has proven itself: this is recorded, then it is published. An imported key has no record of its
+    /// own before the publish.
     pub(super) fn on_settled(&mut self, now: Moment, verification: &Verification) -> Effect {
+        self.verified_at = Some(now);
+        if self.imports(&verification.key) {
+            return self.publish(now);
+        }
         let Some(mut key) = self.ledger.keys.get(&verification.key).cloned() else {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         };
-        if key.state != KeyState::Verified && key.become_state(KeyState::Verified, now).is_err() {
-            return Effect::Finish(super::Outcome::Parked);
+        if key.state == KeyState::Pending && key.become_state(KeyState::Verified, now).is_err() {
+            return Effect::Finish(Outcome::Parked);
         }
         key.verified_at = Some(now);
-        self.verified_at = Some(now);
         self.commit(vec![Change::Key(key)], Then::Publish)
+    }
+
+    /// Whether the goal is a rotation that starts with this key of its owner.
+    pub(super) fn imports(&self, id: &AccessKeyId) -> bool {
+        matches!(&self.goal, Goal::Create(draft)
+            if matches!(&draft.adoption, Adoption::Import { key, .. } if key == id))
     }
 
     /// Whether an identity is the user that step 0 found.

@@ -5,9 +5,10 @@ use keywheel_core::ids::{ConnectionId, ProjectId, RotationId, SecretId};
 use keywheel_core::key::KeyState;
 use keywheel_core::ledger::{Author, Change, Commit, Ledger};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{MappedSecrets, Place, Rotation, RotationSettings, SecretsMapping};
-use keywheel_core::run::{NewRotation, RunError, RunErrorCode, due_at};
+use keywheel_core::run::{Adoption, NewRotation, RunError, RunErrorCode, due_at};
 use keywheel_store::folders::Folder;
 use keywheel_store::rotations::ShownRotation;
 use keywheel_store::{Conflict, StoreError};
@@ -154,7 +155,9 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Resul
             automatic: wanted.automatic,
             interval: wanted.interval,
             rotate_at: wanted.rotate_at,
+            policy: Policy::default(),
         },
+        adoption: Adoption::None,
     };
     match app
         .engine()
@@ -445,6 +448,7 @@ fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<Rotation
         automatic: wanted.automatic.unwrap_or(before.automatic),
         interval: wanted.interval.unwrap_or(before.interval),
         rotate_at: wanted.rotate_at.unwrap_or(before.rotate_at),
+        policy: before.policy.clone(),
     })
 }
 
@@ -553,6 +557,8 @@ const fn is_refusal(error: &RunError) -> bool {
         RunErrorCode::AdoptionBlocked
             | RunErrorCode::SelfRotation
             | RunErrorCode::KeyHeld
+            | RunErrorCode::GraceHoldsSlot
+            | RunErrorCode::KeyNotEligible
             | RunErrorCode::PreflightUnmanaged
             | RunErrorCode::OrphanSuspect
             | RunErrorCode::IdentityChanged

@@ -1,18 +1,23 @@
 //! Performs the effects of one run and feeds the answers back: the only place where rules and world meet.
 
-use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, FailureKind, KeyStatus, Observed};
-use keywheel_core::clock::Moment;
+use keywheel_core::aws::{
+    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, KeyStatus, Observed, Region,
+};
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
 use keywheel_core::ledger::{Alarm, Author, Commit, Ledger, PublishedValues, SealedVersion};
 use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start};
 use keywheel_providers::Target;
 use keywheel_providers::connection::ConnectionCredentials;
+use keywheel_store::runs::RunRecord;
 use keywheel_store::{Conflict, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::history::{self, History};
 use super::lease::HeldLease;
-use super::{Engine, Held};
+use super::{Engine, Held, fault_point};
+use crate::ambient::Clock;
 
 /// What one run is about.
 pub(super) struct Assignment {
@@ -36,6 +41,23 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
     } = assignment;
     let parts = engine.parts();
     let lease = HeldLease::keep(engine, held);
+    let clock = RunClock::start(parts.clock.as_ref());
+    let record = RunRecord {
+        id,
+        user: ledger.user.id,
+        rotation: match &goal {
+            Goal::Create(draft) => Some(draft.id),
+            _ => ledger.user.rotation,
+        },
+        fence: held.claim.fence,
+        node: parts.node.clone(),
+        goal: history::goal_name(&goal).to_owned(),
+        author,
+        started_at: clock.now(parts.clock.as_ref()),
+        end: None,
+        steps: Vec::new(),
+    };
+    let history = History::new(record, &goal);
     let start = Start {
         ledger,
         fence: held.claim.fence,
@@ -43,7 +65,7 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
         timings: parts.timings,
         entropy: parts.entropy.bytes(),
     };
-    let (run, mut effect) = Run::start(start, parts.clock.now());
+    let (run, effect) = Run::start(start, clock.now(parts.clock.as_ref()));
     let mut driver = Driver {
         engine,
         run,
@@ -51,16 +73,32 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
         credentials,
         author,
         id,
+        clock,
+        history,
     };
-    loop {
-        if let Effect::Finish(outcome) = effect {
-            return outcome;
+    let outcome = driver.drive(effect).await;
+    driver.record_end(&outcome).await;
+    outcome
+}
+
+/// The time of one run: the wall clock at its start, and from then on the monotonic one. A clock that is set
+/// while the run waits shortens no wait; one that was wrong from the start is found against AWS's.
+#[derive(Clone, Copy)]
+struct RunClock {
+    wall: Moment,
+    monotonic: Millis,
+}
+
+impl RunClock {
+    fn start(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            monotonic: clock.monotonic(),
         }
-        if engine.0.stop.is_cancelled() {
-            return Outcome::Parked;
-        }
-        let event = driver.perform(effect).await;
-        effect = driver.run.step(parts.clock.now(), event);
+    }
+
+    fn now(self, clock: &dyn Clock) -> Moment {
+        Moment::from_millis(self.wall.as_millis() + clock.monotonic().get() - self.monotonic.get())
     }
 }
 
@@ -71,11 +109,46 @@ struct Driver<'a> {
     credentials: ConnectionCredentials,
     author: Author,
     id: RunId,
+    clock: RunClock,
+    history: History,
 }
 
 impl Driver<'_> {
+    /// From effect to effect, to the end or to the next step after a shutdown.
+    async fn drive(&mut self, mut effect: Effect) -> Outcome {
+        loop {
+            if let Effect::Finish(outcome) = effect {
+                return outcome;
+            }
+            if self.engine.0.stop.is_cancelled() {
+                return Outcome::Parked;
+            }
+            let began_at = self.now();
+            fault_point::reached(fault_point::Side::Before, &effect).await;
+            let event = self.perform(effect.clone()).await;
+            fault_point::reached(fault_point::Side::After, &effect).await;
+            self.history.note(&effect, &event, began_at, self.now());
+            effect = self.run.step(self.now(), event);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now(self.engine.parts().clock.as_ref())
+    }
+
+    /// Completes the history. A failure is tolerated: the run then shows as interrupted.
+    async fn record_end(&mut self, outcome: &Outcome) {
+        let now = self.now();
+        let store = &self.engine.parts().store;
+        if let Some(record) = self.history.ended(outcome, now)
+            && let Err(error) = store.record_run(record).await
+        {
+            tracing::warn!(run = %self.id, %error, "the end of a run could not be recorded");
+        }
+    }
+
     async fn perform(&self, effect: Effect) -> Event {
-        tracing::debug!(run = %self.id, step = name(&effect), "step");
+        tracing::debug!(run = %self.id, step = history::name(&effect), "step");
         let parts = self.engine.parts();
         match effect {
             Effect::Identify => {
@@ -90,8 +163,14 @@ impl Driver<'_> {
             }
             Effect::Issue(intent) => self.issue(intent).await,
             Effect::Deactivate(key) => self.change(&key, Some(KeyStatus::Inactive)).await,
+            Effect::Reactivate(key) => self.change(&key, Some(KeyStatus::Active)).await,
             Effect::Delete(key) => self.change(&key, None).await,
-            Effect::Verify(key) => Event::Verified(self.verify(&key).await),
+            Effect::LastUsed(key) => {
+                let session = session(self.id);
+                self.slot().await;
+                Event::LastUsed(parts.provider.last_used(self.target(&session), &key).await)
+            }
+            Effect::Verify { key, region } => Event::Verified(self.verify(&key, &region).await),
             Effect::Commit(commit) => Event::Committed(self.commit(&commit).await),
             Effect::Wait(until) => {
                 self.wait(until).await;
@@ -110,7 +189,7 @@ impl Driver<'_> {
     /// Waits, or less if the engine is shut down: the run then ends before its next effect.
     async fn wait(&self, until: Moment) {
         let clock = &self.engine.parts().clock;
-        let length = until - clock.now();
+        let length = until - self.now();
         tokio::select! {
             () = self.engine.0.stop.cancelled() => {}
             () = clock.sleep(length) => {}
@@ -181,14 +260,11 @@ impl Driver<'_> {
         })
     }
 
-    async fn verify(&self, key: &AccessKeyId) -> Answer<keywheel_core::aws::CallerIdentity> {
+    async fn verify(&self, key: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
         let parts = self.engine.parts();
         let secret = self.secret(key).map_err(|error| nothing_happened(&error))?;
         self.slot().await;
-        parts
-            .provider
-            .verify(&self.run.ledger().user.region, key, &secret)
-            .await
+        parts.provider.verify(region, key, &secret).await
     }
 
     fn secret(&self, key: &AccessKeyId) -> Result<SecretString, keywheel_envelope::Error> {
@@ -210,7 +286,13 @@ impl Driver<'_> {
         };
         let made = parts
             .store
-            .commit(self.lease.claim(), commit, values.as_ref(), parts.clock.now())
+            .commit(
+                self.lease.claim(),
+                commit,
+                values.as_ref(),
+                self.history.so_far(),
+                self.now(),
+            )
             .await;
         match made {
             Ok(()) => {
@@ -263,6 +345,14 @@ impl Driver<'_> {
                 key,
                 "an access key that had ended is listed again; it is left alone",
             ),
+            Alarm::StillUsed(key) => (
+                key,
+                "a displaced access key was used lately; somebody has not moved over",
+            ),
+            Alarm::Contradiction(key) => (
+                key,
+                "an access key is proven to be Keywheel's and yet was used; its owner has to decide",
+            ),
         };
         tracing::warn!(run = %self.id, user = %user.name, %key, "{text}");
     }
@@ -279,21 +369,5 @@ fn nothing_happened(error: &keywheel_envelope::Error) -> AwsFailure {
         kind: FailureKind::Unavailable,
         code: None,
         message: error.to_string(),
-    }
-}
-
-/// The name of a step, for the log.
-fn name(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Identify => "identify",
-        Effect::List => "list",
-        Effect::Commit(commit) if commit.publish.is_some() => "publish",
-        Effect::Commit(_) => "record",
-        Effect::Issue(_) => "create",
-        Effect::Deactivate(_) => "deactivate",
-        Effect::Delete(_) => "delete",
-        Effect::Verify(_) => "verify",
-        Effect::Wait(_) => "wait",
-        Effect::Finish(_) => "finish",
     }
 }

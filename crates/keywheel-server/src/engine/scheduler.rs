@@ -1,10 +1,12 @@
 //! Claims what is due, many users at once with a bound. It asks one indexed column, so its cost grows with
 //! what is due and not with what exists.
 
+use std::sync::atomic::Ordering;
+
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::RunId;
 use keywheel_core::ledger::Author;
-use keywheel_core::run::{Outcome, goal_of_due};
+use keywheel_core::run::{Outcome, RunErrorCode, goal_of_due};
 
 use super::{Engine, Held};
 
@@ -15,6 +17,8 @@ const SLEEP_MAX: Millis = Millis::from_secs(5);
 const SLEEP_MIN: Millis = Millis::new(200);
 /// The sleep after a failure of the database.
 const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
+/// How long nothing is claimed after a run found this server's clock to be wrong: what it calls due may not be.
+const SLEEP_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 
 /// Works until the engine is shut down.
 pub(super) async fn run(engine: &Engine) {
@@ -37,6 +41,10 @@ pub(super) async fn run(engine: &Engine) {
 /// Starts a run for each user that is due, as far as there is room; how long to sleep then.
 async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError> {
     let parts = engine.parts();
+    let mistrusted_until = Millis::new(engine.0.clock_mistrusted_until.load(Ordering::Acquire));
+    if parts.clock.monotonic() < mistrusted_until {
+        return Ok(SLEEP_MAX);
+    }
     let free = u32::try_from(engine.0.permits.available_permits()).unwrap_or(u32::MAX);
     if free == 0 {
         return Ok(SLEEP_MAX); // A run that ends wakes the schedule.
@@ -67,6 +75,13 @@ fn start(engine: &Engine, held: Held) {
         let claim = held.claim;
         match outcome {
             Ok(Outcome::Failed(error)) => {
+                if error.code == RunErrorCode::ClockSkew {
+                    let until = engine.parts().clock.monotonic() + SLEEP_AFTER_CLOCK_SKEW;
+                    engine
+                        .0
+                        .clock_mistrusted_until
+                        .store(until.get(), Ordering::Release);
+                }
                 tracing::warn!(user = %claim.user, %job, code = error.code.as_str(), %error, "a run failed");
             }
             Ok(outcome) => tracing::debug!(user = %claim.user, %job, ?outcome, "a run ended"),

@@ -64,13 +64,16 @@ async fn write_user(session: &mut Box<dyn Session>, claim: Claim, user: &Managed
 async fn write_key(session: &mut Box<dyn Session>, claim: Claim, key: &ManagedKey) -> Result<()> {
     let sql = "INSERT INTO managed_keys (user_id, access_key_id, state, origin, proof, secret, aws_status, \
                aws_created_at, first_seen_at, verified_at, published_at, displaced_at, deactivated_at, ended_at, \
-               held, settles_at, explained_by) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+               terms, held, last_used, use_checked_at, use_waits_since, settles_at, explained_by) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+               $21) \
                ON CONFLICT (user_id, access_key_id) DO UPDATE SET state = excluded.state, origin = excluded.origin, \
                proof = excluded.proof, secret = excluded.secret, aws_status = excluded.aws_status, \
                aws_created_at = excluded.aws_created_at, verified_at = excluded.verified_at, \
                published_at = excluded.published_at, displaced_at = excluded.displaced_at, \
-               deactivated_at = excluded.deactivated_at, ended_at = excluded.ended_at, held = excluded.held, \
+               deactivated_at = excluded.deactivated_at, ended_at = excluded.ended_at, terms = excluded.terms, \
+               held = excluded.held, last_used = excluded.last_used, use_checked_at = excluded.use_checked_at, \
+               use_waits_since = excluded.use_waits_since, \
                settles_at = excluded.settles_at, explained_by = excluded.explained_by";
     let values = args![
         claim.user,
@@ -87,7 +90,11 @@ async fn write_key(session: &mut Box<dyn Session>, claim: Claim, key: &ManagedKe
         key.displaced_at,
         key.deactivated_at,
         key.ended_at,
+        opt_json(key.terms.as_ref())?,
         key.held.clone(),
+        opt_json(key.last_used.as_ref())?,
+        key.use_checked_at,
+        key.use_waits_since,
         key.settles_at,
         key.explained_by
     ];
@@ -178,6 +185,7 @@ const ROTATION_COLUMNS: &[Column] = &[
     ("interval_days", |r| r.settings.interval.get().into()),
     ("rotate_at_hours", |r| r.settings.rotate_at.hours().into()),
     ("rotate_at_minutes", |r| r.settings.rotate_at.minutes().into()),
+    ("policy", |r| json(&r.settings.policy).ok().into()),
     ("access_key_id_secret_id", |r| r.secrets.access_key_id.into()),
     ("secret_access_key_secret_id", |r| {
         r.secrets.secret_access_key.into()

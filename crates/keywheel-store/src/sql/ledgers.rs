@@ -17,11 +17,12 @@ use super::adapter::Session;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, one_in, rotations};
 use crate::error::{Result, StoreError};
-use crate::ledgers::{Claim, LeaseTerms, Ledgers, Reservation};
+use crate::ledgers::{Claim, LEASE_AHEAD_MAX, LeaseTerms, Ledgers, Reservation};
+use crate::runs::RunRecord;
 
 const KEY: &str = "SELECT access_key_id, state, origin, proof, secret, aws_status, aws_created_at, first_seen_at, \
-    verified_at, published_at, displaced_at, deactivated_at, ended_at, held, settles_at, explained_by \
-    FROM managed_keys";
+    verified_at, published_at, displaced_at, deactivated_at, ended_at, terms, held, last_used, use_checked_at, \
+    use_waits_since, settles_at, explained_by FROM managed_keys";
 
 const INTENT: &str = "SELECT id, fence, kind, access_key_id, snapshot, opened_at, call_deadline, outcome, closed_at \
     FROM intents";
@@ -75,7 +76,11 @@ fn key(r: &mut Reader) -> Result<ManagedKey> {
         displaced_at: r.opt_moment()?,
         deactivated_at: r.opt_moment()?,
         ended_at: r.opt_moment()?,
+        terms: r.opt_json()?,
         held: r.opt_text()?,
+        last_used: r.opt_json()?,
+        use_checked_at: r.opt_moment()?,
+        use_waits_since: r.opt_moment()?,
         settles_at: r.opt_moment()?,
         explained_by: r.opt_id()?,
     })
@@ -118,7 +123,8 @@ pub(super) const fn status_word(status: KeyStatus) -> &'static str {
 pub(super) fn claim_due_sql(skip_locked: &str) -> String {
     format!(
         "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
-         (SELECT id FROM managed_users WHERE due_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) \
+         (SELECT id FROM managed_users WHERE due_at <= $3 AND \
+         (lease_until IS NULL OR lease_until <= $3 OR lease_until > $5) \
          ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}"
     )
 }
@@ -130,12 +136,18 @@ async fn claim_one(
 ) -> Result<Option<Claim>> {
     let sql = format!(
         "UPDATE managed_users SET lease_node = $2, lease_until = $3, fence = fence + 1 \
-         WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $4) {CLAIMED}"
+         WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $4 OR lease_until > $5) {CLAIMED}"
     );
     one_in(
         session,
         &sql,
-        args![id, terms.node, terms.until, terms.now],
+        args![
+            id,
+            terms.node,
+            terms.until,
+            terms.now,
+            terms.now + LEASE_AHEAD_MAX
+        ],
         claim,
     )
     .await
@@ -176,7 +188,13 @@ impl Ledgers for SqlStore {
         let claims = all_in(
             &mut session,
             &sql,
-            args![terms.node, terms.until, terms.now, limit],
+            args![
+                terms.node,
+                terms.until,
+                terms.now,
+                limit,
+                terms.now + LEASE_AHEAD_MAX
+            ],
             claim,
         )
         .await?;
@@ -305,6 +323,7 @@ impl Ledgers for SqlStore {
         claim: Claim,
         commit: &Commit,
         values: Option<&PublishedValues>,
+        run: Option<&RunRecord>,
         now: Moment,
     ) -> Result<()> {
         if commit.publish.as_ref() != values.map(|values| &values.key) {
@@ -319,6 +338,9 @@ impl Ledgers for SqlStore {
         }
         for change in &commit.changes {
             super::ledger_changes::apply(&mut session, claim, change, values, now).await?;
+        }
+        if let Some(run) = run {
+            super::runs::write(&mut session, run).await?;
         }
         session.commit().await
     }

@@ -8,16 +8,30 @@ use sqlx::{Pool, Postgres, Sqlite};
 use super::faults;
 use crate::error::{Result, StoreError};
 
-const SQLITE: &[(i64, &str, &str)] = &[(
-    1,
-    "initial",
-    include_str!("../../migrations/sqlite/0001_initial.sql"),
-)];
-const POSTGRES: &[(i64, &str, &str)] = &[(
-    1,
-    "initial",
-    include_str!("../../migrations/postgres/0001_initial.sql"),
-)];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "initial",
+        include_str!("../../migrations/sqlite/0001_initial.sql"),
+    ),
+    (
+        2,
+        "owner words",
+        include_str!("../../migrations/sqlite/0002_owner_words.sql"),
+    ),
+];
+const POSTGRES: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "initial",
+        include_str!("../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        2,
+        "owner words",
+        include_str!("../../migrations/postgres/0002_owner_words.sql"),
+    ),
+];
 
 pub(super) async fn run_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
     migrator(SQLITE)

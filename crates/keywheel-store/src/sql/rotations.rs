@@ -16,7 +16,7 @@ use crate::rotations::{Rotations, ShownRotation};
 
 /// Reads a rotation with the names of what it points at; see [`shown`].
 pub(super) const SELECT: &str = "SELECT r.id, e.project_id, e.id, r.folder_id, r.user_id, r.connection_id, r.name, \
-    r.description, r.user_name, r.region, r.automatic, r.interval_days, r.rotate_at_hours, r.rotate_at_minutes, \
+    r.description, r.user_name, r.region, r.automatic, r.interval_days, r.rotate_at_hours, r.rotate_at_minutes, r.policy, \
     r.access_key_id_secret_id, a.name, r.secret_access_key_secret_id, b.name, r.slot_0, r.slot_1, r.active_slot, \
     r.status, r.last_message, r.last_job, r.last_attempted_at, r.last_rotated_at, r.last_manual, r.anchor_at, \
     r.slot_at, r.next_attempt_at, r.failures, r.revoking, r.created_at, r.updated_at, c.name, e.slug, e.name, f.path \
@@ -74,6 +74,7 @@ fn settings(r: &mut Reader) -> Result<(RotationSettings, MappedSecrets)> {
     let interval = IntervalDays::new(r.int()?).ok_or_else(|| StoreError::corrupt("a rotation interval"))?;
     let (hours, minutes) = (r.real()?, r.real()?);
     let rotate_at = RotateAtUtc::new(hours, minutes).ok_or_else(|| StoreError::corrupt("a time of day"))?;
+    let policy = r.opt_json()?.unwrap_or_default();
     let (access_key_id, first): (_, SecretName) = (r.id()?, r.secret_name()?);
     let (secret_access_key, second): (_, SecretName) = (r.id()?, r.secret_name()?);
     let mapping =
@@ -88,6 +89,7 @@ fn settings(r: &mut Reader) -> Result<(RotationSettings, MappedSecrets)> {
         automatic,
         interval,
         rotate_at,
+        policy,
     };
     Ok((
         settings,

@@ -47,7 +47,7 @@ async fn due(store: &Shared, user_id: &str, due_at: Option<Moment>) -> ManagedUs
     let claim = claimed(store, &user).await;
     let user = ManagedUser { due_at, ..user };
     store
-        .commit(claim, &changes(vec![Change::User(user)]), None, at(1))
+        .commit(claim, &changes(vec![Change::User(user)]), None, None, at(1))
         .await
         .unwrap();
     store.release(claim).await.unwrap();
@@ -151,14 +151,14 @@ pub async fn a_write_with_an_old_fence_changes_nothing(store: &Shared) {
         .unwrap();
     let write = changes(vec![Change::Key(key("AKIA1"))]);
     assert!(matches!(
-        store.commit(old, &write, None, at(1)).await,
+        store.commit(old, &write, None, None, at(1)).await,
         Err(StoreError::Stale)
     ));
     assert!(ledger(store, new).await.keys.is_empty());
-    store.commit(new, &write, None, at(1)).await.unwrap();
+    store.commit(new, &write, None, None, at(1)).await.unwrap();
     assert_eq!(ledger(store, new).await.keys.len(), 1);
     store.release(new).await.unwrap();
-    let after_release = store.commit(new, &write, None, at(1)).await;
+    let after_release = store.commit(new, &write, None, None, at(1)).await;
     assert!(
         matches!(after_release, Err(StoreError::Stale)),
         "a released claim is none"
@@ -190,11 +190,11 @@ pub async fn the_leases_of_a_restarted_node_are_void(store: &Shared) {
     assert_eq!(store.release_all("a").await.unwrap(), 1);
     let write = changes(vec![Change::Key(key("AKIA1"))]);
     assert!(matches!(
-        store.commit(own, &write, None, at(1)).await,
+        store.commit(own, &write, None, None, at(1)).await,
         Err(StoreError::Stale)
     ));
     assert!(store.claim_user(own.user, terms("a", 1)).await.unwrap().is_some());
-    store.commit(other, &write, None, at(1)).await.unwrap();
+    store.commit(other, &write, None, None, at(1)).await.unwrap();
 }
 
 pub async fn a_user_is_recorded_once_by_its_identity(store: &Shared) {
@@ -248,7 +248,7 @@ pub async fn a_ledger_reads_back_as_it_was_written(store: &Shared) {
         Change::OpenIntent(create.clone()),
         Change::Key(suspect.clone()),
     ]);
-    store.commit(claim, &write, None, at(1)).await.unwrap();
+    store.commit(claim, &write, None, None, at(1)).await.unwrap();
 
     let mut expected = Ledger::new(user);
     expected.keys = [displaced, suspect]
@@ -266,7 +266,7 @@ pub async fn a_ledger_reads_back_as_it_was_written(store: &Shared) {
     };
     expected.apply(&close);
     store
-        .commit(claim, &changes(vec![close]), None, at(1))
+        .commit(claim, &changes(vec![close]), None, None, at(1))
         .await
         .unwrap();
     assert_eq!(ledger(store, claim).await, expected);
@@ -285,14 +285,14 @@ pub async fn a_user_has_one_open_intent(store: &Shared) {
     let other = claimed(store, &user("AIDA2")).await;
     let first = changes(vec![Change::OpenIntent(intent(claim, IntentKind::Create, 1))]);
     let second = changes(vec![Change::OpenIntent(intent(claim, IntentKind::Delete, 2))]);
-    store.commit(claim, &first, None, at(1)).await.unwrap();
+    store.commit(claim, &first, None, None, at(1)).await.unwrap();
     assert_eq!(
-        conflict(store.commit(claim, &second, None, at(1)).await),
+        conflict(store.commit(claim, &second, None, None, at(1)).await),
         Conflict::OpenIntent
     );
     // The same again is no second one: the answer to the first may have been lost.
-    store.commit(claim, &first, None, at(1)).await.unwrap();
-    store.commit(other, &second, None, at(1)).await.unwrap();
+    store.commit(claim, &first, None, None, at(1)).await.unwrap();
+    store.commit(other, &second, None, None, at(1)).await.unwrap();
 }
 
 pub async fn a_commit_that_fails_in_the_middle_changes_nothing(store: &Shared) {
@@ -305,7 +305,7 @@ pub async fn a_commit_that_fails_in_the_middle_changes_nothing(store: &Shared) {
     ]);
     let before = ledger(store, claim).await;
     assert_eq!(
-        conflict(store.commit(claim, &write, None, at(1)).await),
+        conflict(store.commit(claim, &write, None, None, at(1)).await),
         Conflict::OpenIntent
     );
     assert_eq!(ledger(store, claim).await, before);
@@ -324,10 +324,16 @@ pub async fn only_the_latest_ended_keys_and_creates_are_loaded(store: &Shared) {
             at: at(n),
         };
         let write = changes(vec![Change::Key(ended), Change::OpenIntent(create), close]);
-        store.commit(claim, &write, None, at(n)).await.unwrap();
+        store.commit(claim, &write, None, None, at(n)).await.unwrap();
     }
     store
-        .commit(claim, &changes(vec![Change::Key(key("AKIALIVE"))]), None, at(1))
+        .commit(
+            claim,
+            &changes(vec![Change::Key(key("AKIALIVE"))]),
+            None,
+            None,
+            at(1),
+        )
         .await
         .unwrap();
     let loaded = ledger(store, claim).await;

@@ -4,6 +4,7 @@ use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{RotationId, SecretId, SecretVersionId};
 use keywheel_core::key::{KeyState, ManagedKey};
 use keywheel_core::ledger::{Change, Commit, PublishedValues, SealedVersion};
+use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{
     MappedSecrets, Place, Rotation, RotationSettings, RotationStatus, SecretsMapping, Slots,
@@ -35,6 +36,7 @@ fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
             automatic: true,
             interval: IntervalDays::new(30).unwrap(),
             rotate_at: RotateAtUtc::new(3.5, 0.25).unwrap(),
+            policy: Policy::default(),
         },
         secrets: MappedSecrets {
             access_key_id: id!(SecretId),
@@ -93,7 +95,7 @@ async fn rotating(store: &Shared) -> (World, Claim, Rotation) {
     let rotation = rotation(&world, claim, "demo");
     let commit = publish(Change::CreateRotation(rotation.clone()), "AKIA1");
     store
-        .commit(claim, &commit, Some(&values("AKIA1")), at(2))
+        .commit(claim, &commit, Some(&values("AKIA1")), None, at(2))
         .await
         .unwrap();
     (world, claim, rotation)
@@ -153,7 +155,7 @@ pub async fn a_second_publish_gives_both_secrets_their_next_version(store: &Shar
     rotation.status = RotationStatus::Failed;
     let commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
     store
-        .commit(claim, &commit, Some(&values("AKIA2")), at(7))
+        .commit(claim, &commit, Some(&values("AKIA2")), None, at(7))
         .await
         .unwrap();
     let id = read(store, rotation.secrets.access_key_id).await;
@@ -176,7 +178,10 @@ pub async fn the_same_publish_made_twice_counts_once(store: &Shared) {
     let commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
     let values = values("AKIA2");
     for _ in 0..2 {
-        store.commit(claim, &commit, Some(&values), at(7)).await.unwrap();
+        store
+            .commit(claim, &commit, Some(&values), None, at(7))
+            .await
+            .unwrap();
     }
     assert_eq!(read(store, rotation.secrets.access_key_id).await.version, 2);
 }
@@ -184,10 +189,10 @@ pub async fn the_same_publish_made_twice_counts_once(store: &Shared) {
 pub async fn a_publish_without_its_values_is_refused(store: &Shared) {
     let (_, claim, rotation) = rotating(store).await;
     let commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
-    assert!(store.commit(claim, &commit, None, at(7)).await.is_err());
+    assert!(store.commit(claim, &commit, None, None, at(7)).await.is_err());
     assert!(
         store
-            .commit(claim, &commit, Some(&values("AKIA3")), at(7))
+            .commit(claim, &commit, Some(&values("AKIA3")), None, at(7))
             .await
             .is_err()
     );
@@ -207,12 +212,16 @@ pub async fn a_user_and_a_name_have_one_rotation(store: &Shared) {
     let mut second = rotation(&world, other, "demo");
     second.settings.mapping = SecretsMapping::new(name("ID2"), name("SECRET2")).unwrap();
     let commit = publish(Change::CreateRotation(second.clone()), "AKIA9");
-    let refused = store.commit(other, &commit, Some(&values("AKIA9")), at(2)).await;
+    let refused = store
+        .commit(other, &commit, Some(&values("AKIA9")), None, at(2))
+        .await;
     assert_eq!(conflict(refused), Conflict::RotationName);
     second.settings.name = slug("other");
     second.user = first.user;
     let commit = publish(Change::CreateRotation(second.clone()), "AKIA9");
-    let refused = store.commit(other, &commit, Some(&values("AKIA9")), at(2)).await;
+    let refused = store
+        .commit(other, &commit, Some(&values("AKIA9")), None, at(2))
+        .await;
     assert_eq!(conflict(refused), Conflict::RotationUser);
     assert_eq!(store.secret(second.secrets.access_key_id).await.unwrap(), None);
 }
@@ -226,7 +235,9 @@ pub async fn a_taken_secret_name_refuses_the_whole_commit(store: &Shared) {
     let claim = claimed(store, &user("AIDA1")).await;
     let rotation = rotation(&world, claim, "demo");
     let commit = publish(Change::CreateRotation(rotation.clone()), "AKIA1");
-    let refused = store.commit(claim, &commit, Some(&values("AKIA1")), at(2)).await;
+    let refused = store
+        .commit(claim, &commit, Some(&values("AKIA1")), None, at(2))
+        .await;
     assert_eq!(conflict(refused), Conflict::SecretName);
     assert_eq!(store.rotation(rotation.id).await.unwrap(), None);
     assert_eq!(store.secrets_in(world.root).await.unwrap().len(), 1);
@@ -237,7 +248,7 @@ pub async fn the_names_of_the_two_secrets_can_be_swapped(store: &Shared) {
     let (world, claim, mut rotation) = rotating(store).await;
     rotation.settings.mapping = SecretsMapping::new(name("SECRET"), name("ID")).unwrap();
     let update = changes(vec![Change::UpdateRotation(rotation.clone())]);
-    store.commit(claim, &update, None, at(8)).await.unwrap();
+    store.commit(claim, &update, None, None, at(8)).await.unwrap();
     let found = store
         .secret_at(world.project, &slug("dev"), &path("/"), &name("SECRET"))
         .await;
@@ -254,7 +265,7 @@ pub async fn the_names_of_the_two_secrets_can_be_swapped(store: &Shared) {
     rotation.settings.mapping = SecretsMapping::new(name("TAKEN"), name("ID")).unwrap();
     let update = changes(vec![Change::UpdateRotation(rotation)]);
     assert_eq!(
-        conflict(store.commit(claim, &update, None, at(9)).await),
+        conflict(store.commit(claim, &update, None, None, at(9)).await),
         Conflict::SecretName
     );
 }
@@ -263,7 +274,7 @@ pub async fn a_moved_rotation_takes_its_secrets_along(store: &Shared) {
     let (world, claim, mut rotation) = rotating(store).await;
     rotation.place.folder = world.folder(store, "/moved").await;
     let update = changes(vec![Change::UpdateRotation(rotation.clone())]);
-    store.commit(claim, &update, None, at(8)).await.unwrap();
+    store.commit(claim, &update, None, None, at(8)).await.unwrap();
     assert_eq!(
         store.rotation(rotation.id).await.unwrap().unwrap().path,
         path("/moved")
@@ -283,7 +294,7 @@ pub async fn what_a_rotation_needs_cannot_be_deleted(store: &Shared) {
         .id;
     rotation.place.folder = deep;
     let update = changes(vec![Change::UpdateRotation(rotation.clone())]);
-    store.commit(claim, &update, None, at(8)).await.unwrap();
+    store.commit(claim, &update, None, None, at(8)).await.unwrap();
 
     for refused in [
         store.delete_project(world.project).await,
@@ -323,7 +334,7 @@ pub async fn a_removed_rotation_leaves_ordinary_secrets_or_none(store: &Shared) 
     let remove = |id, delete_secrets| changes(vec![Change::RemoveRotation { id, delete_secrets }]);
     for _ in 0..2 {
         store
-            .commit(claim, &remove(first.id, false), None, at(8))
+            .commit(claim, &remove(first.id, false), None, None, at(8))
             .await
             .unwrap();
     }
@@ -340,11 +351,11 @@ pub async fn a_removed_rotation_leaves_ordinary_secrets_or_none(store: &Shared) 
     second.settings.mapping = SecretsMapping::new(name("ID2"), name("SECRET2")).unwrap();
     let commit = publish(Change::CreateRotation(second.clone()), "AKIA2");
     store
-        .commit(claim, &commit, Some(&values("AKIA2")), at(9))
+        .commit(claim, &commit, Some(&values("AKIA2")), None, at(9))
         .await
         .unwrap();
     store
-        .commit(claim, &remove(second.id, true), None, at(10))
+        .commit(claim, &remove(second.id, true), None, None, at(10))
         .await
         .unwrap();
     assert_eq!(store.secret(second.secrets.access_key_id).await.unwrap(), None);
@@ -360,7 +371,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
         Change::Key(lost.clone()),
         Change::EraseValues(lost.id.clone()),
     ]);
-    store.commit(claim, &erase, None, at(7)).await.unwrap();
+    store.commit(claim, &erase, None, None, at(7)).await.unwrap();
     assert_eq!(
         text(&read(store, secret).await),
         "id of AKIA1",
@@ -370,7 +381,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
     rotation.slots.publish(AccessKeyId::from_trusted("AKIA2"));
     let commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
     store
-        .commit(claim, &commit, Some(&values("AKIA2")), at(8))
+        .commit(claim, &commit, Some(&values("AKIA2")), None, at(8))
         .await
         .unwrap();
     assert_eq!(
@@ -382,7 +393,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
     rotation.slots.publish(AccessKeyId::from_trusted("AKIA3"));
     let commit = publish(Change::UpdateRotation(rotation), "AKIA3");
     store
-        .commit(claim, &commit, Some(&values("AKIA3")), at(9))
+        .commit(claim, &commit, Some(&values("AKIA3")), None, at(9))
         .await
         .unwrap();
     let displaced = store.secret_version(secret, 2).await.unwrap().unwrap();
@@ -392,7 +403,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
     );
     let erase = changes(vec![Change::EraseValues(AccessKeyId::from_trusted("AKIA2"))]);
     assert!(!matches!(
-        store.commit(claim, &erase, None, at(9)).await,
+        store.commit(claim, &erase, None, None, at(9)).await,
         Err(StoreError::Stale)
     ));
     assert_eq!(

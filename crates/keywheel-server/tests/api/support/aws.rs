@@ -5,7 +5,7 @@ use keywheel_core::aws::{
     AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, Identified,
     KeyStatus, ListedKey, Observed, Region,
 };
-use keywheel_providers::{ConnectionCredentials, ExternalId, IamUser, IamUsers, IssuedKey, LastUsed, Target};
+use keywheel_providers::{ConnectionCredentials, ExternalId, IamUser, IamUsers, IssuedKey, Target};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The secret half that goes with every key that AWS knows.
@@ -98,7 +98,7 @@ impl IamUsers for FakeAws {
         not_here()
     }
 
-    async fn last_used(&self, _: Target<'_>, _: &AccessKeyId) -> Answer<Option<LastUsed>> {
+    async fn last_used(&self, _: Target<'_>, _: &AccessKeyId) -> Answer<Option<keywheel_core::aws::LastUse>> {
         not_here()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keywheel_core::aws::{
     AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName,
-    Identified, KeyStatus, ListedKey, Observed, Partition, Region,
+    Identified, KeyStatus, LastUse, ListedKey, Observed, Partition, Region,
 };
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{
@@ -13,11 +13,14 @@ use keywheel_core::ids::{
 };
 use keywheel_core::key::{KeyState, SealedSecret};
 use keywheel_core::lease::Fence;
-use keywheel_core::ledger::{Change, Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::ledger::{Alarm, Change, Commit, Ledger, ManagedUser, UserIdentity};
 use keywheel_core::names::{SecretName, Slug};
+use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
-use keywheel_core::run::{Effect, Event, Goal, Issued, NewRotation, Outcome, Run, Start, goal_of_due};
+use keywheel_core::run::{
+    Adoption, Effect, Event, Goal, Issued, NewRotation, Outcome, Run, Start, goal_of_due,
+};
 use keywheel_core::timings::Timings;
 
 pub(crate) const USER: &str = "AIDAUSER";
@@ -71,8 +74,20 @@ pub(crate) struct World {
     pub(crate) creates_sent: u32,
     /// AWS refuses every change.
     pub(crate) denied: bool,
-    pub(crate) verified_in_run: BTreeMap<AccessKeyId, u32>,
+    pub(crate) verified_in_run: BTreeMap<(AccessKeyId, Region), u32>,
     pub(crate) aws_clock_ahead: Millis,
+    /// Whether answers of AWS carry a `Date`.
+    pub(crate) dated: bool,
+    /// What AWS knows of the use of keys.
+    pub(crate) uses: BTreeMap<AccessKeyId, LastUse>,
+    /// Whether AWS refuses to tell.
+    pub(crate) uses_unreadable: bool,
+    /// Where a new key does not work yet.
+    pub(crate) dead_region: Option<Region>,
+    /// Everything that people should hear of.
+    pub(crate) alarms: Vec<Alarm>,
+    /// Foreign keys that their owner named.
+    pub(crate) given: Vec<AccessKeyId>,
     serial: u32,
 }
 
@@ -115,10 +130,15 @@ pub(crate) fn settings() -> RotationSettings {
         automatic: true,
         interval: IntervalDays::new(30).unwrap(),
         rotate_at: RotateAtUtc::MIDNIGHT,
+        policy: Policy::default(),
     }
 }
 
 pub(crate) fn create_goal() -> Goal {
+    create_with(Adoption::None, Policy::default())
+}
+
+pub(crate) fn create_with(adoption: Adoption, policy: Policy) -> Goal {
     let at = Moment::from_millis(1);
     Goal::Create(Box::new(NewRotation {
         id: RotationId::new(at, &[1; 10]),
@@ -127,7 +147,8 @@ pub(crate) fn create_goal() -> Goal {
             environment: EnvironmentId::new(at, &[3; 10]),
             folder: FolderId::new(at, &[4; 10]),
         },
-        settings: settings(),
+        settings: RotationSettings { policy, ..settings() },
+        adoption,
         secrets: MappedSecrets {
             access_key_id: SecretId::new(at, &[5; 10]),
             secret_access_key: SecretId::new(at, &[6; 10]),
@@ -176,6 +197,12 @@ impl World {
             denied: false,
             verified_in_run: BTreeMap::new(),
             aws_clock_ahead: Millis::ZERO,
+            dated: true,
+            uses: BTreeMap::new(),
+            uses_unreadable: false,
+            dead_region: None,
+            alarms: Vec::new(),
+            given: Vec::new(),
             serial: 0,
         }
     }
@@ -285,9 +312,12 @@ impl World {
         match effect {
             Effect::Identify if lost || dead => Event::Identified(Err(unavailable())),
             Effect::List if lost || dead => Event::Listed(Err(unavailable())),
-            Effect::Verify(_) if lost || dead => Event::Verified(Err(unavailable())),
+            Effect::Verify { .. } if lost || dead => Event::Verified(Err(unavailable())),
             Effect::Issue(_) if dead => Event::Issued(Err(unknown())),
-            Effect::Deactivate(_) | Effect::Delete(_) if dead => Event::Changed(Err(unknown())),
+            Effect::LastUsed(_) if lost || dead => Event::LastUsed(Err(unavailable())),
+            Effect::Deactivate(_) | Effect::Reactivate(_) | Effect::Delete(_) if dead => {
+                Event::Changed(Err(unknown()))
+            }
             Effect::Identify => Event::Identified(Ok(self.identify())),
             Effect::List => Event::Listed(Ok(self.list())),
             Effect::Commit(commit) => {
@@ -306,11 +336,17 @@ impl World {
                 let answer = self.change("deactivate", id);
                 Event::Changed(if lost { Err(unknown()) } else { answer })
             }
+            Effect::Reactivate(id) => {
+                let answer = self.change("reactivate", id);
+                Event::Changed(if lost { Err(unknown()) } else { answer })
+            }
             Effect::Delete(id) => {
                 let answer = self.change("delete", id);
                 Event::Changed(if lost { Err(unknown()) } else { answer })
             }
-            Effect::Verify(id) => Event::Verified(self.verify(id)),
+            Effect::LastUsed(_) if self.uses_unreadable => Event::LastUsed(Err(refused("AccessDenied"))),
+            Effect::LastUsed(id) => Event::LastUsed(Ok(self.dated(self.uses.get(id).cloned()))),
+            Effect::Verify { key, region } => Event::Verified(self.verify(key, region)),
             Effect::Wait(until) => {
                 assert!(*until > self.now, "a wait for the past");
                 self.now = *until;
@@ -324,20 +360,23 @@ impl World {
         self.now + self.aws_clock_ahead
     }
 
+    fn dated<T>(&self, value: T) -> Observed<T> {
+        let mut answer = observed(value, self.aws_now());
+        answer.aws_date = answer.aws_date.filter(|_| self.dated);
+        answer
+    }
+
     fn identify(&self) -> Observed<Identified> {
-        observed(
-            Identified {
-                caller: CallerIdentity {
-                    account: AwsAccount::from_trusted(ACCOUNT),
-                    user_id: IamUserId::from_trusted(CONNECTION),
-                    arn: arn("keywheel"),
-                },
-                user_id: self.user_id.clone(),
-                user_name: IamUserName::from_trusted("app"),
-                arn: arn("app"),
+        self.dated(Identified {
+            caller: CallerIdentity {
+                account: AwsAccount::from_trusted(ACCOUNT),
+                user_id: IamUserId::from_trusted(CONNECTION),
+                arn: arn("keywheel"),
             },
-            self.aws_now(),
-        )
+            user_id: self.user_id.clone(),
+            user_name: IamUserName::from_trusted("app"),
+            arn: arn("app"),
+        })
     }
 
     fn list(&mut self) -> Observed<Vec<ListedKey>> {
@@ -350,7 +389,7 @@ impl World {
             status: *status,
             created_at: Some(*created),
         });
-        observed(lines.collect(), self.aws_now())
+        self.dated(lines.collect())
     }
 
     fn issue(&mut self) -> Answer<Issued> {
@@ -374,14 +413,11 @@ impl World {
         let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
         self.must(live <= 2, "I8: more than two keys of ours");
         let secret = Some(SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
-        Ok(observed(
-            Issued {
-                id,
-                secret,
-                created_at: Some(self.now),
-            },
-            self.aws_now(),
-        ))
+        Ok(self.dated(Issued {
+            id,
+            secret,
+            created_at: Some(self.now),
+        }))
     }
 
     fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
@@ -393,7 +429,8 @@ impl World {
             state != Some(KeyState::Published),
             "I1: a published key was changed",
         );
-        self.must(self.ours.contains(id), "I3: a foreign key was changed");
+        let given = self.given.contains(id);
+        self.must(self.ours.contains(id) || given, "I3: a foreign key was changed");
         self.must(self.ledger.open_intent.is_some(), "a change without an intent");
         self.must(
             self.user_id.as_str() == USER || !self.keys.contains_key(id),
@@ -408,55 +445,65 @@ impl World {
         let Some((status, _)) = self.keys.get_mut(id) else {
             return Err(refused("NoSuchEntity"));
         };
-        if kind == "deactivate" {
-            *status = KeyStatus::Inactive;
-        } else {
-            self.keys.remove(id);
+        match kind {
+            "deactivate" => *status = KeyStatus::Inactive,
+            "reactivate" => *status = KeyStatus::Active,
+            _ => {
+                self.keys.remove(id);
+            }
         }
         self.changes.push((kind, id.clone()));
-        Ok(observed((), self.aws_now()))
+        Ok(self.dated(()))
     }
 
-    fn verify(&mut self, id: &AccessKeyId) -> Answer<CallerIdentity> {
+    fn verify(&mut self, id: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
         self.verifications += 1;
+        if self.dead_region.as_ref() == Some(region) {
+            return Err(refused("InvalidClientTokenId"));
+        }
         if self.refused_verification == Some(self.verifications) {
-            self.verified_in_run.remove(id);
+            self.verified_in_run.clear();
             return Err(refused(self.verify_code));
         }
         if self.verify_failures > 0 {
             self.verify_failures -= 1;
-            self.verified_in_run.remove(id);
+            self.verified_in_run.clear();
             return Err(refused(self.verify_code));
         }
         if !self.works(id) {
             return Err(refused("InvalidClientTokenId"));
         }
-        *self.verified_in_run.entry(id.clone()).or_default() += 1;
-        Ok(observed(
-            CallerIdentity {
-                account: AwsAccount::from_trusted(ACCOUNT),
-                user_id: self.user_id.clone(),
-                arn: arn("app"),
-            },
-            self.aws_now(),
-        ))
+        *self
+            .verified_in_run
+            .entry((id.clone(), region.clone()))
+            .or_default() += 1;
+        Ok(self.dated(CallerIdentity {
+            account: AwsAccount::from_trusted(ACCOUNT),
+            user_id: self.user_id.clone(),
+            arn: arn("app"),
+        }))
     }
 
     fn commit(&mut self, commit: &Commit) {
         for change in &commit.changes {
             self.ledger.apply(change);
         }
+        self.alarms.extend(commit.alarms.iter().cloned());
         let verified =
             |change: &Change| matches!(change, Change::Key(key) if key.state == KeyState::Verified);
         if commit.changes.iter().any(verified) {
             self.now = self.now + std::mem::take(&mut self.slow_verified_commit);
         }
         if let Some(id) = &commit.publish {
-            let verified = self.verified_in_run.get(id).copied().unwrap_or(0);
-            self.must(
-                verified >= timings().verify_successes,
-                "I2: published without verification",
-            );
+            let settings = &self.ledger.rotation.as_ref().unwrap().settings;
+            let regions = [&settings.region]
+                .into_iter()
+                .chain(&settings.policy.verify_regions);
+            let proven = regions.cloned().all(|region| {
+                let rounds = self.verified_in_run.get(&(id.clone(), region));
+                rounds.is_some_and(|rounds| *rounds >= timings().verify_successes)
+            });
+            self.must(proven, "I2: published without verification");
             // Nobody can help a user that is deleted between the last check and the publish.
             let replaced = self.user_id.as_str() != USER;
             self.must(replaced || self.works(id), "published a key that does not work");
@@ -477,10 +524,13 @@ impl World {
     }
 }
 
-/// A world with a rotation that has run `rotations` times by hand.
-pub(crate) fn rotated(rotations: usize) -> World {
+/// A world with a rotation under a policy that has run `rotations` times by hand.
+pub(crate) fn rotated_under(policy: Policy, rotations: usize) -> World {
     let mut world = World::new();
-    assert_eq!(world.run(create_goal()), Some(Outcome::Published));
+    assert_eq!(
+        world.run(create_with(Adoption::None, policy)),
+        Some(Outcome::Published)
+    );
     for _ in 0..rotations {
         world.now = world.now + Millis::from_secs(3_600);
         assert_eq!(world.run(Goal::Rotate(Trigger::Manual)), Some(Outcome::Published));
@@ -488,4 +538,9 @@ pub(crate) fn rotated(rotations: usize) -> World {
     assert_eq!(world.violations, Vec::<String>::new());
     world.effects = 0;
     world
+}
+
+/// A world with a rotation that has run `rotations` times by hand.
+pub(crate) fn rotated(rotations: usize) -> World {
+    rotated_under(Policy::default(), rotations)
 }

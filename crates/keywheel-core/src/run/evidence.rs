@@ -1,0 +1,179 @@
+//! Who still uses a key: asked before a key that was published is deactivated, and of every suspect.
+//!
+//! AWS shows a use up to four hours late, so it proves use and never its absence. What is recorded here can
+//! only hold a retirement back, or give a key back to its owner; it never condemns a key by itself.
+
+use super::{AccessKeyId, Effect, Outcome, Phase, Run, Then};
+use crate::aws::{Answer, LastUse};
+use crate::clock::{Millis, Moment};
+use crate::key::{KeyState, ManagedKey, Proof, Terms};
+use crate::ledger::{Alarm, Change, Commit, Ledger};
+use crate::rotation::policy::WhenStillUsed;
+
+/// AWS stamps the first use of a span of 15 minutes, so a check of ours may be stamped this far from it.
+const STAMP_SPAN: Millis = Millis::from_secs(15 * 60);
+/// The services that our own checks of a key call.
+const OWN_SERVICES: [&str; 2] = ["sts", "iam"];
+/// Why a proven key that was used is left to its owner.
+const HELD_CONTRADICTION: &str = "it is proven to be Keywheel's, and yet somebody used it";
+
+/// What this run learned of the use of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Evidence {
+    /// The ledger has what AWS knows.
+    Read,
+    /// AWS did not say.
+    Unreadable,
+}
+
+impl Run {
+    /// The suspect whose use decides what becomes of it, if this run has not asked yet. The owner's word needs
+    /// no evidence.
+    pub(super) fn suspect_to_look_up(&self) -> Option<AccessKeyId> {
+        if self.is_revoking() {
+            return None;
+        }
+        let open = |k: &&ManagedKey| {
+            k.state == KeyState::OrphanSuspect
+                && k.held.is_none()
+                && k.proof != Some(Proof::Owner)
+                && !self.evidence.contains_key(&k.id)
+                && self.is_listed(&k.id)
+        };
+        self.ledger.keys.values().find(open).map(|k| k.id.clone())
+    }
+
+    /// Asks AWS for the last use of a key; once in a run.
+    pub(super) fn look_up_use(&mut self, key: AccessKeyId) -> Effect {
+        self.phase = Phase::LookingUp(key.clone());
+        Effect::LastUsed(key)
+    }
+
+    /// Whether AWS has to be asked before this key is deactivated: others may have used it.
+    pub(super) fn needs_evidence(&self, key: &ManagedKey) -> bool {
+        key.state == KeyState::Displaced
+            && key.terms() != Terms::AtOnce
+            && !self.is_revoking()
+            && !self.evidence.contains_key(&key.id)
+    }
+
+    pub(super) fn on_last_used(
+        &mut self,
+        now: Moment,
+        id: &AccessKeyId,
+        answer: Answer<Option<LastUse>>,
+    ) -> Effect {
+        let Some(mut key) = self.ledger.keys.get(id).cloned() else {
+            return Effect::Finish(Outcome::Parked);
+        };
+        let mut alarms = Vec::new();
+        key.use_checked_at = Some(now);
+        if let Ok(observed) = answer {
+            self.evidence.insert(id.clone(), Evidence::Read);
+            key.last_used = observed.value;
+        } else {
+            self.evidence.insert(id.clone(), Evidence::Unreadable);
+        }
+        match key.state {
+            KeyState::OrphanSuspect => self.judge_suspect(now, &mut key, &mut alarms),
+            KeyState::Displaced => self.judge_displaced(now, &mut key, &mut alarms),
+            _ => {}
+        }
+        let commit = Commit {
+            changes: vec![Change::Key(key)],
+            alarms,
+            publish: None,
+        };
+        self.commit_all(commit, Then::Decide)
+    }
+
+    /// A suspect that was ever used is somebody else's: the secret of ours died with its answer. One that was
+    /// never used becomes ours only by a proof.
+    fn judge_suspect(&self, now: Moment, key: &mut ManagedKey, alarms: &mut Vec<Alarm>) {
+        match (&key.last_used, key.proof) {
+            (Some(_), None) => {
+                // The transition exists, so it cannot fail.
+                let _ = key.become_state(KeyState::Unmanaged, now);
+            }
+            (Some(_), Some(_)) => {
+                key.held = Some(HELD_CONTRADICTION.to_owned());
+                alarms.push(Alarm::Contradiction(key.id.clone()));
+            }
+            (None, None) if self.is_exclusively_ours(now, key) => {
+                key.proof = Some(Proof::Exclusive);
+                key.terms = Some(Terms::Grace {
+                    until: now,
+                    quarantine: self.timings.suspect_quiet,
+                });
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Whether the standing promise of the owner proves a suspect: AWS has known of no use for long enough
+    /// after the key was first seen.
+    fn is_exclusively_ours(&self, now: Moment, key: &ManagedKey) -> bool {
+        is_promised(&self.ledger, key)
+            && key.aws_created_at.is_some()
+            && self.evidence.get(&key.id) == Some(&Evidence::Read)
+            && self.is_over(now, key.first_seen_at + self.timings.suspect_quiet)
+    }
+
+    /// Tells people of a displaced key that is still used, and starts the clock of the bound.
+    fn judge_displaced(&self, now: Moment, key: &mut ManagedKey, alarms: &mut Vec<Alarm>) {
+        let used = self.used_lately(now, key);
+        if used {
+            alarms.push(Alarm::StillUsed(key.id.clone()));
+        }
+        let unknown = self.evidence.get(&key.id) == Some(&Evidence::Unreadable);
+        let holds = matches!(self.policy().when_still_used, WhenStillUsed::Hold { .. });
+        key.use_waits_since = match key.use_waits_since {
+            _ if !holds || !(used || unknown) => None,
+            None => Some(now),
+            since => since,
+        };
+    }
+
+    /// Whether recent use, or not knowing of it, holds the retirement of a displaced key back. Not for ever:
+    /// the policy has a bound.
+    pub(super) fn is_held_by_use(&self, now: Moment, key: &ManagedKey) -> bool {
+        let WhenStillUsed::Hold { hours_max } = self.policy().when_still_used else {
+            return false;
+        };
+        let Some(since) = key.use_waits_since else {
+            return false;
+        };
+        key.state == KeyState::Displaced
+            && key.terms() != Terms::AtOnce
+            && !self.is_revoking()
+            && !self.is_over(now, since + hours_max.length(self.timings.day_length))
+    }
+
+    /// Whether somebody else used the key within the quiet time. A stamp near a check of ours, of a service
+    /// that our checks call, is our own.
+    fn used_lately(&self, now: Moment, key: &ManagedKey) -> bool {
+        let Some(used) = &key.last_used else {
+            return false;
+        };
+        let ours = OWN_SERVICES.contains(&used.service.as_str())
+            && key
+                .verified_at
+                .is_some_and(|at| (used.at - at).abs() <= STAMP_SPAN);
+        !ours && now - used.at < self.timings.last_used_quiet
+    }
+}
+
+/// Whether the owner had promised, before the create was announced that could have made this key, that nobody
+/// else makes keys on this user.
+pub(super) fn is_promised(ledger: &Ledger, key: &ManagedKey) -> bool {
+    let promised = ledger
+        .rotation
+        .as_ref()
+        .and_then(|rotation| rotation.settings.policy.exclusive_since);
+    let announced = ledger
+        .creates
+        .iter()
+        .find(|intent| key.explained_by == Some(intent.id))
+        .map(|intent| intent.opened_at);
+    matches!((promised, announced), (Some(since), Some(at)) if since <= at)
+}

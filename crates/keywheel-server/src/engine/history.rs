@@ -1,0 +1,136 @@
+//! Takes down what a run does, for people to read later.
+
+use keywheel_core::aws::{AccessKeyId, Answer};
+use keywheel_core::clock::Moment;
+use keywheel_core::run::{Effect, Event, Goal, Outcome};
+use keywheel_store::runs::{RunEnd, RunRecord, RunStep};
+
+/// Most steps that are kept of one run. A run of the longest kind has about forty, repeats counted as one.
+const STEPS_MAX: usize = 100;
+
+/// The history of one run while it is under way.
+pub(super) struct History {
+    record: RunRecord,
+    /// Whether people want to see it: a look that found nothing to do is not worth a row.
+    tells_something: bool,
+}
+
+impl History {
+    pub(super) fn new(record: RunRecord, goal: &Goal) -> Self {
+        Self {
+            record,
+            tells_something: !matches!(goal, Goal::Settle),
+        }
+    }
+
+    /// Takes down a step that has ended.
+    pub(super) fn note(&mut self, effect: &Effect, event: &Event, began_at: Moment, ended_at: Moment) {
+        self.tells_something |= matches!(
+            effect,
+            Effect::Issue(_) | Effect::Deactivate(_) | Effect::Reactivate(_) | Effect::Delete(_)
+        );
+        let step = RunStep {
+            at: began_at,
+            took: ended_at - began_at,
+            step: name(effect).to_owned(),
+            key: key_of(effect, event),
+            error: error_of(event),
+            times: 1,
+        };
+        let steps = &mut self.record.steps;
+        let repeated =
+            |last: &&mut RunStep| last.step == step.step && last.key == step.key && last.error == step.error;
+        if let Some(last) = steps.last_mut().filter(repeated) {
+            last.took = ended_at - last.at;
+            last.times = last.times.saturating_add(1);
+        } else if steps.len() < STEPS_MAX {
+            steps.push(step);
+        }
+    }
+
+    /// The run so far, if it is worth a row.
+    pub(super) fn so_far(&self) -> Option<&RunRecord> {
+        self.tells_something.then_some(&self.record)
+    }
+
+    /// The run as it ended.
+    pub(super) fn ended(&mut self, outcome: &Outcome, at: Moment) -> Option<&RunRecord> {
+        let (word, error) = match outcome {
+            Outcome::Published => ("published", None),
+            Outcome::Revoked => ("revoked", None),
+            Outcome::Settled => ("settled", None),
+            Outcome::Failed(error) => ("failed", Some(error)),
+            Outcome::Parked => ("parked", None),
+        };
+        self.tells_something |= error.is_some();
+        self.record.end = Some(RunEnd {
+            at,
+            outcome: word.to_owned(),
+            code: error.map(|error| error.code.as_str().to_owned()),
+            message: error.map(|error| error.text.clone()),
+        });
+        self.so_far()
+    }
+}
+
+/// The name of a goal in the history.
+pub(super) const fn goal_name(goal: &Goal) -> &'static str {
+    match goal {
+        Goal::Create(_) => "create",
+        Goal::Rotate(_) => "rotate",
+        Goal::Revoke { .. } => "revoke",
+        Goal::RollBack { .. } => "roll-back",
+        Goal::Retire { .. } => "retire",
+        Goal::Settle => "settle",
+    }
+}
+
+/// The name of a step, in the history and in the log.
+pub(super) const fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Identify => "identify",
+        Effect::List => "list",
+        Effect::Commit(commit) if commit.publish.is_some() => "publish",
+        Effect::Commit(_) => "record",
+        Effect::Issue(_) => "create",
+        Effect::Deactivate(_) => "deactivate",
+        Effect::Reactivate(_) => "reactivate",
+        Effect::Delete(_) => "delete",
+        Effect::LastUsed(_) => "last-used",
+        Effect::Verify { .. } => "verify",
+        Effect::Wait(_) => "wait",
+        Effect::Finish(_) => "finish",
+    }
+}
+
+fn key_of(effect: &Effect, event: &Event) -> Option<AccessKeyId> {
+    match (effect, event) {
+        (
+            Effect::Deactivate(key) | Effect::Reactivate(key) | Effect::Delete(key) | Effect::LastUsed(key),
+            _,
+        )
+        | (Effect::Verify { key, .. }, _) => Some(key.clone()),
+        (Effect::Commit(commit), _) => commit.publish.clone(),
+        (_, Event::Issued(Ok(issued))) => Some(issued.value.id.clone()),
+        _ => None,
+    }
+}
+
+fn error_of(event: &Event) -> Option<String> {
+    fn said<T>(answer: &Answer<T>) -> Option<String> {
+        answer.as_ref().err().map(ToString::to_string)
+    }
+    match event {
+        Event::Identified(answer) => said(answer),
+        Event::Listed(answer) => said(answer),
+        Event::Issued(answer) => said(answer),
+        Event::Changed(answer) => said(answer),
+        Event::LastUsed(answer) => said(answer),
+        Event::Verified(answer) => said(answer),
+        Event::Committed(Err(_)) => Some("not written, or nobody knows".to_owned()),
+        Event::LeaseLost => {
+            Some("another holder has the user, or could get it before the call ends".to_owned())
+        }
+        Event::Committed(Ok(())) | Event::Woke => None,
+    }
+}
