@@ -50,6 +50,27 @@ texts! {
     Region;
 }
 
+impl AccessKeyId {
+    /// Reads the id of an access key: 16 to 128 of `[A-Za-z0-9_]` (AWS: API model of IAM).
+    pub fn parse(text: &str) -> Result<Self, NameFault> {
+        const CHARS: std::ops::RangeInclusive<usize> = 16..=128;
+        let text = text.trim();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if CHARS.contains(&text.len()) && text.chars().all(allowed) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(NameFault {
+            code: IssueCode::Custom,
+            message: "Not an access key id".to_owned(),
+        })
+    }
+
+    /// Whether it is a temporary key, which ends by itself and cannot be rotated (AWS: IAM identifiers).
+    pub fn is_temporary(&self) -> bool {
+        self.0.starts_with("ASIA")
+    }
+}
+
 /// Longest name of an IAM user (AWS: `existingUserNameType`).
 pub const IAM_USER_NAME_CHARS_MAX: usize = 128;
 

@@ -9,6 +9,7 @@
 //! | [`issues`] | what is wrong with a request, and where |
 //! | [`key`], [`intent`], [`lease`], [`ledger`] | the durable record of an IAM user's keys, and who may act |
 //! | [`rotation`], [`timings`] | what the owner asks for, and when it is due |
+//! | [`owner`] | what an owner says of one key between runs |
 //! | [`run`] | one run of the engine: a state machine that asks for effects and is fed events |
 
 pub mod aws;
@@ -20,6 +21,7 @@ pub mod key;
 pub mod lease;
 pub mod ledger;
 pub mod names;
+pub mod owner;
 pub mod rotation;
 pub mod run;
 pub mod timings;

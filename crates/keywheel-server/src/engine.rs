@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`driver`] | performs the effects of one run and feeds the answers back |
+//! | [`preview`] | runs in imagination: what would happen, without a change |
 //! | `history` | takes down what a run does |
 //! | `fault_point` | where tests stop a process to kill it |
 //! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
@@ -16,6 +17,7 @@ pub mod driver;
 mod fault_point;
 mod history;
 pub mod lease;
+pub mod preview;
 pub mod scheduler;
 
 use std::num::NonZeroU32;
@@ -23,17 +25,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use keywheel_core::aws::{AwsAccount, Identified};
+use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity, Identified};
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::{ConnectionId, ManagedUserId, RotationId, RunId};
 use keywheel_core::ledger::{Author, Commit, Ledger, ManagedUser, UserIdentity};
-use keywheel_core::rotation::Trigger;
 use keywheel_core::run::{Goal, NewRotation, Outcome, RunError};
 use keywheel_core::timings::Timings;
 use keywheel_providers::connection::ConnectionCredentials;
 use keywheel_providers::{IamUsers, Target};
 use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
 use keywheel_store::{Store, StoreError};
+use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -195,33 +197,21 @@ impl Engine {
         .await
     }
 
-    /// Rotates now.
-    pub async fn rotate(&self, user: ManagedUserId, rotation: RotationId, author: Author) -> Result<()> {
-        self.detached(async move |engine| {
-            let held = engine.claim(user).await?;
-            let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
-                None => Err(EngineError::Gone),
-                Some(r) if r.revoking => Err(EngineError::Revoking),
-                Some(_) => Ok(Goal::Rotate(Trigger::Manual)),
-            };
-            engine.run(held, None, author, goal).await
-        })
-        .await
-    }
-
-    /// Revokes all keys of a rotation and removes it. May be repeated after a failure.
-    pub async fn revoke(
+    /// Runs to a goal of a rotation that exists, and waits for the end. Once a rotation is being revoked,
+    /// revoking it is the only goal left.
+    pub async fn reach(
         &self,
         user: ManagedUserId,
         rotation: RotationId,
-        delete_secrets: bool,
+        goal: Goal,
         author: Author,
     ) -> Result<()> {
         self.detached(async move |engine| {
             let held = engine.claim(user).await?;
             let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
                 None => Err(EngineError::Gone),
-                Some(_) => Ok(Goal::Revoke { delete_secrets }),
+                Some(r) if r.revoking && !matches!(goal, Goal::Revoke { .. }) => Err(EngineError::Revoking),
+                Some(_) => Ok(goal),
             };
             engine.run(held, None, author, goal).await
         })
@@ -257,6 +247,17 @@ impl Engine {
             .commit(claim, &commit, None, None, self.parts().clock.now())
             .await?;
         Ok(())
+    }
+
+    /// Asks AWS who signs with a key of a user.
+    pub async fn verify(
+        &self,
+        user: &ManagedUser,
+        key: &AccessKeyId,
+        secret: &SecretString,
+    ) -> Answer<CallerIdentity> {
+        self.0.limiter.until_key_ready(&user.identity.account).await;
+        self.parts().provider.verify(&user.region, key, secret).await
     }
 
     /// Waits and bounds.

@@ -33,6 +33,23 @@ pub struct LeaseTerms<'a> {
     pub until: Moment,
 }
 
+/// The latest claim of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseState {
+    /// Its fence.
+    pub fence: Fence,
+    /// When it ends unless it is renewed; none if it was released.
+    pub until: Option<Moment>,
+}
+
+impl LeaseState {
+    /// Whether somebody works on the user.
+    pub fn is_held(&self, now: Moment) -> bool {
+        self.until
+            .is_some_and(|until| now < until && until <= now + LEASE_AHEAD_MAX)
+    }
+}
+
 /// What came of an attempt to take a user for a new rotation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reservation {
@@ -67,6 +84,9 @@ pub trait Ledgers: Send + Sync {
 
     /// Ends all leases of a node, which has just started and holds none; how many there were.
     async fn release_all(&self, node: &str) -> Result<u64>;
+
+    /// Who may write the record of a user, and until when; none if the user is not known.
+    async fn lease(&self, user: ManagedUserId) -> Result<Option<LeaseState>>;
 
     /// The record of a user.
     async fn load(&self, user: ManagedUserId) -> Result<Option<Ledger>>;

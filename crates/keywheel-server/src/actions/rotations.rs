@@ -2,13 +2,13 @@
 
 use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, ProjectId, RotationId, SecretId};
-use keywheel_core::key::KeyState;
+use keywheel_core::key::{KeyState, SealedSecret};
 use keywheel_core::ledger::{Author, Change, Commit, Ledger};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
-use keywheel_core::rotation::{MappedSecrets, Place, Rotation, RotationSettings, SecretsMapping};
-use keywheel_core::run::{Adoption, NewRotation, RunError, RunErrorCode, due_at};
+use keywheel_core::rotation::{MappedSecrets, Place, Rotation, RotationSettings, SecretsMapping, Trigger};
+use keywheel_core::run::{Adoption, Goal, NewRotation, RunError, RunErrorCode, due_at};
 use keywheel_store::folders::Folder;
 use keywheel_store::rotations::ShownRotation;
 use keywheel_store::{Conflict, StoreError};
@@ -17,10 +17,12 @@ use secrecy::SecretString;
 use super::connections;
 use super::folders::{self, Place as NamedPlace};
 use super::projects::{ProjectRef, find_id};
+use super::rotation_policy::{PolicyChange, require_fit};
 use crate::app::App;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
+use crate::engine::preview::Preview;
 use crate::http::errors::ApiError;
 
 /// Said when another run, or a call that may still land, holds the user.
@@ -55,6 +57,30 @@ pub struct CreateRotation {
     pub interval: IntervalDays,
     /// The time of day of runs.
     pub rotate_at: RotateAtUtc,
+    /// What goes beyond the contract.
+    pub policy: PolicyChange,
+    /// What is said of a key that the user already has.
+    pub adoption: WantedAdoption,
+}
+
+/// What a request says of a key that the user already has; its secret is not sealed yet.
+pub enum WantedAdoption {
+    /// Nothing.
+    None,
+    /// It becomes the published key.
+    Import {
+        /// The key.
+        key: AccessKeyId,
+        /// Its secret.
+        secret: SecretString,
+    },
+    /// It is Keywheel's from now on.
+    HandOver {
+        /// The key.
+        key: AccessKeyId,
+        /// Whether it goes before its successor exists.
+        at_once: bool,
+    },
 }
 
 /// What a PATCH asks for; absent is unchanged.
@@ -125,6 +151,37 @@ pub async fn get_by_name(
 
 /// Makes a rotation with its first key. Everything that needs no change at AWS is checked first.
 pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Result<ShownRotation, ApiError> {
+    let (draft, folder) = draft(app, caller, &wanted).await?;
+    match app
+        .engine()
+        .create(draft, Author::Identity(caller.identity()))
+        .await
+    {
+        Ok(id) => shown(app, id).await,
+        Err(EngineError::Run(error)) if error.code == RunErrorCode::Conflict => {
+            // Lost in a race: the text is the same as for those who come later.
+            check_names(app, &folder, &wanted).await?;
+            Err(ApiError::bad_request(error.text))
+        }
+        Err(error) => Err(create_failure(app, error, &wanted.user_name).await),
+    }
+}
+
+/// What a creation would end in; nothing is made.
+pub async fn preview_create(app: &App, caller: &Caller, wanted: CreateRotation) -> Result<Preview, ApiError> {
+    let (draft, _) = draft(app, caller, &wanted).await?;
+    match app.engine().preview_create(draft).await {
+        Ok(preview) => Ok(preview),
+        Err(error) => Err(create_failure(app, error, &wanted.user_name).await),
+    }
+}
+
+/// The rotation that a request asks for, once everything is checked that needs no AWS.
+async fn draft(
+    app: &App,
+    caller: &Caller,
+    wanted: &CreateRotation,
+) -> Result<(NewRotation, Folder), ApiError> {
     let project = find_id(app, caller, &wanted.place.project).await?;
     caller
         .require(project, Action::Create, Subject::Rotations)
@@ -132,7 +189,11 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Resul
     caller.require(project, Action::Create, Subject::Secrets).await?;
     let (_, folder) = folder_of(app, caller, &wanted.place).await?;
     connections::require_usable(app, caller, project, wanted.connection).await?;
-    let mapping = check_names(app, &folder, &wanted).await?;
+    let mapping = check_names(app, &folder, wanted).await?;
+    let mut policy = Policy::default();
+    wanted
+        .policy
+        .apply(&mut policy, &wanted.region, wanted.interval, app.now())?;
     let place = Place {
         project,
         environment: folder.environment,
@@ -155,23 +216,30 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Resul
             automatic: wanted.automatic,
             interval: wanted.interval,
             rotate_at: wanted.rotate_at,
-            policy: Policy::default(),
+            policy,
         },
-        adoption: Adoption::None,
+        adoption: sealed(app, &wanted.adoption)?,
     };
-    match app
-        .engine()
-        .create(draft, Author::Identity(caller.identity()))
-        .await
-    {
-        Ok(id) => shown(app, id).await,
-        Err(EngineError::Run(error)) if error.code == RunErrorCode::Conflict => {
-            // Lost in a race: the text is the same as for those who come later.
-            check_names(app, &folder, &wanted).await?;
-            Err(ApiError::bad_request(error.text))
+    Ok((draft, folder))
+}
+
+/// The adoption as the engine takes it, with a sealed secret.
+fn sealed(app: &App, wanted: &WantedAdoption) -> Result<Adoption, ApiError> {
+    Ok(match wanted {
+        WantedAdoption::None => Adoption::None,
+        WantedAdoption::HandOver { key, at_once } => Adoption::HandOver {
+            key: key.clone(),
+            at_once: *at_once,
+        },
+        WantedAdoption::Import { key, secret } => {
+            let vault = app.vault();
+            let sealed = vault.seal_access_key(vault.data_key()?, key, secret)?;
+            Adoption::Import {
+                key: key.clone(),
+                secret: SealedSecret::from_bytes(sealed),
+            }
         }
-        Err(error) => Err(create_failure(app, error, &wanted.user_name).await),
-    }
+    })
 }
 
 /// Changes a rotation. It takes effect at once, also for work that is due already.
@@ -184,6 +252,7 @@ pub async fn update(
     let before = permitted(app, caller, id, Action::Edit).await?;
     refuse_fixed(&before, &wanted)?;
     let settings = merged(&before.rotation.settings, &wanted)?;
+    require_fit(&settings.policy, settings.interval)?;
     if settings.mapping != before.rotation.settings.mapping {
         caller
             .require(before.rotation.place.project, Action::Edit, Subject::Secrets)
@@ -240,7 +309,11 @@ pub async fn delete(
     let user = before.rotation.user;
     if revoke {
         let author = Author::Identity(caller.identity());
-        return match app.engine().revoke(user, id, delete_secrets, author).await {
+        return match app
+            .engine()
+            .reach(user, id, Goal::Revoke { delete_secrets }, author)
+            .await
+        {
             Ok(()) => Ok(before),
             Err(EngineError::Run(error)) => Err(ApiError::bad_request(cut(&format!(
                 "The access keys could not all be revoked; the rotation stays, and the call can be repeated: {error}"
@@ -261,7 +334,8 @@ pub async fn delete(
 pub async fn rotate(app: &App, caller: &Caller, id: RotationId) -> Result<ShownRotation, ApiError> {
     let before = permitted(app, caller, id, Action::RotateSecrets).await?;
     let author = Author::Identity(caller.identity());
-    match app.engine().rotate(before.rotation.user, id, author).await {
+    let goal = Goal::Rotate(Trigger::Manual);
+    match app.engine().reach(before.rotation.user, id, goal, author).await {
         Ok(()) => shown(app, id).await,
         Err(error) => Err(failure(error)),
     }
@@ -302,7 +376,7 @@ pub async fn generated_credentials(
 }
 
 /// The rotation, if it is there (404) and the caller may do this with it (403).
-async fn permitted(
+pub(super) async fn permitted(
     app: &App,
     caller: &Caller,
     id: RotationId,
@@ -319,7 +393,7 @@ async fn permitted(
     Ok(found)
 }
 
-async fn shown(app: &App, id: RotationId) -> Result<ShownRotation, ApiError> {
+pub(super) async fn shown(app: &App, id: RotationId) -> Result<ShownRotation, ApiError> {
     app.store().rotation(id).await?.ok_or_else(|| not_found(id))
 }
 
@@ -452,7 +526,7 @@ fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<Rotation
     })
 }
 
-fn current(ledger: &Ledger, id: RotationId) -> Result<Rotation, EngineError> {
+pub(super) fn current(ledger: &Ledger, id: RotationId) -> Result<Rotation, EngineError> {
     ledger
         .rotation
         .clone()
@@ -486,14 +560,14 @@ fn release_all(
     changes(all)
 }
 
-fn changes(changes: Vec<Change>) -> Commit {
+pub(super) fn changes(changes: Vec<Change>) -> Commit {
     Commit {
         changes,
         ..Commit::default()
     }
 }
 
-fn not_found(id: RotationId) -> ApiError {
+pub(super) fn not_found(id: RotationId) -> ApiError {
     ApiError::not_found(format!(
         "Could not find AWS IAM User Secret Rotation with ID \"{id}\""
     ))
@@ -523,7 +597,7 @@ async fn create_failure(app: &App, error: EngineError, user: &IamUserName) -> Ap
 }
 
 /// On everything else a refusal before the first change is 400, a failure of AWS 500 (rule D7).
-fn failure(error: EngineError) -> ApiError {
+pub(super) fn failure(error: EngineError) -> ApiError {
     match error {
         EngineError::InProgress => ApiError::bad_request(IN_PROGRESS),
         EngineError::Run(error) if error.code == RunErrorCode::InProgress => {

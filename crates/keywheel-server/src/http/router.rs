@@ -14,7 +14,7 @@ use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
     app_connections, auth, bootstrap, edge, environments, folders, identities, memberships, projects,
-    secret_rotations, secrets, status, universal_auth,
+    rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status, universal_auth,
 };
 use crate::app::App;
 
@@ -32,6 +32,9 @@ pub fn front(app: App) -> Front {
         .merge(secret_routes())
         .merge(connection_routes())
         .merge(secret_rotations::routes())
+        .merge(rotation_policy::routes())
+        .merge(rotation_keys::routes())
+        .merge(rotation_runs::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(from_fn_with_state(app.clone(), edge::edge))

@@ -8,7 +8,9 @@ use axum::routing::{get, post};
 use keywheel_core::ids::RotationId;
 use serde_json::{Value, json};
 
-use self::json::{CredentialsAnswer, RotationAnswer, RotationsAnswer};
+pub(super) use self::json::RotationAnswer;
+pub(super) use self::json::create as read_create;
+use self::json::{CredentialsAnswer, RotationsAnswer};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params, Query};
@@ -17,10 +19,13 @@ use crate::actions::rotations;
 use crate::app::App;
 use crate::auth::caller::Caller;
 
+/// Where the rotations of the one type are.
+pub(super) const BASE: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
+
 /// The routes of all types and of the one type that there is.
 pub(super) fn routes() -> Router<App> {
     let base = "/api/v2/secret-rotations";
-    let kind = "/api/v2/secret-rotations/aws-iam-user-secret";
+    let kind = BASE;
     Router::new()
         .route(base, get(list))
         .route(&format!("{base}/options"), get(options))

@@ -17,7 +17,7 @@ use super::adapter::Session;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, one_in, rotations};
 use crate::error::{Result, StoreError};
-use crate::ledgers::{Claim, LEASE_AHEAD_MAX, LeaseTerms, Ledgers, Reservation};
+use crate::ledgers::{Claim, LEASE_AHEAD_MAX, LeaseState, LeaseTerms, Ledgers, Reservation};
 use crate::runs::RunRecord;
 
 const KEY: &str = "SELECT access_key_id, state, origin, proof, secret, aws_status, aws_created_at, first_seen_at, \
@@ -296,6 +296,17 @@ impl Ledgers for SqlStore {
         let sql = "UPDATE managed_users SET lease_node = NULL, lease_until = NULL, fence = fence + 1 \
                    WHERE lease_node = $1";
         self.change(sql, args![node]).await
+    }
+
+    async fn lease(&self, id: ManagedUserId) -> Result<Option<LeaseState>> {
+        let sql = "SELECT fence, lease_until FROM managed_users WHERE id = $1";
+        let state = |r: &mut Reader| {
+            Ok(LeaseState {
+                fence: Fence::from_stored(r.int()?),
+                until: r.opt_moment()?,
+            })
+        };
+        self.one(sql, args![id], state).await
     }
 
     async fn load(&self, id: ManagedUserId) -> Result<Option<Ledger>> {

@@ -1,12 +1,13 @@
 //! Bodies, queries and answers of rotations: exactly the fields of the contract, and no others (rule D2).
 
-use keywheel_core::aws::{IamUserName, Region};
+use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, EnvironmentId, FolderId, RotationId};
 use keywheel_core::issues::{Issue, IssueCode};
 use keywheel_core::names::{DESCRIPTION_CHARS_MAX, SecretName, SecretPath, Slug};
 use keywheel_core::rotation::Rotation;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_store::rotations::ShownRotation;
+use secrecy::SecretString;
 use serde::Serialize;
 
 use super::super::answer::{PlainText, Time};
@@ -15,15 +16,19 @@ use super::super::extract::{Body, Params, Query};
 use super::super::fields::{Change, Field, Fields, Read, Taken, refusal};
 use crate::actions::folders::Place;
 use crate::actions::projects::ProjectRef;
-use crate::actions::rotations::{CreateRotation, GeneratedCredential, UpdateRotation};
+use crate::actions::rotations::{CreateRotation, GeneratedCredential, UpdateRotation, WantedAdoption};
+use crate::http::rotation_policy::policy_fields;
 
 /// The type of all rotations so far.
 const TYPE: &str = "aws-iam-user-secret";
 
+/// Longest secret access key that is read, in characters; AWS makes 40.
+const SECRET_CHARS_MAX: i64 = 128;
+
 /// `{secretRotation}`
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RotationAnswer {
+pub(in crate::http) struct RotationAnswer {
     secret_rotation: SecretRotation,
 }
 
@@ -263,7 +268,7 @@ pub(super) fn delete_flags(query: &Query) -> Result<(bool, bool), ApiError> {
 }
 
 /// The body of a POST.
-pub(super) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
+pub(in crate::http) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
     let mut fields = body.fields();
     let name = fields.required("name", |f| f.parsed(|text| Slug::parse("name", text)));
     let project = fields.required("projectId", |f| not_empty(f, "Project ID required"));
@@ -278,6 +283,8 @@ pub(super) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
     let automatic = fields.optional("isAutoRotationEnabled", Field::boolean);
     let interval = fields.required("rotationInterval", interval);
     let rotate_at = fields.optional("rotateAtUtc", rotate_at);
+    let policy = fields.optional("policy", |f| f.object(policy_fields));
+    let adoption = fields.optional("adoption", adoption);
     fields.finish(|| {
         let (user_name, region) = parameters?;
         let (access_key_id, secret_access_key) = mapping?;
@@ -297,6 +304,8 @@ pub(super) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
             automatic: automatic?.unwrap_or(true),
             interval: interval?,
             rotate_at: rotate_at?.unwrap_or(RotateAtUtc::MIDNIGHT),
+            policy: policy?.unwrap_or_default(),
+            adoption: adoption?.unwrap_or(WantedAdoption::None),
         })
     })
 }
@@ -377,6 +386,37 @@ fn mapping(field: Field<'_>) -> Read<(SecretName, SecretName)> {
         let secret_access_key = fields.required("secretAccessKey", |f| f.parsed(SecretName::parse));
         Ok((access_key_id?, secret_access_key?))
     })
+}
+
+/// What is said of a key that the user already has: `{mode: "import", accessKeyId, secretAccessKey}` or
+/// `{mode: "hand-over", accessKeyId, retireAtOnce}`.
+fn adoption(field: Field<'_>) -> Read<WantedAdoption> {
+    const IMPORT: [(&str, bool); 2] = [("import", true), ("hand-over", false)];
+    field.object(|fields| {
+        let import = fields.required("mode", |f| f.one_of(&IMPORT));
+        let key = fields.required("accessKeyId", long_term_key);
+        if !import? {
+            let at_once = fields.optional("retireAtOnce", Field::boolean);
+            return Ok(WantedAdoption::HandOver {
+                key: key?,
+                at_once: at_once?.unwrap_or(false),
+            });
+        }
+        let secret = fields.required("secretAccessKey", |f| f.text_within(1..=SECRET_CHARS_MAX));
+        Ok(WantedAdoption::Import {
+            key: key?,
+            secret: SecretString::from(secret?),
+        })
+    })
+}
+
+fn long_term_key(field: Field<'_>) -> Read<AccessKeyId> {
+    let key = field.parsed(AccessKeyId::parse)?;
+    if key.is_temporary() {
+        let message = "A temporary access key (ASIA) ends by itself and cannot be adopted";
+        return Err(refusal(IssueCode::Custom, message));
+    }
+    Ok(key)
 }
 
 fn rotate_at(field: Field<'_>) -> Read<RotateAtUtc> {

@@ -1,0 +1,113 @@
+//! The policy of a rotation: what goes beyond Infisical's contract, and is read and changed at a sub-resource.
+
+use keywheel_core::aws::Region;
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::RotationId;
+use keywheel_core::ledger::Change;
+use keywheel_core::rotation::policy::{Policy, Retirement, WhenStillUsed};
+use keywheel_core::rotation::schedule::IntervalDays;
+use keywheel_core::run::due_at;
+
+use super::rotations::{changes, current, failure, permitted};
+use crate::app::App;
+use crate::auth::access::Action;
+use crate::auth::caller::Caller;
+use crate::engine::EngineError;
+use crate::http::errors::ApiError;
+
+/// What a request changes of a policy; absent is unchanged.
+#[derive(Clone, Default)]
+pub struct PolicyChange {
+    /// When displaced keys are retired.
+    pub retirement: Option<Retirement>,
+    /// What recent use of a displaced key does.
+    pub when_still_used: Option<WhenStillUsed>,
+    /// Where else a new key has to work.
+    pub verify_regions: Option<Vec<Region>>,
+    /// Whether the owner promises that nobody else makes keys on the user. The promise counts from now on.
+    pub exclusive_user: Option<bool>,
+}
+
+impl PolicyChange {
+    /// Changes a policy. 400 where regions of another partition or too long waits are asked for.
+    pub fn apply(
+        &self,
+        policy: &mut Policy,
+        region: &Region,
+        interval: IntervalDays,
+        now: Moment,
+    ) -> Result<(), ApiError> {
+        if let Some(retirement) = self.retirement {
+            policy.retirement = retirement;
+        }
+        if let Some(when_still_used) = self.when_still_used {
+            policy.when_still_used = when_still_used;
+        }
+        if let Some(regions) = &self.verify_regions {
+            if let Some(foreign) = regions.iter().find(|r| r.partition() != region.partition()) {
+                return Err(ApiError::bad_request(format!(
+                    "Region {foreign} is in another AWS partition than {region}; keys do not work across partitions"
+                )));
+            }
+            policy.verify_regions.clone_from(regions);
+        }
+        match self.exclusive_user {
+            Some(true) if policy.exclusive_since.is_none() => policy.exclusive_since = Some(now),
+            Some(false) => policy.exclusive_since = None,
+            _ => {}
+        }
+        require_fit(policy, interval)
+    }
+}
+
+/// 400 unless the waits of a displaced key end before the next rotation needs its slot.
+pub fn require_fit(policy: &Policy, interval: IntervalDays) -> Result<(), ApiError> {
+    if policy.retirement.fits(interval) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "Grace time and quarantine together must be at least an hour shorter than the rotation interval of {} days; \
+         otherwise the displaced key would hold the slot that the next rotation needs",
+        interval.get()
+    )))
+}
+
+/// The policy of a rotation.
+pub async fn get(app: &App, caller: &Caller, id: RotationId) -> Result<Policy, ApiError> {
+    Ok(permitted(app, caller, id, Action::Read)
+        .await?
+        .rotation
+        .settings
+        .policy)
+}
+
+/// Changes the policy. Keys that are displaced already keep the terms that they were displaced under.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    id: RotationId,
+    wanted: PolicyChange,
+) -> Result<Policy, ApiError> {
+    let before = permitted(app, caller, id, Action::Edit).await?;
+    let settings = &before.rotation.settings;
+    let mut policy = settings.policy.clone();
+    wanted.apply(&mut policy, &settings.region, settings.interval, app.now())?;
+    let (now, timings, stored) = (app.now(), *app.engine().timings(), policy.clone());
+    let edited = app.engine().edit(before.rotation.user, move |ledger| {
+        let mut rotation = current(ledger, id)?;
+        if rotation.revoking {
+            return Err(EngineError::Revoking);
+        }
+        rotation.settings.policy = stored;
+        rotation.updated_at = now;
+        let mut after = ledger.clone();
+        after.rotation = Some(rotation.clone());
+        after.user.due_at = due_at(&after, &timings, now);
+        Ok(changes(vec![
+            Change::UpdateRotation(rotation),
+            Change::User(after.user),
+        ]))
+    });
+    edited.await.map_err(failure)?;
+    Ok(policy)
+}

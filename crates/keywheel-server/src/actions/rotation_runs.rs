@@ -1,0 +1,87 @@
+//! What runs did, what a run would do, and whether the published key works.
+
+use keywheel_core::aws::{AwsFailure, FailureKind};
+use keywheel_core::ids::{RotationId, RunId};
+use keywheel_core::run::Goal;
+use keywheel_store::runs::RunRecord;
+
+use super::rotations::{current, failure, not_found, permitted};
+use crate::app::App;
+use crate::auth::access::Action;
+use crate::auth::caller::Caller;
+use crate::engine::preview::Preview;
+use crate::http::errors::ApiError;
+
+/// A run, and whether it is still under way.
+pub struct ShownRun {
+    /// The run.
+    pub record: RunRecord,
+    /// Whether it has no end because it was interrupted: a later claim exists.
+    pub interrupted: bool,
+}
+
+/// The runs of a rotation, latest first.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    id: RotationId,
+    before: Option<RunId>,
+    limit: u32,
+) -> Result<Vec<ShownRun>, ApiError> {
+    let found = permitted(app, caller, id, Action::Read).await?;
+    let runs = app.store().runs(id, before, limit).await?;
+    let mut shown: Vec<ShownRun> = Vec::with_capacity(runs.len());
+    let lease = app.store().lease(found.rotation.user).await?;
+    let holds = |record: &RunRecord| lease.is_some_and(|l| l.fence == record.fence && l.is_held(app.now()));
+    for record in runs {
+        let interrupted = record.end.is_none() && !holds(&record);
+        shown.push(ShownRun { record, interrupted });
+    }
+    Ok(shown)
+}
+
+/// What a goal would end in, now. AWS is only read.
+pub async fn preview(app: &App, caller: &Caller, id: RotationId, goal: Goal) -> Result<Preview, ApiError> {
+    let found = permitted(app, caller, id, Action::RotateSecrets).await?;
+    app.engine()
+        .preview(found.rotation.user, id, goal)
+        .await
+        .map_err(failure)
+}
+
+/// Whether AWS accepts the published key (rotation contract, 5.10). It reports and repairs nothing.
+pub async fn check_credentials(app: &App, caller: &Caller, id: RotationId) -> Result<(), ApiError> {
+    let found = permitted(app, caller, id, Action::ReadGeneratedCredentials).await?;
+    let lease = app.store().lease(found.rotation.user).await?;
+    if lease.is_some_and(|lease| lease.is_held(app.now())) {
+        return Err(ApiError::bad_request(
+            "A rotation is in progress. Please try again shortly.",
+        ));
+    }
+    let ledger = app.store().load(found.rotation.user).await?;
+    let ledger = ledger.ok_or_else(|| not_found(id))?;
+    let rotation = current(&ledger, id).map_err(|_| not_found(id))?;
+    let active = rotation.slots.active_key().and_then(|key| ledger.keys.get(key));
+    let Some((key, sealed)) = active.and_then(|key| Some((key, key.secret.as_ref()?))) else {
+        return Err(ApiError::bad_request(
+            "No active credentials are available to check for this rotation.",
+        ));
+    };
+    let secret = app.vault().open_access_key(&key.id, sealed.as_bytes())?;
+    let answer = app.engine().verify(&ledger.user, &key.id, &secret).await;
+    match answer {
+        Ok(_) => Ok(()),
+        // Only a key that works can be denied something (dry run and credential check of the protocol).
+        Err(failure) if failure.is("AccessDenied") => Ok(()),
+        Err(failure) => Err(ApiError::bad_request(said(&key.id, &failure))),
+    }
+}
+
+fn said(key: &keywheel_core::aws::AccessKeyId, failure: &AwsFailure) -> String {
+    match failure.kind {
+        FailureKind::Refused => format!("AWS does not accept access key {key}: {failure}"),
+        FailureKind::Unavailable | FailureKind::OutcomeUnknown => {
+            format!("Access key {key} could not be checked: {failure}")
+        }
+    }
+}
