@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import crashes
+import operators
 import refusals
 import rotations
 from support import Broken, Emulator, tell
@@ -42,6 +43,7 @@ def needed(name, variable):
 def stories():
     yield from rotations.STORIES
     yield from crashes.STORIES
+    yield from operators.STORIES
     yield from refusals.STORIES
     without = os.environ.get("KEYWHEEL_TEST_WITHOUT", "").split(",")
     for name, start in (("moto", moto), ("ministack", ministack)):

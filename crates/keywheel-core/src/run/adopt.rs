@@ -51,7 +51,9 @@ impl Run {
             Adoption::HandOver { key, at_once: true } if !self.is_handed_over(key) => {
                 self.take_at_once(now, key)
             }
-            Adoption::HandOver { key, at_once: false } if self.listed.len() >= SLOTS => {
+            Adoption::HandOver { key, at_once: false }
+                if self.listed.len() >= SLOTS && self.ledger.unpublished().is_none() =>
+            {
                 let text = format!(
                     "IAM user {} has no room for a new access key before access key {key} is gone. Hand it over \
                      with \"retireAtOnce\": true if nothing uses it any more, or import it instead. Nothing was \

@@ -19,8 +19,8 @@ use keywheel_providers::connection::ConnectionCredentials;
 
 use super::{Engine, EngineError, Result, history};
 
-/// Most effects of an imagined run; a real one has about forty.
-const EFFECTS_MAX: usize = 500;
+/// Most effects of an imagined run. A real one has about forty; the longest is one that verifies to its deadline.
+const EFFECTS_MAX: usize = 5_000;
 /// The id that stands for a key that does not exist yet.
 const NEW_KEY: &str = "(new)";
 
@@ -106,6 +106,8 @@ struct Imagination<'a> {
     /// How far AWS's clock was ahead when it was asked, in whole seconds as its `Date` has them.
     asked_at: Moment,
     listed: Option<Vec<ListedKey>>,
+    /// The keys that AWS really listed as active.
+    active: Vec<AccessKeyId>,
     /// What AWS said of keys that it was really asked to verify.
     verified: BTreeMap<AccessKeyId, Answer<CallerIdentity>>,
     steps: Vec<PreviewStep>,
@@ -121,6 +123,7 @@ impl<'a> Imagination<'a> {
             identified: None,
             asked_at: now,
             listed: None,
+            active: Vec::new(),
             verified: BTreeMap::new(),
             steps: Vec::new(),
         }
@@ -201,7 +204,7 @@ impl<'a> Imagination<'a> {
                 let error = answer.as_ref().err().map(ToString::to_string);
                 (Event::Listed(answer), done, error)
             }
-            Effect::Verify { key, region } if self.works_now(key) => {
+            Effect::Verify { key, region } if self.active.contains(key) => {
                 let done = !self.verified.contains_key(key);
                 let answer = self.verify(run, key, region).await;
                 let error = answer.as_ref().err().map(ToString::to_string);
@@ -282,15 +285,12 @@ impl<'a> Imagination<'a> {
             self.slot(run).await;
             let session = session(run);
             let provider = &self.engine.parts().provider;
-            self.listed = Some(provider.list(self.target(run, &session)).await?.value);
+            let listed = provider.list(self.target(run, &session)).await?.value;
+            let active = listed.iter().filter(|line| line.status == KeyStatus::Active);
+            self.active = active.map(|line| line.id.clone()).collect();
+            self.listed = Some(listed);
         }
         Ok(self.dated(self.listed.clone().unwrap_or_default()))
-    }
-
-    /// Whether AWS lists the key as active, and has not been told otherwise in imagination.
-    fn works_now(&self, key: &AccessKeyId) -> bool {
-        let active = |line: &&ListedKey| line.id == *key && line.status == KeyStatus::Active;
-        key.as_str() != NEW_KEY && self.listed.iter().flatten().any(|line| active(&line))
     }
 
     /// Asks AWS who signs with an existing key; once for each key.
