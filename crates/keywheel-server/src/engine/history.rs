@@ -103,16 +103,23 @@ pub(super) const fn name(effect: &Effect) -> &'static str {
     }
 }
 
+/// The key that an effect names.
+pub(super) fn named_key(effect: &Effect) -> Option<&AccessKeyId> {
+    match effect {
+        Effect::Deactivate(key)
+        | Effect::Reactivate(key)
+        | Effect::Delete(key)
+        | Effect::LastUsed(key)
+        | Effect::Verify { key, .. } => Some(key),
+        Effect::Commit(commit) => commit.publish.as_ref(),
+        Effect::Identify | Effect::List | Effect::Issue(_) | Effect::Wait(_) | Effect::Finish(_) => None,
+    }
+}
+
 fn key_of(effect: &Effect, event: &Event) -> Option<AccessKeyId> {
-    match (effect, event) {
-        (
-            Effect::Deactivate(key) | Effect::Reactivate(key) | Effect::Delete(key) | Effect::LastUsed(key),
-            _,
-        )
-        | (Effect::Verify { key, .. }, _) => Some(key.clone()),
-        (Effect::Commit(commit), _) => commit.publish.clone(),
-        (_, Event::Issued(Ok(issued))) => Some(issued.value.id.clone()),
-        _ => None,
+    match event {
+        Event::Issued(Ok(issued)) => Some(issued.value.id.clone()),
+        _ => named_key(effect).cloned(),
     }
 }
 

@@ -168,15 +168,11 @@ impl<'a> Imagination<'a> {
         if matches!(effect, Effect::Commit(commit) if commit.publish.is_none()) {
             return;
         }
-        let key = match effect {
-            Effect::Commit(commit) => commit.publish.clone(),
-            Effect::Deactivate(key) | Effect::Reactivate(key) | Effect::Delete(key) => Some(key.clone()),
-            Effect::LastUsed(key) | Effect::Verify { key, .. } => Some(key.clone()),
-            _ => None,
-        };
         let step = PreviewStep {
             step: history::name(effect),
-            key: key.filter(|key| key.as_str() != NEW_KEY),
+            key: history::named_key(effect)
+                .filter(|key| key.as_str() != NEW_KEY)
+                .cloned(),
             at,
             done,
             error,

@@ -90,28 +90,31 @@ pub(super) fn policy_fields(fields: &mut Fields<'_>) -> Taken<PolicyChange> {
 /// `{mode: "next-rotation"}` or `{mode: "grace", graceHours, quarantineHours}`; both waits default to a day.
 fn retirement(fields: &mut Fields<'_>) -> Taken<Retirement> {
     const GRACE: [(&str, bool); 2] = [("next-rotation", false), ("grace", true)];
-    let mode = fields.required("mode", |f| f.one_of(&GRACE));
+    let grace = fields.required("mode", |f| f.one_of(&GRACE));
     let grace_hours = fields.optional("graceHours", hours);
     let quarantine_hours = fields.optional("quarantineHours", hours);
-    Ok(match mode? {
-        false => Retirement::NextRotation,
-        true => Retirement::Grace {
-            grace_hours: grace_hours?.unwrap_or(Hours::A_DAY),
-            quarantine_hours: quarantine_hours?.unwrap_or(Hours::A_DAY),
-        },
+    let (grace_hours, quarantine_hours) = (grace_hours?, quarantine_hours?);
+    Ok(if grace? {
+        Retirement::Grace {
+            grace_hours: grace_hours.unwrap_or(Hours::A_DAY),
+            quarantine_hours: quarantine_hours.unwrap_or(Hours::A_DAY),
+        }
+    } else {
+        Retirement::NextRotation
     })
 }
 
 /// `{action: "warn"}` or `{action: "hold", hoursMax}`; the bound defaults to a week.
 fn when_still_used(fields: &mut Fields<'_>) -> Taken<WhenStillUsed> {
     const HOLD: [(&str, bool); 2] = [("warn", false), ("hold", true)];
-    let action = fields.required("action", |f| f.one_of(&HOLD));
-    let hours_max = fields.optional("hoursMax", hours);
-    Ok(match action? {
-        false => WhenStillUsed::Warn,
-        true => WhenStillUsed::Hold {
-            hours_max: hours_max?.unwrap_or(Hours::A_WEEK),
-        },
+    let hold = fields.required("action", |f| f.one_of(&HOLD));
+    let hours_max = fields.optional("hoursMax", hours)?;
+    Ok(if hold? {
+        WhenStillUsed::Hold {
+            hours_max: hours_max.unwrap_or(Hours::A_WEEK),
+        }
+    } else {
+        WhenStillUsed::Warn
     })
 }
 

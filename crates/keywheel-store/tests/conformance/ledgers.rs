@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use keywheel_core::aws::{AccessKeyId, KeyStatus};
-use keywheel_core::clock::Moment;
+use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, ManagedUserId};
 use keywheel_core::intent::{Intent, IntentKind, IntentOutcome};
-use keywheel_core::key::{KeyState, ManagedKey, Proof, SealedSecret};
+use keywheel_core::key::{KeyState, ManagedKey, Proof, SealedSecret, Terms};
 use keywheel_core::ledger::{Change, Commit, ENDED_KEYS_LOADED, Ledger, ManagedUser, Unfinished};
 use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
 use keywheel_store::{Conflict, StoreError};
@@ -233,6 +233,17 @@ pub async fn a_ledger_reads_back_as_it_was_written(store: &Shared) {
     }
     displaced.held = Some("somebody reactivated it".to_owned());
     displaced.settles_at = Some(at(10));
+    displaced.terms = Some(Terms::Grace {
+        until: at(11),
+        quarantine: Millis::from_hours(24),
+    });
+    displaced.last_used = Some(LastUse {
+        at: at(8),
+        service: "s3".to_owned(),
+        region: "eu-central-1".to_owned(),
+    });
+    displaced.use_checked_at = Some(at(12));
+    displaced.use_waits_since = Some(at(13));
     let create = intent(claim, IntentKind::Create, 20);
     let mut suspect = ManagedKey::suspected(
         AccessKeyId::from_trusted("AKIA2"),

@@ -12,6 +12,7 @@ mod callers;
 mod connections;
 mod ledgers;
 mod rotations;
+mod runs;
 mod secrets;
 mod setup;
 mod tree;
@@ -88,6 +89,12 @@ mod sqlite {
             a_user_has_one_open_intent,
             a_commit_that_fails_in_the_middle_changes_nothing,
             only_the_latest_ended_keys_and_creates_are_loaded;
+        runs:
+            a_run_reads_back_as_it_stands_and_as_it_ended,
+            a_refused_commit_leaves_no_history,
+            runs_are_read_latest_first_page_by_page_and_the_newest_are_kept,
+            a_lease_is_shown_while_it_is_held,
+            a_lease_of_the_far_future_counts_as_over;
         rotations:
             a_first_publish_makes_the_rotation_and_its_two_secrets,
             a_second_publish_gives_both_secrets_their_next_version,

@@ -4,7 +4,7 @@ use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{RotationId, SecretId, SecretVersionId};
 use keywheel_core::key::{KeyState, ManagedKey};
 use keywheel_core::ledger::{Change, Commit, PublishedValues, SealedVersion};
-use keywheel_core::rotation::policy::Policy;
+use keywheel_core::rotation::policy::{Hours, Policy, Retirement, WhenStillUsed};
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{
     MappedSecrets, Place, Rotation, RotationSettings, RotationStatus, SecretsMapping, Slots,
@@ -36,7 +36,17 @@ fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
             automatic: true,
             interval: IntervalDays::new(30).unwrap(),
             rotate_at: RotateAtUtc::new(3.5, 0.25).unwrap(),
-            policy: Policy::default(),
+            policy: Policy {
+                retirement: Retirement::Grace {
+                    grace_hours: Hours::A_DAY,
+                    quarantine_hours: Hours::A_WEEK,
+                },
+                when_still_used: WhenStillUsed::Hold {
+                    hours_max: Hours::A_WEEK,
+                },
+                verify_regions: vec![Region::from_trusted("eu-west-1")],
+                exclusive_since: Some(at(1)),
+            },
         },
         secrets: MappedSecrets {
             access_key_id: id!(SecretId),
