@@ -65,8 +65,13 @@ impl Run {
             .in_the_way()
             .map(|key| describe(key, use_is_known(key), now))
             .collect();
+        let unchanged = if self.changed_aws {
+            ""
+        } else {
+            "Nothing was changed at AWS. "
+        };
         let text = format!(
-            "IAM user {} has no room for a new access key: {}. Nothing was changed at AWS. {way_out}",
+            "IAM user {} has no room for a new access key: {}. {unchanged}{way_out}",
             self.ledger.user.name,
             named.join("; ")
         );
