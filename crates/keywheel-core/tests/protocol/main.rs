@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // tests stop at the first surprise
 
 mod adoption;
+mod retirement;
 mod world;
 
 use keywheel_core::aws::KeyStatus;
