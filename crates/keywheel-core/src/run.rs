@@ -458,7 +458,7 @@ impl Run {
 
     /// What is still to be done, judged from the record and the last list alone.
     fn decide(&mut self, now: Moment) -> Effect {
-        if let Some(key) = self.suspect_to_look_up() {
+        if let Some(key) = self.suspect_to_look_up().or_else(|| self.held_to_look_up(now)) {
             return self.look_up_use(key);
         }
         if let Some(key) = self.due_for_retirement(now) {

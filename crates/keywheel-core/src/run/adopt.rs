@@ -1,7 +1,7 @@
 //! Adoption: what a new rotation does with keys that its user already has. A key that the request does not
 //! name is never changed.
 
-use super::{AccessKeyId, Effect, Goal, Run, RunError, RunErrorCode, SLOTS, Then};
+use super::{AccessKeyId, Effect, Goal, Run, RunError, Then};
 use crate::aws::KeyStatus;
 use crate::clock::Moment;
 use crate::key::{KeyState, ManagedKey, Origin, Proof, SealedSecret, Terms};
@@ -50,17 +50,6 @@ impl Run {
             Adoption::Import { key, .. } => self.begin_verification(now, key.clone()),
             Adoption::HandOver { key, at_once: true } if !self.is_handed_over(key) => {
                 self.take_at_once(now, key)
-            }
-            Adoption::HandOver { key, at_once: false }
-                if self.listed.len() >= SLOTS && self.ledger.unpublished().is_none() =>
-            {
-                let text = format!(
-                    "IAM user {} has no room for a new access key before access key {key} is gone. Hand it over \
-                     with \"retireAtOnce\": true if nothing uses it any more, or import it instead. Nothing was \
-                     changed at AWS.",
-                    self.ledger.user.name
-                );
-                self.fail(now, RunError::new(RunErrorCode::AdoptionBlocked, text))
             }
             Adoption::None | Adoption::HandOver { .. } => self.decide_new_key(now),
         }

@@ -1,5 +1,6 @@
 //! No room for a new key, and none that may be made: which keys are in the way, and the ways out.
 
+use super::evidence::Evidence;
 use super::{Effect, Goal, Run, RunError, RunErrorCode};
 use crate::clock::{Millis, Moment};
 use crate::key::{KeyState, ManagedKey, Terms};
@@ -59,9 +60,18 @@ impl Run {
                 "Release it or retire it by its id once nothing uses it any more, or roll back to it.",
             )
         };
-        let named: Vec<String> = self.in_the_way().map(|key| describe(key, now)).collect();
+        let use_is_known = |key: &ManagedKey| self.evidence.get(&key.id) == Some(&Evidence::Read);
+        let named: Vec<String> = self
+            .in_the_way()
+            .map(|key| describe(key, use_is_known(key), now))
+            .collect();
+        let unchanged = if self.changed_aws {
+            ""
+        } else {
+            "Nothing was changed at AWS. "
+        };
         let text = format!(
-            "IAM user {} has no room for a new access key: {}. Nothing was changed at AWS. {way_out}",
+            "IAM user {} has no room for a new access key: {}. {unchanged}{way_out}",
             self.ledger.user.name,
             named.join("; ")
         );
@@ -70,7 +80,7 @@ impl Run {
 }
 
 /// A key in a text: id, what it is, status, age and last use.
-fn describe(key: &ManagedKey, now: Moment) -> String {
+fn describe(key: &ManagedKey, use_is_known: bool, now: Moment) -> String {
     let what = match (key.state, key.terms()) {
         (KeyState::Unmanaged, _) => "not created by Keywheel".to_owned(),
         (KeyState::OrphanSuspect, _) => "possibly created by Keywheel, its secret is lost".to_owned(),
@@ -84,10 +94,10 @@ fn describe(key: &ManagedKey, now: Moment) -> String {
     let age = key
         .aws_created_at
         .map_or_else(|| "of unknown age".to_owned(), |at| age(now - at));
-    let used = match (&key.last_used, key.use_checked_at) {
-        (Some(used), _) => format!("last used {} with {} in {}", used.at, used.service, used.region),
-        (None, Some(_)) => "never used as far as AWS knows".to_owned(),
-        (None, None) => "last use unknown".to_owned(),
+    let used = match &key.last_used {
+        Some(used) => format!("last used {} with {} in {}", used.at, used.service, used.region),
+        None if use_is_known => "never used as far as AWS knows".to_owned(),
+        None => "last use unknown".to_owned(),
     };
     format!("{} ({what}, {:?}, {age}, {used})", key.id, key.aws_status)
 }

@@ -1,8 +1,8 @@
 //! When a user has to be looked at next, and what for.
 
 use super::Goal;
-use super::evidence::is_promised;
-use crate::clock::{Millis, Moment};
+use super::evidence::{USE_AGAIN, is_promised};
+use crate::clock::Moment;
 use crate::ids::RunId;
 use crate::intent::IntentKind;
 use crate::key::{KeyState, ManagedKey};
@@ -10,9 +10,6 @@ use crate::ledger::{Ledger, Unfinished};
 use crate::rotation::policy::WhenStillUsed;
 use crate::rotation::{Rotation, Trigger};
 use crate::timings::Timings;
-
-/// How often AWS is asked again whether a key is still used whose retirement waits for that.
-const USE_AGAIN: Millis = Millis::from_hours(1);
 
 /// What a claimed user needs: the run that was asked for and not ended, the rotation that is due, or order.
 pub fn goal_of_due(ledger: &Ledger, job: RunId, now: Moment, timings: &Timings) -> Goal {

@@ -12,6 +12,8 @@ use crate::rotation::policy::WhenStillUsed;
 
 /// AWS stamps the first use of a span of 15 minutes, so a check of ours may be stamped this far from it.
 const STAMP_SPAN: Millis = Millis::from_secs(15 * 60);
+/// How often AWS is asked again whether a key is still used whose retirement waits for that.
+pub(super) const USE_AGAIN: Millis = Millis::from_hours(1);
 /// The services that our own checks of a key call.
 const OWN_SERVICES: [&str; 2] = ["sts", "iam"];
 /// Why a proven key that was used is left to its owner.
@@ -39,6 +41,18 @@ impl Run {
                 && k.proof != Some(Proof::Owner)
                 && !self.evidence.contains_key(&k.id)
                 && self.is_listed(&k.id)
+        };
+        self.ledger.keys.values().find(open).map(|k| k.id.clone())
+    }
+
+    /// The displaced key whose retirement its use holds back, if AWS is to be asked again.
+    pub(super) fn held_to_look_up(&self, now: Moment) -> Option<AccessKeyId> {
+        let is_over = |at: Option<Moment>| at.is_some_and(|at| self.is_over(now, at));
+        let open = |k: &&ManagedKey| {
+            self.is_held_by_use(now, k)
+                && self.needs_evidence(k)
+                && is_over(k.retires_at(self.timings.pending_max))
+                && is_over(k.use_checked_at.map(|at| at + USE_AGAIN))
         };
         self.ledger.keys.values().find(open).map(|k| k.id.clone())
     }

@@ -1,6 +1,6 @@
 //! How a run ends when it does not publish.
 
-use super::{Effect, Goal, Outcome, Run, RunError, RunErrorCode, Then, due_at};
+use super::{Effect, Goal, Outcome, Run, RunError, RunErrorCode, Then, Unfinished, due_at};
 use crate::clock::{Millis, Moment};
 use crate::ledger::Change;
 use crate::rotation::{Trigger, backoff};
@@ -31,9 +31,12 @@ impl Run {
             rotation.note_failed(error.text.clone(), &trigger, now, retry_at - now);
             changes.push(Change::UpdateRotation(rotation.clone()));
         }
-        after.user.unfinished = None;
+        after.user.unfinished = self.unfinished_after();
         after.user.failures = after.user.failures.saturating_add(1);
-        let due_at = due_at(&after, &self.timings, retry_at);
+        let due_at = match after.user.unfinished {
+            Some(_) => Some(retry_at),
+            None => due_at(&after, &self.timings, retry_at),
+        };
         after.user.due_at = due_at.map(|at| if wrong_clock { at.max(retry_at) } else { at });
         changes.push(Change::User(after.user));
         self.commit(changes, Then::Finish(Outcome::Failed(error)))
@@ -59,12 +62,22 @@ impl Run {
     /// Ends a run that only had to put things in order.
     pub(super) fn settle(&mut self, now: Moment) -> Effect {
         let mut after = self.ledger.clone();
-        after.user.unfinished = None;
+        after.user.unfinished = self.unfinished_after();
         after.user.failures = 0;
         // What this server's clock calls due and AWS's does not is looked at again when both do.
-        after.user.due_at =
-            due_at(&after, &self.timings, now + self.retry_after(0)).map(|at| self.over_at(now, at));
+        after.user.due_at = match after.user.unfinished {
+            Some(_) => Some(Moment::LONG_AGO),
+            None => due_at(&after, &self.timings, now + self.retry_after(0)).map(|at| self.over_at(now, at)),
+        };
         self.commit(vec![Change::User(after.user)], Then::Finish(Outcome::Settled))
+    }
+
+    /// The run that is still to be taken up when this one ends: work on a single key that comes between leaves it.
+    fn unfinished_after(&self) -> Option<Unfinished> {
+        match self.goal {
+            Goal::RollBack { .. } | Goal::Retire { .. } => self.unfinished_before,
+            Goal::Create(_) | Goal::Rotate(_) | Goal::Revoke { .. } | Goal::Settle => None,
+        }
     }
 
     /// The last commit of a deletion.

@@ -1,6 +1,8 @@
 //! The protocol against a world that obeys the rules of AWS, with a fault at every point of a rotation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // tests stop at the first surprise
 
+mod adoption;
+mod retirement;
 mod world;
 
 use keywheel_core::aws::KeyStatus;

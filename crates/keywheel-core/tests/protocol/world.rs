@@ -15,7 +15,7 @@ use keywheel_core::key::{KeyState, SealedSecret};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Alarm, Change, Commit, Ledger, ManagedUser, UserIdentity};
 use keywheel_core::names::{SecretName, Slug};
-use keywheel_core::rotation::policy::Policy;
+use keywheel_core::rotation::policy::{Hours, Policy, Retirement};
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
 use keywheel_core::run::{
@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     UserReplacedBefore(usize),
     /// Before this effect, somebody deletes the published key.
     PublishedDeletedBefore(usize),
+    /// Before this effect, this server's clock jumps by so much; AWS's goes on.
+    ClockJumpsBefore(usize, Millis),
     None,
 }
 
@@ -88,6 +90,14 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<Alarm>,
     /// Foreign keys that their owner named.
     pub(crate) given: Vec<AccessKeyId>,
+    /// Keys of another IAM user.
+    pub(crate) strangers: Vec<AccessKeyId>,
+    /// Whether the secret of a created key can be sealed.
+    pub(crate) seals: bool,
+    /// When, by AWS's clock, a published key was displaced.
+    pub(crate) displaced: BTreeMap<AccessKeyId, Moment>,
+    /// When, by AWS's clock, each of `changes` took effect.
+    pub(crate) changed_at: Vec<Moment>,
     serial: u32,
 }
 
@@ -203,6 +213,10 @@ impl World {
             dead_region: None,
             alarms: Vec::new(),
             given: Vec::new(),
+            strangers: Vec::new(),
+            seals: true,
+            displaced: BTreeMap::new(),
+            changed_at: Vec::new(),
             serial: 0,
         }
     }
@@ -220,6 +234,25 @@ impl World {
 
     pub(crate) fn published(&self) -> Option<AccessKeyId> {
         self.ledger.published().map(|k| k.id.clone())
+    }
+
+    pub(crate) fn state(&self, id: &AccessKeyId) -> KeyState {
+        self.ledger.keys[id].state
+    }
+
+    pub(crate) fn status(&self, id: &AccessKeyId) -> Option<KeyStatus> {
+        self.keys.get(id).map(|(status, _)| *status)
+    }
+
+    /// The only key in this state.
+    pub(crate) fn only(&self, state: KeyState) -> AccessKeyId {
+        let found: Vec<_> = self.ledger.keys.values().filter(|k| k.state == state).collect();
+        assert_eq!(found.len(), 1, "{state:?}: {:?}", self.ledger.keys);
+        found[0].id.clone()
+    }
+
+    pub(crate) fn pass(&mut self, time: Millis) {
+        self.now = self.now + time;
     }
 
     pub(crate) fn works(&self, id: &AccessKeyId) -> bool {
@@ -293,6 +326,10 @@ impl World {
                     self.keys.remove(&id);
                 }
             }
+            Fault::ClockJumpsBefore(at, by) if at == self.effects => {
+                self.now = self.now + by;
+                self.aws_clock_ahead = self.aws_clock_ahead + by.times(-1);
+            }
             _ => {}
         }
     }
@@ -356,7 +393,7 @@ impl World {
         }
     }
 
-    fn aws_now(&self) -> Moment {
+    pub(crate) fn aws_now(&self) -> Moment {
         self.now + self.aws_clock_ahead
     }
 
@@ -407,16 +444,18 @@ impl World {
         }
         self.serial += 1;
         let id = AccessKeyId::from_trusted(format!("AKIAOURS{:03}", self.serial));
-        self.keys.insert(id.clone(), (KeyStatus::Active, self.now));
+        self.keys.insert(id.clone(), (KeyStatus::Active, self.aws_now()));
         self.ours.push(id.clone());
-        self.changes.push(("create", id.clone()));
+        self.note_change("create", &id);
         let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
         self.must(live <= 2, "I8: more than two keys of ours");
-        let secret = Some(SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
+        let secret = self
+            .seals
+            .then(|| SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
         Ok(self.dated(Issued {
             id,
             secret,
-            created_at: Some(self.now),
+            created_at: Some(self.aws_now()),
         }))
     }
 
@@ -452,8 +491,13 @@ impl World {
                 self.keys.remove(id);
             }
         }
-        self.changes.push((kind, id.clone()));
+        self.note_change(kind, id);
         Ok(self.dated(()))
+    }
+
+    fn note_change(&mut self, kind: &'static str, id: &AccessKeyId) {
+        self.changes.push((kind, id.clone()));
+        self.changed_at.push(self.aws_now());
     }
 
     fn verify(&mut self, id: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
@@ -477,15 +521,27 @@ impl World {
             .verified_in_run
             .entry((id.clone(), region.clone()))
             .or_default() += 1;
+        let (user_id, name) = if self.strangers.contains(id) {
+            (IamUserId::from_trusted("AIDASTRANGER"), "stranger")
+        } else {
+            (self.user_id.clone(), "app")
+        };
         Ok(self.dated(CallerIdentity {
             account: AwsAccount::from_trusted(ACCOUNT),
-            user_id: self.user_id.clone(),
-            arn: arn("app"),
+            user_id,
+            arn: arn(name),
         }))
     }
 
     fn commit(&mut self, commit: &Commit) {
+        let published = self.published();
         for change in &commit.changes {
+            if let Change::Key(key) = change
+                && key.state == KeyState::Displaced
+                && published.as_ref() == Some(&key.id)
+            {
+                self.displaced.insert(key.id.clone(), self.aws_now());
+            }
             self.ledger.apply(change);
         }
         self.alarms.extend(commit.alarms.iter().cloned());
@@ -508,12 +564,8 @@ impl World {
             let replaced = self.user_id.as_str() != USER;
             self.must(replaced || self.works(id), "published a key that does not work");
         }
-        let published = self
-            .ledger
-            .keys
-            .values()
-            .filter(|k| k.state == KeyState::Published)
-            .count();
+        let live = self.ledger.keys.values();
+        let published = live.filter(|k| k.state == KeyState::Published).count();
         self.must(published <= 1, "two published keys");
     }
 
@@ -543,4 +595,39 @@ pub(crate) fn rotated_under(policy: Policy, rotations: usize) -> World {
 /// A world with a rotation that has run `rotations` times by hand.
 pub(crate) fn rotated(rotations: usize) -> World {
     rotated_under(Policy::default(), rotations)
+}
+
+/// What a run to this goal does with each fault at each of its effects: the world that it leaves behind, and how
+/// it ended.
+pub(crate) fn struck(make: impl Fn() -> World, goal: &Goal) -> Vec<(Fault, World, Option<Outcome>)> {
+    let mut calm = make();
+    calm.effects = 0;
+    calm.run(goal.clone());
+    let faults = (0..calm.effects).flat_map(|at| {
+        [
+            Fault::CrashBefore(at),
+            Fault::CrashAfter(at),
+            Fault::AnswerLost(at),
+            Fault::ErrorWithoutEffect(at),
+        ]
+    });
+    faults
+        .map(|fault| {
+            let mut world = make();
+            (world.effects, world.fault) = (0, fault);
+            let outcome = world.run(goal.clone());
+            (fault, world, outcome)
+        })
+        .collect()
+}
+
+/// Active for so many hours after it was displaced, then inactive for so many, then gone.
+pub(crate) fn grace(active: i64, inactive: i64) -> Policy {
+    Policy {
+        retirement: Retirement::Grace {
+            grace_hours: Hours::new(active).unwrap(),
+            quarantine_hours: Hours::new(inactive).unwrap(),
+        },
+        ..Policy::default()
+    }
 }
