@@ -15,6 +15,7 @@ mod folders;
 mod identities;
 pub mod listen;
 mod memberships;
+mod openapi;
 pub mod place;
 mod projects;
 mod rotation_keys;

@@ -1,20 +1,21 @@
-//! `…/{rotationId}/keys`: the key ledger, and what an owner may do with one key. In `docs/operators-api.md`.
+//! `…/{rotationId}/keys`: the key ledger, and what an owner may do with one key.
 
 mod json;
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use keywheel_core::aws::AccessKeyId;
 use keywheel_core::ids::RotationId;
 use keywheel_core::owner::Word;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::json::KeysAnswer;
+use self::json::{HoldBody, KeysAnswer, ResolveBody};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params};
 use super::fields::Field;
-use super::secret_rotations::{BASE, RotationAnswer};
+use super::openapi::Refusal;
+use super::secret_rotations::RotationAnswer;
 use crate::actions::rotation_keys::{self, Owner};
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -22,26 +23,51 @@ use crate::auth::caller::Caller;
 /// Longest reason of a hold, in characters.
 const REASON_CHARS_MAX: i64 = 256;
 
-pub(super) fn routes() -> Router<App> {
-    let keys = format!("{BASE}/{{rotationId}}/keys");
-    let key = format!("{keys}/{{accessKeyId}}");
-    Router::new()
-        .route(&keys, get(list))
-        .route(&format!("{key}/roll-back"), post(roll_back))
-        .route(&format!("{key}/retire"), post(retire))
-        .route(&format!("{key}/resolve"), post(resolve))
-        .route(&format!("{key}/hand-over"), post(hand_over))
-        .route(&format!("{key}/hold"), post(hold))
-        .route(&format!("{key}/release"), post(release))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(roll_back))
+        .routes(routes!(retire))
+        .routes(routes!(resolve))
+        .routes(routes!(hand_over))
+        .routes(routes!(hold))
+        .routes(routes!(release))
 }
 
-/// GET …/keys
+/// The key ledger
+///
+/// Every key of the IAM user that Keywheel knows, ended ones too, with what comes next and what blocks.
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys",
+    operation_id = "listKeys",
+    tag = "keys",
+    params(("rotationId" = String, Path, format = Uuid)),
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn list(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     let id = super::place::id_param(&params, "rotationId")?;
     Ok(Answer(rotation_keys::list(&app, &caller, id).await?.into()))
 }
 
-/// POST …/keys/{accessKeyId}/roll-back
+/// Publish an earlier key again
+///
+/// It is reactivated if need be, verified like a new key, then published. `nextRotationAt` does not change.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/roll-back",
+    operation_id = "rollBackToKey",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    responses((status = 200, body = Object), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn roll_back(State(app): State<App>, caller: Caller, params: Params) -> Reply<RotationAnswer> {
     let (id, key) = named(&params)?;
     Ok(Answer(
@@ -49,7 +75,22 @@ async fn roll_back(State(app): State<App>, caller: Caller, params: Params) -> Re
     ))
 }
 
-/// POST …/keys/{accessKeyId}/retire
+/// Retire a key now
+///
+/// For incidents: deactivated and deleted at once, in two recorded steps, without a wait. Not for the published key.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/retire",
+    operation_id = "retireKey",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn retire(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     let (id, key) = named(&params)?;
     Ok(Answer(
@@ -57,7 +98,23 @@ async fn retire(State(app): State<App>, caller: Caller, params: Params) -> Reply
     ))
 }
 
-/// POST …/keys/{accessKeyId}/resolve
+/// Resolve a suspect
+///
+/// As `ours` it is deactivated and deleted; its secret is lost, so nobody can use it. As `theirs` it is never touched.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/resolve",
+    operation_id = "resolveSuspect",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    request_body = ResolveBody,
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn resolve(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeysAnswer> {
     const OWNERS: [(&str, Owner); 2] = [("ours", Owner::Ours), ("theirs", Owner::Theirs)];
     let (id, key) = named(&params)?;
@@ -71,12 +128,43 @@ async fn resolve(State(app): State<App>, caller: Caller, params: Params, body: B
     ))
 }
 
-/// POST …/keys/{accessKeyId}/hand-over
+/// Hand a key over
+///
+/// A key that Keywheel did not create is retired by the policy of the rotation from now on.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/hand-over",
+    operation_id = "handOverKey",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn hand_over(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     say(&app, &caller, &params, Word::HandOver).await
 }
 
-/// POST …/keys/{accessKeyId}/hold
+/// Hold a key
+///
+/// Its retirement waits until it is released; a rotation that needs its slot is refused and says why.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/hold",
+    operation_id = "holdKey",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    request_body = HoldBody,
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn hold(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeysAnswer> {
     let mut fields = body.fields();
     let reason = fields.optional("reason", |f: Field<'_>| f.text_within(1..=REASON_CHARS_MAX));
@@ -85,7 +173,22 @@ async fn hold(State(app): State<App>, caller: Caller, params: Params, body: Body
     say(&app, &caller, &params, Word::Hold { reason }).await
 }
 
-/// POST …/keys/{accessKeyId}/release
+/// Release a held key
+///
+/// Its retirement goes on.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/release",
+    operation_id = "releaseKey",
+    tag = "keys",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("accessKeyId" = String, Path, description = "Exactly one key"),
+    ),
+    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn release(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     say(&app, &caller, &params, Word::Release).await
 }

@@ -1,36 +1,58 @@
-//! `…/{rotationId}/policy`: what goes beyond Infisical's contract. Its shape is in `docs/operators-api.md`.
+//! `…/{rotationId}/policy`: how a rotation treats displaced keys.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use keywheel_core::aws::Region;
 use keywheel_core::ids::RotationId;
 use keywheel_core::rotation::policy::{Hours, Policy, Retirement, VERIFY_REGIONS_MAX, WhenStillUsed};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply, Time};
 use super::extract::{Body, Params};
 use super::fields::{Field, Fields, Read, Taken};
+use super::openapi::Refusal;
 use super::place::id_param;
-use super::secret_rotations::BASE;
 use crate::actions::rotation_policy::{self, PolicyChange};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route(
-        &format!("{BASE}/{{rotationId}}/policy"),
-        get(show).patch(update).put(update),
-    )
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show, update))
 }
 
-/// GET …/policy
+/// The policy of a rotation
+///
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/policy",
+    operation_id = "getPolicy",
+    tag = "policy",
+    params(("rotationId" = String, Path, format = Uuid)),
+    responses((status = 200, body = InPolicy), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn show(State(app): State<App>, caller: Caller, params: Params) -> Reply<InPolicy> {
     let id: RotationId = id_param(&params, "rotationId")?;
     Ok(Answer(rotation_policy::get(&app, &caller, id).await?.into()))
 }
 
-/// PATCH …/policy
+/// Change the policy
+///
+/// Absent fields stay as they are. Keys that are displaced already keep the terms they were displaced under.
+/// Permission: `edit` on `secret-rotation`.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/policy",
+    operation_id = "updatePolicy",
+    tag = "policy",
+    params(("rotationId" = String, Path, format = Uuid)),
+    request_body = PolicyPatch,
+    responses((status = 200, body = InPolicy), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<InPolicy> {
     let id: RotationId = id_param(&params, "rotationId")?;
     let mut fields = body.fields();
@@ -42,19 +64,67 @@ async fn update(State(app): State<App>, caller: Caller, params: Params, body: Bo
 }
 
 /// `{policy}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct InPolicy {
     policy: PolicyJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Policy)]
 struct PolicyJson {
+    #[schema(value_type = RetirementShape)]
     retirement: Retirement,
+    #[schema(value_type = WhenStillUsedShape)]
     when_still_used: WhenStillUsed,
+    /// Regions, besides the rotation's own, in which a new key has to work before it is published.
+    #[schema(value_type = Vec<String>)]
     verify_regions: Vec<Region>,
+    /// Whether the owner promises that nobody else makes keys on this user.
     exclusive_user: bool,
+    /// Since when; it counts for creates after that.
+    #[schema(value_type = Option<String>, format = DateTime)]
     exclusive_since: Option<Time>,
+}
+
+/// What a PATCH, or `policy` in a create, may set.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PolicyPatch {
+    retirement: Option<RetirementShape>,
+    when_still_used: Option<WhenStillUsedShape>,
+    #[schema(max_items = 8)]
+    verify_regions: Option<Vec<String>>,
+    exclusive_user: Option<bool>,
+}
+
+/// When a displaced key is retired: when the next rotation needs its slot, or after hours of its own, then inactive
+/// for a quarantine. Both waits together are at least an hour shorter than the rotation interval.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "mode", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[schema(as = Retirement)]
+#[expect(dead_code, reason = "the shape of `Retirement`")]
+enum RetirementShape {
+    NextRotation,
+    Grace {
+        #[schema(minimum = 1, default = 24)]
+        grace_hours: u32,
+        #[schema(minimum = 1, default = 24)]
+        quarantine_hours: u32,
+    },
+}
+
+/// What recent use of a displaced key does: people are told, or it is kept as well, for at most so many hours.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[schema(as = WhenStillUsed)]
+#[expect(dead_code, reason = "the shape of `WhenStillUsed`")]
+enum WhenStillUsedShape {
+    Warn,
+    Hold {
+        #[schema(minimum = 1, default = 168)]
+        hours_max: u32,
+    },
 }
 
 impl From<Policy> for InPolicy {

@@ -1,20 +1,20 @@
-//! `…/{rotationId}/runs`, `…/preview` and `…/check-credentials`. In `docs/operators-api.md`.
+//! `…/{rotationId}/runs`, `…/preview` and `…/check-credentials`.
 
 mod json;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use keywheel_core::ids::{RotationId, RunId};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::json::{PreviewAnswer, RunsAnswer};
+use self::json::{PreviewAnswer, PreviewBody, RunsAnswer};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params, Query};
 use super::fields::Field;
+use super::openapi::Refusal;
 use super::place::id_param;
-use super::secret_rotations::BASE;
 use crate::actions::{rotation_runs, rotations};
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -24,16 +24,31 @@ const RUNS_MAX: u32 = keywheel_store::runs::RUNS_KEPT;
 /// Runs of an answer unless the request says otherwise.
 const RUNS_DEFAULT: u32 = 20;
 
-pub(super) fn routes() -> Router<App> {
-    let one = format!("{BASE}/{{rotationId}}");
-    Router::new()
-        .route(&format!("{BASE}/preview"), post(preview_create))
-        .route(&format!("{one}/preview"), post(preview))
-        .route(&format!("{one}/runs"), get(list))
-        .route(&format!("{one}/check-credentials"), post(check_credentials))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(preview_create))
+        .routes(routes!(preview))
+        .routes(routes!(list))
+        .routes(routes!(check_credentials))
 }
 
-/// GET …/runs?limit=&before=
+/// The history of runs
+///
+/// Latest first, with steps, times and errors. A run that was interrupted has no end.
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/runs",
+    operation_id = "listRuns",
+    tag = "runs",
+    params(
+        ("rotationId" = String, Path, format = Uuid),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 if absent"),
+        ("before" = Option<String>, Query, format = Uuid, description = "Only runs before this one"),
+    ),
+    responses((status = 200, body = RunsAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn list(State(app): State<App>, caller: Caller, params: Params, query: Query) -> Reply<RunsAnswer> {
     let id: RotationId = id_param(&params, "rotationId")?;
     let mut fields = query.fields();
@@ -48,7 +63,21 @@ async fn list(State(app): State<App>, caller: Caller, params: Params, query: Que
     ))
 }
 
-/// POST …/{rotationId}/preview
+/// What a run would do
+///
+/// All checks are made, AWS is only read, and nothing is changed: the same rules run over what is there, and every change
+/// and wait is imagined. `next` is the rotation after it.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/preview",
+    operation_id = "previewRun",
+    tag = "runs",
+    params(("rotationId" = String, Path, format = Uuid)),
+    request_body = PreviewBody,
+    responses((status = 200, body = PreviewAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn preview(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<PreviewAnswer> {
     let id: RotationId = id_param(&params, "rotationId")?;
     let goal = json::goal(&body)?;
@@ -57,7 +86,19 @@ async fn preview(State(app): State<App>, caller: Caller, params: Params, body: B
     ))
 }
 
-/// POST …/preview, with the body of a create
+/// What a create would do
+///
+/// The body is that of a create, `adoption` and `policy` included. Nothing is made, here or at AWS.
+/// Permission: `create` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/preview",
+    operation_id = "previewCreate",
+    tag = "runs",
+    request_body = Object,
+    responses((status = 200, body = PreviewAnswer), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn preview_create(State(app): State<App>, caller: Caller, body: Body) -> Reply<PreviewAnswer> {
     let wanted = super::secret_rotations::read_create(&body)?;
     Ok(Answer(
@@ -65,7 +106,19 @@ async fn preview_create(State(app): State<App>, caller: Caller, body: Body) -> R
     ))
 }
 
-/// POST …/{rotationId}/check-credentials
+/// Check the published key
+///
+/// AWS is asked who signs with it. It reports and repairs nothing.
+/// Permission: `read-generated-credentials` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/check-credentials",
+    operation_id = "checkCredentials",
+    tag = "runs",
+    params(("rotationId" = String, Path, format = Uuid)),
+    responses((status = 204), (status = "4XX", body = Refusal)),
+    security(("token" = []))
+)]
 async fn check_credentials(
     State(app): State<App>,
     caller: Caller,

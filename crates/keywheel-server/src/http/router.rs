@@ -13,8 +13,9 @@ use tower::util::MapRequest;
 use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
-    app_connections, auth, bootstrap, edge, environments, folders, identities, memberships, projects,
-    rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status, universal_auth,
+    app_connections, auth, bootstrap, edge, environments, folders, identities, memberships, openapi,
+    projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
+    universal_auth,
 };
 use crate::app::App;
 
@@ -32,9 +33,10 @@ pub fn front(app: App) -> Front {
         .merge(secret_routes())
         .merge(connection_routes())
         .merge(secret_rotations::routes())
-        .merge(rotation_policy::routes())
-        .merge(rotation_keys::routes())
-        .merge(rotation_runs::routes())
+        .merge(Router::from(rotation_policy::routes()))
+        .merge(Router::from(rotation_keys::routes()))
+        .merge(Router::from(rotation_runs::routes()))
+        .route("/api/docs/json", get(openapi::show))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(from_fn_with_state(app.clone(), edge::edge))

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 
 /// Where the rotations of the one type are.
-pub(super) const BASE: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
+const BASE: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
 
 /// The routes of all types and of the one type that there is.
 pub(super) fn routes() -> Router<App> {

@@ -4,71 +4,125 @@ use keywheel_core::aws::{AccessKeyId, Arn, AwsAccount, IamUserName, KeyStatus};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::key::{Origin, Proof, Terms};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::rotation_keys::{KeyLedger, LedgerKey};
 use crate::http::answer::Time;
 
 /// `{keys, user}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct KeysAnswer {
     user: UserPart,
     keys: Vec<KeyPart>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = IamUser)]
 struct UserPart {
+    #[schema(value_type = String)]
     account: AwsAccount,
+    #[schema(value_type = String)]
     user_name: IamUserName,
+    #[schema(value_type = String)]
     arn: Arn,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AccessKey)]
 struct KeyPart {
+    #[schema(value_type = String)]
     access_key_id: AccessKeyId,
+    /// `pending`, `verified`, `published`, `displaced`, `deactivated`, `deleted`, `orphan_suspect`, `unmanaged`, `lost`.
     state: &'static str,
+    /// `Active` or `Inactive`; null for a key that has ended.
+    #[schema(value_type = Option<String>)]
     status: Option<KeyStatus>,
+    /// `created`, `imported`, `handed_over` or `unknown`.
+    #[schema(value_type = String)]
     origin: Origin,
+    /// Why a key without a recorded create is Keywheel's.
+    #[schema(value_type = Option<String>)]
     proof: Option<Proof>,
+    /// By AWS's creation time.
     age_seconds: Option<i64>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Time>,
+    #[schema(value_type = String, format = DateTime)]
     first_seen_at: Time,
+    #[schema(value_type = Option<String>, format = DateTime)]
     verified_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     published_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     displaced_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     deactivated_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Time>,
     terms: Option<TermsPart>,
+    /// Why its retirement waits until the owner speaks.
     held: Option<String>,
     last_used: Option<LastUsePart>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     last_used_checked_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     still_used_since: Option<Time>,
+    /// What Keywheel plans to do with it at AWS.
     next_change: Option<NextChangePart>,
+    /// It holds a slot that no rotation can free.
     blocks_rotation: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "when", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[schema(as = Terms)]
 enum TermsPart {
     NextRotation,
-    Grace { until: Time, quarantine_seconds: i64 },
+    Grace {
+        #[schema(value_type = String, format = DateTime)]
+        until: Time,
+        quarantine_seconds: i64,
+    },
     AtOnce,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastUse)]
 struct LastUsePart {
+    #[schema(value_type = String, format = DateTime)]
     at: Time,
     service: String,
     region: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = NextChange)]
 struct NextChangePart {
+    /// `deactivate` or `delete`.
     change: &'static str,
+    #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Time>,
     with_next_rotation: bool,
+}
+
+/// `{owner}`
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what the handler reads")]
+pub(super) struct ResolveBody {
+    /// `ours` or `theirs`.
+    owner: String,
+}
+
+/// `{reason}`
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what the handler reads")]
+pub(super) struct HoldBody {
+    /// Why, for people.
+    #[schema(max_length = 256)]
+    reason: Option<String>,
 }
 
 impl From<KeyLedger> for KeysAnswer {

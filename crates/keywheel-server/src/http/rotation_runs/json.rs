@@ -7,6 +7,7 @@ use keywheel_core::rotation::Trigger;
 use keywheel_core::run::{Goal, Outcome};
 use keywheel_store::runs::RunStep;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::rotation_runs::ShownRun;
 use crate::engine::preview::{Preview, PreviewStep};
@@ -15,32 +16,40 @@ use crate::http::errors::ApiError;
 use crate::http::extract::Body;
 
 /// `{runs}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct RunsAnswer {
     runs: Vec<RunPart>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Run)]
 struct RunPart {
+    #[schema(value_type = String, format = Uuid)]
     id: RunId,
     goal: String,
+    #[schema(value_type = Object)]
     author: Author,
     node: String,
     /// `running`, `interrupted`, or how it ended.
     outcome: String,
     code: Option<String>,
     message: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Time,
+    #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Time>,
     steps: Vec<StepPart>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RunStep)]
 struct StepPart {
     step: String,
+    #[schema(value_type = Option<String>)]
     access_key_id: Option<AccessKeyId>,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Time,
     duration_ms: i64,
     times: u32,
@@ -92,31 +101,38 @@ impl From<RunStep> for StepPart {
 }
 
 /// `{preview}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct PreviewAnswer {
     preview: PreviewPart,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Preview)]
 struct PreviewPart {
     /// `published`, `settled`, `failed` or `parked`.
     outcome: &'static str,
     code: Option<&'static str>,
     message: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     ends_at: Time,
     steps: Vec<PreviewStepPart>,
     /// Keys in the way of later rotations until their owner acts.
+    #[schema(value_type = Vec<String>)]
     in_the_way: Vec<AccessKeyId>,
     /// What the rotation after this one would end in.
+    #[schema(value_type = Option<Object>)]
     next: Option<Box<PreviewPart>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PreviewStep)]
 struct PreviewStepPart {
     step: &'static str,
+    #[schema(value_type = Option<String>)]
     access_key_id: Option<AccessKeyId>,
+    #[schema(value_type = String, format = DateTime)]
     at: Time,
     /// `checked` if AWS was really asked, `planned` if not.
     status: &'static str,
@@ -162,6 +178,17 @@ impl From<PreviewStep> for PreviewStepPart {
             error: step.error,
         }
     }
+}
+
+/// What is to be imagined; a rotation if nothing is said.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the shape of what `goal` reads")]
+pub(super) struct PreviewBody {
+    /// `rotate-secrets`, `roll-back` or `retire`.
+    action: Option<String>,
+    /// The key to roll back to or to retire.
+    access_key_id: Option<String>,
 }
 
 /// `{action, accessKeyId}`: what is to be imagined; a rotation if nothing is said.
