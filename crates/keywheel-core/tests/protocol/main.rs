@@ -3,6 +3,7 @@
 
 mod adoption;
 mod retirement;
+mod roll_back;
 mod world;
 
 use keywheel_core::aws::KeyStatus;
