@@ -55,7 +55,7 @@ impl Run {
         self.identified = Some(identified);
         match self.ledger.open_intent.clone() {
             None => self.list(ListPurpose::PLAN),
-            Some(intent) => self.recover(now, intent),
+            Some(intent) => self.recover(now, &intent),
         }
     }
 
@@ -86,7 +86,7 @@ impl Run {
     }
 
     /// Acts on the intent that a run before this one left open.
-    fn recover(&mut self, now: Moment, intent: Intent) -> Effect {
+    fn recover(&mut self, now: Moment, intent: &Intent) -> Effect {
         match (intent.kind, &intent.key) {
             (IntentKind::Create, _) => {
                 let settles_at = intent.settles_at(self.timings.late_landing);
@@ -98,7 +98,7 @@ impl Run {
             (_, Some(_)) => self.send_change(true),
             // An intent that names no key could have touched none.
             (_, None) => {
-                let close = close(&intent, IntentOutcome::NoEffect, now);
+                let close = close(intent, IntentOutcome::NoEffect, now);
                 self.commit(vec![close], Then::List(ListPurpose::PLAN))
             }
         }

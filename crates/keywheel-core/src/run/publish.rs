@@ -30,7 +30,9 @@ impl Run {
             return Effect::Finish(Outcome::Parked);
         };
         let mut after = self.ledger.clone();
-        changes.iter().for_each(|change| after.apply(change));
+        for change in &changes {
+            after.apply(change);
+        }
         let mut user = self.ledger.user.clone();
         user.rotation = Some(rotation.id);
         user.connection = Some(rotation.settings.connection);

@@ -3,6 +3,7 @@
 use keywheel_core::aws::AccessKeyId;
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
+use keywheel_core::intent::IntentOutcome;
 use keywheel_core::key::KeyState;
 use keywheel_core::ledger::Change;
 use keywheel_core::rotation::RotationStatus;
@@ -118,8 +119,8 @@ fn an_announced_create_that_was_never_sent_is_closed_and_made_again() {
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
     assert_eq!(kinds(&world), ["create", "create"]);
     let outcomes: Vec<_> = world.ledger.creates.iter().map(|i| i.outcome).collect();
-    use keywheel_core::intent::IntentOutcome::{Done, NoEffect};
-    assert_eq!(outcomes, [Some(Done), Some(NoEffect), Some(Done)]);
+    let (done, no_effect) = (Some(IntentOutcome::Done), Some(IntentOutcome::NoEffect));
+    assert_eq!(outcomes, [done, no_effect, done]);
     assert_eq!(world.ledger.user.settles_at, None);
 }
 

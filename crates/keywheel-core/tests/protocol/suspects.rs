@@ -14,7 +14,7 @@ use super::{MANUAL, code, kinds};
 const MOMENT: Millis = Millis::new(1);
 
 /// A rotation whose last create died with its answer, and the key that it made.
-fn suspect_under(policy: Policy) -> (World, AccessKeyId) {
+fn suspect_under(policy: &Policy) -> (World, AccessKeyId) {
     let make = || {
         let mut world = rotated_under(policy.clone(), 0);
         // The create before this one explains nothing any more.
@@ -35,7 +35,7 @@ fn suspect_under(policy: Policy) -> (World, AccessKeyId) {
 }
 
 fn suspect() -> (World, AccessKeyId) {
-    suspect_under(Policy::default())
+    suspect_under(&Policy::default())
 }
 
 /// Nobody else makes keys on this user, its owner promised at this moment.
@@ -219,7 +219,7 @@ fn a_proven_key_whose_use_cannot_be_read_is_retired_all_the_same() {
 #[test]
 fn a_promise_from_before_the_create_proves_a_suspect_after_a_day_without_use_and_a_day_of_quarantine() {
     let created = rotated(0).now;
-    let (mut world, key) = suspect_under(promised(created));
+    let (mut world, key) = suspect_under(&promised(created));
     let quiet_at = world.ledger.keys[&key].first_seen_at + timings().suspect_quiet;
     work_until(&mut world, quiet_at + MOMENT.times(-1));
     world.run(Goal::Settle);
@@ -246,7 +246,7 @@ fn a_promise_from_before_the_create_proves_a_suspect_after_a_day_without_use_and
 #[test]
 fn a_rotation_does_not_shorten_the_waits_of_a_promised_suspect() {
     let created = rotated(0).now;
-    let (mut world, key) = suspect_under(promised(created));
+    let (mut world, key) = suspect_under(&promised(created));
     let quiet_at = world.ledger.keys[&key].first_seen_at + timings().suspect_quiet;
     world.now = quiet_at + MOMENT.times(-1);
     assert_eq!(code(world.run(MANUAL)), RunErrorCode::OrphanSuspect);
@@ -266,7 +266,7 @@ fn announced_at() -> Moment {
 #[test]
 fn a_promise_counts_from_the_moment_of_the_create_on_and_not_for_earlier_ones() {
     for (since, proves) in [(announced_at(), true), (announced_at() + MOMENT, false)] {
-        let (mut world, key) = suspect_under(promised(since));
+        let (mut world, key) = suspect_under(&promised(since));
         let end = world.now + Millis::DAY.times(3);
         work_until(&mut world, end);
         assert_eq!(world.status(&key).is_none(), proves, "{since}");
@@ -284,7 +284,7 @@ fn without_a_promise_no_time_proves_a_suspect() {
 
 #[test]
 fn a_promised_suspect_that_is_used_within_its_day_is_somebody_elses() {
-    let (mut world, key) = suspect_under(promised(announced_at()));
+    let (mut world, key) = suspect_under(&promised(announced_at()));
     world.pass(Millis::from_hours(20));
     used(&mut world, &key);
     let end = world.now + Millis::DAY.times(3);
@@ -295,7 +295,7 @@ fn a_promised_suspect_that_is_used_within_its_day_is_somebody_elses() {
 
 #[test]
 fn a_promised_suspect_whose_use_cannot_be_read_is_asked_for_again_and_not_condemned() {
-    let (mut world, key) = suspect_under(promised(announced_at()));
+    let (mut world, key) = suspect_under(&promised(announced_at()));
     world.uses_unreadable = true;
     let end = world.now + Millis::DAY.times(2);
     work_until(&mut world, end);
@@ -308,7 +308,7 @@ fn a_promised_suspect_whose_use_cannot_be_read_is_asked_for_again_and_not_condem
 
 #[test]
 fn a_promised_suspect_that_somebody_reactivates_in_its_quarantine_is_held() {
-    let (mut world, key) = suspect_under(promised(announced_at()));
+    let (mut world, key) = suspect_under(&promised(announced_at()));
     let end = world.now + Millis::DAY + Millis::from_hours(1);
     work_until(&mut world, end);
     assert_eq!(world.status(&key), Some(KeyStatus::Inactive));

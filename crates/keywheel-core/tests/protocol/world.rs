@@ -49,6 +49,7 @@ pub(crate) enum Fault {
     None,
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub(crate) struct World {
     pub(crate) now: Moment,
     pub(crate) keys: BTreeMap<AccessKeyId, (KeyStatus, Moment)>,
