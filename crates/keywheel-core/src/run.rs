@@ -42,7 +42,7 @@ use crate::ids::{IdEntropy, IntentId, RotationId};
 use crate::intent::{Intent, IntentKind};
 use crate::key::SealedSecret;
 use crate::lease::Fence;
-use crate::ledger::{Change, Commit, Ledger, Unfinished};
+use crate::ledger::{Change, Commit, Ledger, ManagedUser, Unfinished};
 use crate::rotation::policy::Policy;
 use crate::rotation::{MappedSecrets, Place, RotationSettings, Trigger};
 use crate::timings::Timings;
@@ -227,7 +227,10 @@ enum Phase {
     LookingUp(AccessKeyId),
     Verifying(Verification),
     WaitingToVerify(Verification),
-    Settling(Verification),
+    Settling {
+        verification: Verification,
+        until: Moment,
+    },
     Ended,
 }
 
@@ -331,7 +334,9 @@ impl Run {
                 self.on_verified(now, verification, answer)
             }
             (Phase::WaitingToVerify(verification), Event::Woke) => self.verify(verification),
-            (Phase::Settling(verification), Event::Woke) => self.on_settled(now, &verification),
+            (Phase::Settling { verification, until }, Event::Woke) => {
+                self.on_settled(now, &verification, until)
+            }
             // The lease is gone, or the driver gave an answer to a question that was not asked.
             (_, _) => Effect::Finish(Outcome::Parked),
         }
@@ -377,6 +382,13 @@ impl Run {
         user.unfinished = Some(unfinished);
         user.due_at = Some(Moment::LONG_AGO);
         self.commit(vec![Change::User(user)], Then::Identify)
+    }
+
+    /// The user's row, to be looked at by then at the latest: should this run die, the scheduler goes on with it.
+    fn user_due_by(&self, at: Moment) -> ManagedUser {
+        let mut user = self.ledger.user.clone();
+        user.due_at = Some(user.due_at.map_or(at, |due| due.min(at)));
+        user
     }
 
     fn identify(&mut self) -> Effect {

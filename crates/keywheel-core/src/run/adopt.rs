@@ -89,7 +89,8 @@ impl Run {
         } else if hand_over(&mut key, Terms::AtOnce, now).is_none() {
             return Effect::Finish(super::Outcome::Parked);
         }
-        self.commit(vec![Change::Key(key)], Then::Decide)
+        let user = Change::User(self.user_due_by(now + self.timings.lease));
+        self.commit(vec![Change::Key(key), user], Then::Decide)
     }
 
     /// The rows that a create's adoption changes in the commit that publishes: either the imported key, which is

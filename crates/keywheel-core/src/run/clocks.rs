@@ -27,6 +27,7 @@ impl Clocks {
             Event::Changed(Ok(answer)) => answer.aws_date,
             Event::Issued(Ok(answer)) => answer.aws_date,
             Event::LastUsed(Ok(answer)) => answer.aws_date,
+            Event::Verified(Ok(answer)) => answer.aws_date,
             _ => None,
         };
         if let Some(date) = date {
@@ -55,6 +56,11 @@ impl Run {
     /// Whether a wait is over by both clocks.
     pub(super) fn is_over(&self, now: Moment, until: Moment) -> bool {
         self.clocks.both_past(now, until)
+    }
+
+    /// When a wait that is recorded now begins: a clock that has just jumped back does not shorten it.
+    pub(super) fn begins(&self, now: Moment) -> Moment {
+        self.clocks.aws_date.map_or(now, |date| date.max(now))
     }
 
     /// When to look again at a wait.

@@ -109,6 +109,7 @@ impl Run {
                 // The transition exists, so it cannot fail.
                 let _ = key.become_state(KeyState::Unmanaged, now);
             }
+            (Some(_), Some(_)) if key.held.is_some() => {}
             (Some(_), Some(_)) => {
                 key.held = Some(HELD_CONTRADICTION.to_owned());
                 alarms.push(Alarm::Contradiction(key.id.clone()));
@@ -143,7 +144,7 @@ impl Run {
         let holds = matches!(self.policy().when_still_used, WhenStillUsed::Hold { .. });
         key.use_waits_since = match key.use_waits_since {
             _ if !holds || !(used || unknown) => None,
-            None => Some(now),
+            None => Some(self.begins(now)),
             since => since,
         };
     }

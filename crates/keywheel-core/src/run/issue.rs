@@ -38,8 +38,9 @@ impl Run {
         }
         let mut intent = self.new_intent(IntentKind::Create, None, now);
         intent.snapshot = self.listed.iter().map(|line| line.id.clone()).collect();
-        let mut user = self.ledger.user.clone();
-        user.settles_at = Some(intent.settles_at(self.timings.late_landing));
+        let settles_at = intent.settles_at(self.timings.late_landing);
+        let mut user = self.user_due_by(settles_at);
+        user.settles_at = Some(settles_at);
         let then = Then::Issue(intent.id);
         self.issue.sent = true;
         self.commit(vec![Change::User(user), Change::OpenIntent(intent)], then)
@@ -62,7 +63,7 @@ impl Run {
                     secret: Some(secret),
                     created_at,
                 } => {
-                    let key = ManagedKey::created(id, secret, created_at, now);
+                    let key = ManagedKey::created(id, secret, created_at, self.begins(now));
                     let changes = vec![Change::Key(key), Change::User(user), close(IntentOutcome::Done)];
                     self.commit(changes, Then::List(ListPurpose::Created))
                 }
@@ -71,8 +72,13 @@ impl Run {
                     secret: None,
                     created_at,
                 } => {
-                    let mut key =
-                        ManagedKey::suspected(id.clone(), KeyStatus::Active, created_at, intent, now);
+                    let mut key = ManagedKey::suspected(
+                        id.clone(),
+                        KeyStatus::Active,
+                        created_at,
+                        intent,
+                        self.begins(now),
+                    );
                     key.proof = Some(Proof::CreateResponse);
                     let text =
                         format!("the secret of access key {id} could not be sealed; the key is retired");

@@ -5,6 +5,7 @@ use super::{Effect, ListedKey, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, FailureKind, Identified};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
+use crate::key::KeyState;
 use crate::ledger::{Change, Commit, Reconciled};
 
 /// How often a run asks for a list again before it leaves AWS alone for a while.
@@ -124,7 +125,9 @@ impl Run {
             } => (first.as_ref() == Some(&listed), *must_settle),
             ListPurpose::Created => (false, false),
         };
-        let read = self.ledger.reconcile(&listed, settled, now, &self.timings);
+        let read = self
+            .ledger
+            .reconcile(&listed, settled, self.begins(now), &self.timings);
         if let ListPurpose::Plan { tries, .. } = purpose
             && (read.needs_settled_list || (must_settle && !settled))
         {
@@ -179,7 +182,10 @@ impl Run {
                     at: now,
                 }
             });
-        let changes: Vec<Change> = read.keys.into_iter().map(Change::Key).chain(close).collect();
+        let lost = read.keys.iter().filter(|k| k.state == KeyState::Lost);
+        let erased: Vec<Change> = lost.map(|k| Change::EraseValues(k.id.clone())).collect();
+        let keys = read.keys.into_iter().map(Change::Key);
+        let changes: Vec<Change> = keys.chain(close).chain(erased).collect();
         if changes.is_empty() && read.alarms.is_empty() {
             return self.decide(now);
         }

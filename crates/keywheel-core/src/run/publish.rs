@@ -10,7 +10,7 @@ use crate::rotation::{Rotation, RotationStatus, Slots, Trigger};
 use crate::timings::Timings;
 
 /// A verification that ended longer ago than this is made again before the publish.
-const VERIFIED_FOR: Millis = Millis::from_secs(60);
+pub(super) const VERIFIED_FOR: Millis = Millis::from_secs(60);
 
 impl Run {
     pub(super) fn publish(&mut self, now: Moment) -> Effect {
@@ -21,6 +21,11 @@ impl Run {
         if self.verified_at.is_none_or(stale) {
             return self.begin_verification(now, target);
         }
+        // What is recorded now starts waits and sets the next date.
+        if let Some(error) = self.clock_fault() {
+            return self.fail(now, error);
+        }
+        let now = self.begins(now);
         let Some((rotation, mut changes)) = self.publish_changes(now, &target) else {
             return Effect::Finish(Outcome::Parked);
         };
@@ -76,6 +81,12 @@ impl Run {
         changes.push(Change::Key(new));
         let (rotation, change) = self.rotation_after(now, target)?;
         changes.push(change);
+        // The values of a key that was lost while it was published go with the new ones.
+        let before = self.ledger.rotation.as_ref().and_then(|r| r.slots.active_key());
+        let lost = before
+            .and_then(|id| self.ledger.keys.get(id))
+            .filter(|k| k.state.is_end());
+        changes.extend(lost.map(|k| Change::EraseValues(k.id.clone())));
         Some((rotation, changes))
     }
 

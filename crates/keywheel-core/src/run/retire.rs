@@ -114,8 +114,13 @@ impl Run {
             return Effect::Finish(super::Outcome::Parked);
         };
         let intent = self.new_intent(kind, Some(id.clone()), now);
-        key.settles_at = Some(intent.settles_at(self.timings.late_landing));
-        self.commit(vec![Change::Key(key), Change::OpenIntent(intent)], Then::Change)
+        let settles_at = intent.settles_at(self.timings.late_landing);
+        key.settles_at = Some(settles_at);
+        let user = Change::User(self.user_due_by(settles_at));
+        self.commit(
+            vec![Change::Key(key), user, Change::OpenIntent(intent)],
+            Then::Change,
+        )
     }
 
     /// Sends the call of the open intent. `recovering` says that an earlier holder may have sent it too.
@@ -194,7 +199,7 @@ impl Run {
         } else {
             (KeyState::Deactivated, KeyStatus::Inactive)
         };
-        if key.state != state && key.become_state(state, now).is_err() {
+        if key.state != state && key.become_state(state, self.begins(now)).is_err() {
             return Effect::Finish(super::Outcome::Parked);
         }
         key.aws_status = status;

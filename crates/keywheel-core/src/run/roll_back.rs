@@ -1,6 +1,6 @@
 //! Roll-back: an earlier key is published again, after it has proven itself like a new one.
 
-use super::{AccessKeyId, Effect, Run, RunError};
+use super::{AccessKeyId, Effect, Run, RunError, RunErrorCode};
 use crate::clock::Moment;
 use crate::intent::IntentKind;
 use crate::key::KeyState;
@@ -11,6 +11,11 @@ impl Run {
     /// A run that dies on the way leaves the key displaced, under the terms that it had: nothing that
     /// applications read has changed, and the roll-back can be asked for again.
     pub(super) fn decide_roll_back(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
+        let going = self.ledger.rotation.as_ref().is_none_or(|r| r.revoking);
+        if going {
+            let text = format!("access key {id} cannot be rolled back to: its rotation is being deleted");
+            return self.fail(now, RunError::new(RunErrorCode::KeyNotEligible, text));
+        }
         let key = self.ledger.keys.get(id);
         let state = key
             .filter(|k| k.secret.is_some() && self.is_listed(id))

@@ -4,6 +4,7 @@
 //! IAM is eventually consistent and not monotonic: a key that worked once may fail a moment later, and one that
 //! works in a region may not work in another.
 
+use super::publish::VERIFIED_FOR;
 use super::{AccessKeyId, Adoption, Effect, Goal, Outcome, Phase, Region, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, CallerIdentity, FailureKind};
 use crate::clock::Moment;
@@ -84,8 +85,9 @@ impl Run {
         verification.regions_passed = 0;
         verification.rounds += 1;
         if verification.rounds >= self.timings.verify_successes {
-            self.phase = Phase::Settling(verification);
-            return Effect::Wait(now + self.timings.verify_settle);
+            let until = now + self.timings.verify_settle;
+            self.phase = Phase::Settling { verification, until };
+            return Effect::Wait(until);
         }
         self.verify_later(now, verification)
     }
@@ -143,7 +145,12 @@ impl Run {
 
     /// The key has proven itself: this is recorded, then it is published. An imported key has no record of its
     /// own before the publish.
-    pub(super) fn on_settled(&mut self, now: Moment, verification: &Verification) -> Effect {
+    ///
+    /// If this server slept or its clock jumped meanwhile, the checks prove nothing any more.
+    pub(super) fn on_settled(&mut self, now: Moment, verification: &Verification, until: Moment) -> Effect {
+        if (now - until).abs() > VERIFIED_FOR {
+            return self.begin_verification(now, verification.key.clone());
+        }
         self.verified_at = Some(now);
         if self.imports(&verification.key) {
             return self.publish(now);

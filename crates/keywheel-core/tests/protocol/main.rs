@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // tests stop at the first surprise
 
 mod adoption;
+mod clocks;
+mod recovery;
 mod retirement;
+mod roll_back;
+mod suspects;
 mod world;
 
 use keywheel_core::aws::KeyStatus;

@@ -44,11 +44,12 @@ pub(crate) enum Fault {
     UserReplacedBefore(usize),
     /// Before this effect, somebody deletes the published key.
     PublishedDeletedBefore(usize),
-    /// Before this effect, this server's clock jumps by so much; AWS's goes on.
+    /// Before this effect, or while it waits, this server's clock jumps by so much; AWS's goes on.
     ClockJumpsBefore(usize, Millis),
     None,
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub(crate) struct World {
     pub(crate) now: Moment,
     pub(crate) keys: BTreeMap<AccessKeyId, (KeyStatus, Moment)>,
@@ -90,6 +91,8 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<Alarm>,
     /// Foreign keys that their owner named.
     pub(crate) given: Vec<AccessKeyId>,
+    /// Keys whose values were erased from the history of secrets.
+    pub(crate) erased: Vec<AccessKeyId>,
     /// Keys of another IAM user.
     pub(crate) strangers: Vec<AccessKeyId>,
     /// Whether the secret of a created key can be sealed.
@@ -213,6 +216,7 @@ impl World {
             dead_region: None,
             alarms: Vec::new(),
             given: Vec::new(),
+            erased: Vec::new(),
             strangers: Vec::new(),
             seals: true,
             displaced: BTreeMap::new(),
@@ -280,7 +284,7 @@ impl World {
             if let Effect::Finish(outcome) = effect {
                 return Some(outcome);
             }
-            self.strike();
+            self.strike(&effect);
             let at = self.effects;
             self.effects += 1;
             if self.fault == Fault::CrashBefore(at) {
@@ -311,7 +315,7 @@ impl World {
         outcomes
     }
 
-    fn strike(&mut self) {
+    fn strike(&mut self, effect: &Effect) {
         match self.fault {
             Fault::ForeignKeyBefore(at) if at == self.effects => {
                 self.foreign_key();
@@ -326,9 +330,8 @@ impl World {
                     self.keys.remove(&id);
                 }
             }
-            Fault::ClockJumpsBefore(at, by) if at == self.effects => {
-                self.now = self.now + by;
-                self.aws_clock_ahead = self.aws_clock_ahead + by.times(-1);
+            Fault::ClockJumpsBefore(at, by) if at == self.effects && !matches!(effect, Effect::Wait(_)) => {
+                self.jump(by);
             }
             _ => {}
         }
@@ -387,10 +390,21 @@ impl World {
             Effect::Wait(until) => {
                 assert!(*until > self.now, "a wait for the past");
                 self.now = *until;
+                if let Fault::ClockJumpsBefore(jumps_at, by) = self.fault
+                    && jumps_at == at
+                {
+                    self.jump(by);
+                }
                 Event::Woke
             }
             Effect::Finish(_) => unreachable!("handled by the loop"),
         }
+    }
+
+    /// This server's clock jumps, and AWS's does not.
+    fn jump(&mut self, by: Millis) {
+        self.now = self.now + by;
+        self.aws_clock_ahead = self.aws_clock_ahead + by.times(-1);
     }
 
     pub(crate) fn aws_now(&self) -> Moment {
@@ -541,6 +555,9 @@ impl World {
                 && published.as_ref() == Some(&key.id)
             {
                 self.displaced.insert(key.id.clone(), self.aws_now());
+            }
+            if let Change::EraseValues(id) = change {
+                self.erased.push(id.clone());
             }
             self.ledger.apply(change);
         }
