@@ -264,6 +264,8 @@ pub struct AwsFailure {
     pub code: Option<String>,
     /// AWS's text, or what went wrong on the way. Never holds a secret.
     pub message: String,
+    /// AWS's clock, if an answer came: a wrong clock of ours is refused before anything else.
+    pub aws_date: Option<Moment>,
 }
 
 impl AwsFailure {

@@ -198,6 +198,7 @@ enum Then {
     List(ListPurpose),
     Issue(IntentId),
     Change,
+    Repeat,
     Publish,
     Fail(Box<RunError>),
     Finish(Outcome),
@@ -462,6 +463,7 @@ impl Run {
                 Effect::Issue(intent)
             }
             Then::Change => self.send_change(false),
+            Then::Repeat => self.send_change(true),
             Then::Publish => self.publish(now),
             Then::Fail(error) => self.fail(now, *error),
             Then::Finish(outcome) => Effect::Finish(outcome),

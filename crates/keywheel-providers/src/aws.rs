@@ -165,6 +165,7 @@ impl IamUsers for AwsIam {
             kind: FailureKind::Unavailable,
             code: None,
             message: format!("the list of keys has more than {KEY_PAGES_MAX} pages"),
+            aws_date: None,
         })
     }
 

@@ -108,7 +108,10 @@ impl<'a> Call<'a> {
         &self,
         sent: Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<T, AwsFailure> {
-        sent.map_err(|error| failure(self.effect, &error))
+        sent.map_err(|error| AwsFailure {
+            aws_date: self.date.get(),
+            ..failure(self.effect, &error)
+        })
     }
 
     /// A field without which the answer is none.

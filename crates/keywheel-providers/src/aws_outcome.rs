@@ -127,6 +127,7 @@ fn answered(status: u16, code: Option<&str>, message: Option<&str>, unclear: Fai
         kind,
         code: code.map(shortened),
         message,
+        aws_date: None,
     }
 }
 
@@ -135,6 +136,7 @@ fn without_code(kind: FailureKind, message: impl Into<String>) -> AwsFailure {
         kind,
         code: None,
         message: message.into(),
+        aws_date: None,
     }
 }
 

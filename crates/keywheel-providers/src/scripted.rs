@@ -129,6 +129,7 @@ impl Scripted {
                 kind: FailureKind::OutcomeUnknown,
                 code: None,
                 message: complaint,
+                aws_date: None,
             })
         });
         state.made.push(made);
@@ -201,6 +202,7 @@ mod tests {
             kind: FailureKind::Refused,
             code: Some("InvalidClientTokenId".to_owned()),
             message: String::new(),
+            aws_date: None,
         }))]);
         let id = AccessKeyId::from_trusted("AKIA");
         let answer = scripted.verify(&Region::default(), &id, &"secret".into()).await;

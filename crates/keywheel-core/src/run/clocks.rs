@@ -2,6 +2,7 @@
 //! and nothing is changed while they differ too much (invariant I13, protocol C.5 rule 6).
 
 use super::{Event, Run, RunError, RunErrorCode};
+use crate::aws::Answer;
 use crate::clock::{Millis, Moment};
 
 /// `Date` has whole seconds: AWS's clock is up to this far ahead of it.
@@ -22,12 +23,12 @@ impl Clocks {
     /// Reads the `Date` of an answer.
     pub(super) fn note(&mut self, now: Moment, event: &Event) {
         let date = match event {
-            Event::Identified(Ok(answer)) => answer.aws_date,
-            Event::Listed(Ok(answer)) => answer.aws_date,
-            Event::Changed(Ok(answer)) => answer.aws_date,
-            Event::Issued(Ok(answer)) => answer.aws_date,
-            Event::LastUsed(Ok(answer)) => answer.aws_date,
-            Event::Verified(Ok(answer)) => answer.aws_date,
+            Event::Identified(answer) => date_of(answer),
+            Event::Listed(answer) => date_of(answer),
+            Event::Changed(answer) => date_of(answer),
+            Event::Issued(answer) => date_of(answer),
+            Event::LastUsed(answer) => date_of(answer),
+            Event::Verified(answer) => date_of(answer),
             _ => None,
         };
         if let Some(date) = date {
@@ -49,6 +50,13 @@ impl Clocks {
     /// When, by this server's clock, both clocks will say that a wait is over.
     fn both_past_at(self, now: Moment, until: Moment) -> Moment {
         until.max(now + LOOK_AGAIN) + self.ahead.max(Millis::ZERO)
+    }
+}
+
+fn date_of<T>(answer: &Answer<T>) -> Option<Moment> {
+    match answer {
+        Ok(observed) => observed.aws_date,
+        Err(failure) => failure.aws_date,
     }
 }
 
@@ -76,10 +84,15 @@ impl Run {
         }
     }
 
+    /// Whether AWS's clock was never seen in this run.
+    pub(super) fn is_clock_unknown(&self) -> bool {
+        self.clocks.aws_date.is_none()
+    }
+
     /// Refuses every change while the clocks differ, or while AWS's is not known: AWS judges signatures by its
     /// own, and every wait counts by both.
     pub(super) fn clock_fault(&self) -> Option<RunError> {
-        let text = if self.clocks.aws_date.is_none() {
+        let text = if self.is_clock_unknown() {
             "the answers of AWS carry no Date, so its clock is not known; nothing was changed. Something between \
              this server and AWS removes it."
                 .to_owned()

@@ -16,8 +16,8 @@ impl Run {
         let mut changes = Vec::new();
         let wrong_clock = error.code == RunErrorCode::ClockSkew;
         let trigger = match self.goal {
-            // A wrong clock says nothing of the schedule: the rotation may not even be due.
-            Goal::Rotate(_) if wrong_clock => Some(Trigger::Manual),
+            // A clock that is wrong, or that AWS did not confirm, sets no date of the schedule.
+            Goal::Rotate(_) if wrong_clock || self.is_clock_unknown() => Some(Trigger::Manual),
             Goal::Rotate(trigger) => Some(trigger),
             Goal::Revoke { .. } => Some(Trigger::Manual),
             Goal::Create(_) | Goal::RollBack { .. } | Goal::Retire { .. } | Goal::Settle => None,
@@ -37,10 +37,12 @@ impl Run {
             Some(_) => Some(retry_at),
             None => due_at(&after, &self.timings, retry_at),
         };
-        after.user.due_at = due_at.map(|at| if wrong_clock { at.max(retry_at) } else { at });
+        let unconfirmed = wrong_clock || self.is_clock_unknown();
+        after.user.due_at = due_at.map(|at| if unconfirmed { at.max(retry_at) } else { at });
         changes.push(Change::User(after.user));
         self.commit(changes, Then::Finish(Outcome::Failed(error)))
     }
+
     /// Ends the run because a call may still land. Nothing of the rotation's state changes.
     pub(super) fn wait_until(&mut self, now: Moment, settles_at: Moment) -> Effect {
         let mut user = self.ledger.user.clone();

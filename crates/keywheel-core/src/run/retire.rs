@@ -123,6 +123,19 @@ impl Run {
         )
     }
 
+    /// Repeats the call of an intent that an earlier holder left open. What is sent now may land as late as what
+    /// was sent then, so the mark of the key moves first. A key that was given back since is not touched.
+    pub(super) fn repeat_change(&mut self, now: Moment, intent: &Intent, id: &AccessKeyId) -> Effect {
+        let Some(mut key) = self.ledger.keys.get(id).filter(|key| key.is_ours()).cloned() else {
+            let close = close(intent, IntentOutcome::NoEffect, now);
+            return self.commit(vec![close], Then::List(ListPurpose::PLAN));
+        };
+        let settles_at = self.begins(now) + self.timings.call_timeout + self.timings.late_landing;
+        key.settles_at = key.settles_at.max(Some(settles_at));
+        let user = Change::User(self.user_due_by(settles_at));
+        self.commit(vec![Change::Key(key), user], Then::Repeat)
+    }
+
     /// Sends the call of the open intent. `recovering` says that an earlier holder may have sent it too.
     pub(super) fn send_change(&mut self, recovering: bool) -> Effect {
         let Some(intent) = self.ledger.open_intent.clone() else {

@@ -16,6 +16,8 @@ use crate::ledger::Change;
 pub(super) struct Verification {
     key: AccessKeyId,
     started_at: Moment,
+    /// When the last check was answered.
+    checked_at: Option<Moment>,
     /// Regions in which the key worked in this round.
     regions_passed: usize,
     /// Rounds in a row in which it worked in every region.
@@ -34,6 +36,7 @@ impl Run {
         self.verify(Verification {
             key,
             started_at: now,
+            checked_at: None,
             regions_passed: 0,
             rounds: 0,
             secret_refusals: 0,
@@ -78,6 +81,15 @@ impl Run {
             );
             return self.fail(now, RunError::new(RunErrorCode::IdentityChanged, text));
         }
+        // A row with a gap in it, because this server slept, is none.
+        if verification
+            .checked_at
+            .is_some_and(|at| (now - at).abs() > VERIFIED_FOR)
+        {
+            verification.rounds = 0;
+            verification.regions_passed = 0;
+        }
+        verification.checked_at = Some(now);
         verification.regions_passed += 1;
         if verification.regions_passed < self.verify_regions().len() {
             return self.verify(verification);

@@ -117,6 +117,7 @@ pub(crate) fn refused(code: &str) -> AwsFailure {
         kind: FailureKind::Refused,
         code: Some(code.to_owned()),
         message: "refused".to_owned(),
+        aws_date: None,
     }
 }
 
@@ -344,6 +345,7 @@ impl World {
             kind: FailureKind::OutcomeUnknown,
             code: None,
             message: "connection closed".to_owned(),
+            aws_date: None,
         };
         let unavailable = || AwsFailure {
             kind: FailureKind::Unavailable,

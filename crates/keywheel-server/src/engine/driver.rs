@@ -369,5 +369,6 @@ fn nothing_happened(error: &keywheel_envelope::Error) -> AwsFailure {
         kind: FailureKind::Unavailable,
         code: None,
         message: error.to_string(),
+        aws_date: None,
     }
 }

@@ -368,5 +368,6 @@ fn nothing_known(why: &str) -> AwsFailure {
         kind: FailureKind::Unavailable,
         code: None,
         message: why.to_owned(),
+        aws_date: None,
     }
 }

@@ -20,6 +20,7 @@ fn refused<T>(code: &str, message: &str) -> Answer<T> {
         kind: FailureKind::Refused,
         code: Some(code.to_owned()),
         message: message.to_owned(),
+        aws_date: None,
     })
 }
 
