@@ -295,7 +295,10 @@ impl ManagedKey {
                 self.held = None;
                 self.use_waits_since = None;
             }
-            KeyState::Displaced => self.displaced_at = Some(now),
+            KeyState::Displaced => {
+                self.displaced_at = Some(now);
+                self.use_waits_since = None;
+            }
             KeyState::Deactivated => {
                 self.deactivated_at = Some(now);
                 self.aws_status = KeyStatus::Inactive;
@@ -307,6 +310,10 @@ impl ManagedKey {
             KeyState::Unmanaged => {
                 self.ended_at = None;
                 self.secret = None;
+                self.proof = None;
+                self.terms = None;
+                self.held = None;
+                self.use_waits_since = None;
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::aws::{
 use crate::clock::Moment;
 use crate::ids::{ConnectionId, IdentityId, IntentId, ManagedUserId, RotationId, SecretVersionId};
 use crate::intent::{Intent, IntentKind, IntentOutcome};
-use crate::key::{KeyState, ManagedKey};
+use crate::key::{KeyState, ManagedKey, Origin};
 use crate::rotation::Rotation;
 use crate::timings::Timings;
 
@@ -296,7 +296,7 @@ impl Ledger {
         }
         for key in self.keys.values().filter(|k| !k.state.is_end()) {
             if !listed.iter().any(|line| line.id == key.id) {
-                self.record_absent(key, settled, now, &mut result);
+                self.record_absent(key, settled, now, timings, &mut result);
             }
         }
         result
@@ -317,7 +317,14 @@ impl Ledger {
         });
     }
 
-    fn record_absent(&self, key: &ManagedKey, settled: bool, now: Moment, result: &mut Reconciled) {
+    fn record_absent(
+        &self,
+        key: &ManagedKey,
+        settled: bool,
+        now: Moment,
+        timings: &Timings,
+        result: &mut Reconciled,
+    ) {
         let being_deleted = self
             .open_intent
             .as_ref()
@@ -325,7 +332,9 @@ impl Ledger {
         if being_deleted {
             return;
         }
-        if !settled {
+        // A key that we have just made may be missing for a while, however often one asks.
+        let young = key.origin == Origin::Created && now < key.first_seen_at + timings.late_landing;
+        if young || !settled {
             result.needs_settled_list = true;
             return;
         }
@@ -352,8 +361,10 @@ fn compare(
 ) {
     let returned = key.state.is_end();
     let reactivated = key.state == KeyState::Deactivated && line.status == KeyStatus::Active;
-    // A key that we have just deleted may be listed for a while, however often one asks.
-    let lagging = returned && key.ended_at.is_some_and(|at| now < at + timings.late_landing);
+    // A key that we have just deleted may be listed for a while, and one that we have just deactivated may be
+    // shown as active, however often one asks.
+    let recent = |at: Option<Moment>| at.is_some_and(|at| now < at + timings.late_landing);
+    let lagging = (returned && recent(key.ended_at)) || (reactivated && recent(key.deactivated_at));
     if lagging || ((returned || reactivated) && !settled) {
         result.needs_settled_list = true;
         return;
@@ -411,7 +422,8 @@ mod tests {
         });
         for (id, state) in keys {
             let id = AccessKeyId::from_trusted(*id);
-            let mut key = ManagedKey::created(id.clone(), SealedSecret::from_bytes(vec![1]), None, NOW);
+            let long_ago = NOW - Timings::DEFAULT.late_landing;
+            let mut key = ManagedKey::created(id.clone(), SealedSecret::from_bytes(vec![1]), None, long_ago);
             key.state = *state;
             ledger.keys.insert(id, key);
         }
@@ -441,6 +453,25 @@ mod tests {
             settled.alarms,
             [Alarm::PublishedLost(AccessKeyId::from_trusted("AKIA1"))]
         );
+    }
+
+    #[test]
+    fn a_key_that_was_just_made_is_not_lost_however_often_lists_lag() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Pending)]);
+        ledger.keys.values_mut().for_each(|key| key.first_seen_at = NOW);
+        let seen = read(&ledger, &[], true);
+        assert!(seen.needs_settled_list && seen.keys.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_was_just_deactivated_and_is_shown_as_active_is_a_lagging_list() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Deactivated)]);
+        ledger
+            .keys
+            .values_mut()
+            .for_each(|key| key.deactivated_at = Some(NOW));
+        let seen = read(&ledger, &[line("AKIA1", KeyStatus::Active)], true);
+        assert!(seen.needs_settled_list && seen.keys.is_empty());
     }
 
     #[test]

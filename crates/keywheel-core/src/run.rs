@@ -54,6 +54,7 @@ pub use errors::{RunError, RunErrorCode};
 use evidence::Evidence;
 use issue::IssueProgress;
 use preflight::ListPurpose;
+use retire::Sending;
 use verify::Verification;
 
 /// What a run is to reach.
@@ -198,7 +199,7 @@ enum Then {
     List(ListPurpose),
     Issue(IntentId),
     Change,
-    Repeat,
+    Repeat { earlier_may_land: bool },
     Publish,
     Fail(Box<RunError>),
     Finish(Outcome),
@@ -223,7 +224,7 @@ enum Phase {
     },
     Changing {
         intent: Intent,
-        recovering: bool,
+        sending: Sending,
     },
     LookingUp(AccessKeyId),
     Verifying(Verification),
@@ -327,8 +328,8 @@ impl Run {
                 Effect::Commit(commit)
             }
             (Phase::Issuing(intent), Event::Issued(answer)) => self.on_issued(now, intent, answer),
-            (Phase::Changing { intent, recovering }, Event::Changed(answer)) => {
-                self.on_changed(now, &intent, recovering, answer)
+            (Phase::Changing { intent, sending }, Event::Changed(answer)) => {
+                self.on_changed(now, &intent, sending, answer)
             }
             (Phase::LookingUp(key), Event::LastUsed(answer)) => self.on_last_used(now, &key, answer),
             (Phase::Verifying(verification), Event::Verified(answer)) => {
@@ -462,8 +463,11 @@ impl Run {
                 self.phase = Phase::Issuing(intent);
                 Effect::Issue(intent)
             }
-            Then::Change => self.send_change(false),
-            Then::Repeat => self.send_change(true),
+            Then::Change => self.send_change(Sending::FIRST),
+            Then::Repeat { earlier_may_land } => self.send_change(Sending {
+                repeated: true,
+                earlier_may_land,
+            }),
             Then::Publish => self.publish(now),
             Then::Fail(error) => self.fail(now, *error),
             Then::Finish(outcome) => Effect::Finish(outcome),

@@ -1,10 +1,11 @@
 //! Adoption: what a new rotation does with keys that its user already has. A key that the request does not
 //! name is never changed.
 
-use super::{AccessKeyId, Effect, Goal, Run, RunError, Then};
+use super::{AccessKeyId, Effect, Goal, Outcome, Run, RunError};
 use crate::aws::KeyStatus;
 use crate::clock::Moment;
-use crate::key::{KeyState, ManagedKey, Origin, Proof, SealedSecret, Terms};
+use crate::intent::IntentKind;
+use crate::key::{KeyState, ManagedKey, Origin, SealedSecret, Terms};
 use crate::ledger::Change;
 
 /// What the owner says of a key that the user already has.
@@ -70,27 +71,43 @@ impl Run {
         }
     }
 
-    fn is_handed_over(&self, id: &AccessKeyId) -> bool {
-        self.ledger.keys.get(id).is_some_and(|k| {
-            k.proof == Some(Proof::Owner)
-                || (k.origin == Origin::HandedOver && k.state != KeyState::Unmanaged)
-        })
+    pub(super) fn is_handed_over(&self, id: &AccessKeyId) -> bool {
+        let given = |k: &ManagedKey| k.origin == Origin::HandedOver && k.state != KeyState::Unmanaged;
+        self.ledger.keys.get(id).is_some_and(given)
     }
 
-    /// Takes a key so that it goes before its successor comes: its owner named it and said so.
+    /// Takes a key so that it goes before its successor comes: its owner named it and said so. It is taken and its
+    /// deactivation announced in one commit, so that a create that fails before leaves nothing of the word behind.
     fn take_at_once(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
-        let Some(mut key) = self.ledger.keys.get(id).cloned() else {
-            return Effect::Finish(super::Outcome::Parked);
-        };
-        key.terms = Some(Terms::AtOnce);
-        key.held = None;
-        if key.state == KeyState::OrphanSuspect {
-            key.proof = Some(Proof::Owner);
-        } else if hand_over(&mut key, Terms::AtOnce, now).is_none() {
-            return Effect::Finish(super::Outcome::Parked);
+        if let Some(error) = self.clock_fault() {
+            return self.fail(now, error);
         }
-        let user = Change::User(self.user_due_by(now + self.timings.lease));
-        self.commit(vec![Change::Key(key), user], Then::Decide)
+        match self
+            .ledger
+            .keys
+            .get(id)
+            .and_then(|key| given(key, Terms::AtOnce, now))
+        {
+            Some(key) => self.announce_row(now, IntentKind::Deactivate, key),
+            None => Effect::Finish(Outcome::Parked),
+        }
+    }
+
+    /// The keys that a failed create took and did not change: they are their owner's again.
+    pub(super) fn given_back(&self, now: Moment) -> Vec<Change> {
+        let taken = |key: &&ManagedKey| {
+            let announced = self.ledger.open_intent.as_ref().and_then(|i| i.key.as_ref());
+            key.origin == Origin::HandedOver && key.state == KeyState::Displaced && announced != Some(&key.id)
+        };
+        if !matches!(self.goal, Goal::Create(_)) || self.ledger.rotation.is_some() {
+            return Vec::new();
+        }
+        let back = |key: &ManagedKey| {
+            let mut key = key.clone();
+            key.become_state(KeyState::Unmanaged, now).ok()?;
+            Some(Change::Key(key))
+        };
+        self.ledger.keys.values().filter(taken).filter_map(back).collect()
     }
 
     /// The rows that a create's adoption changes in the commit that publishes: either the imported key, which is
@@ -110,18 +127,9 @@ impl Run {
                 Some(key)
             }
             Adoption::HandOver { key, .. } => {
-                let mut key = self.ledger.keys.get(key)?.clone();
-                let terms = draft
-                    .settings
-                    .policy
-                    .retirement
-                    .terms(now, self.timings.day_length);
-                match key.state {
-                    KeyState::Unmanaged => hand_over(&mut key, terms, now)?,
-                    KeyState::OrphanSuspect => key.proof = Some(Proof::Owner),
-                    _ => return None,
-                }
-                Some(key)
+                let retirement = draft.settings.policy.retirement;
+                let terms = retirement.terms(self.begins(now), self.timings.day_length);
+                given(self.ledger.keys.get(key)?, terms, now)
             }
         }
     }
@@ -136,6 +144,16 @@ impl Run {
             _ => None,
         }
     }
+}
+
+/// A key that its owner gives: an unmanaged one, or a suspect, which by this word was the owner's (T15).
+fn given(key: &ManagedKey, terms: Terms, now: Moment) -> Option<ManagedKey> {
+    let mut key = key.clone();
+    if key.state == KeyState::OrphanSuspect {
+        key.become_state(KeyState::Unmanaged, now).ok()?;
+    }
+    hand_over(&mut key, terms, now)?;
+    Some(key)
 }
 
 /// T16: an unmanaged key becomes Keywheel's because its owner named it. None if the key is not unmanaged.

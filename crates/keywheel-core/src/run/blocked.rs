@@ -34,8 +34,12 @@ impl Run {
         let (code, way_out) = if any(&|k| k.state == KeyState::OrphanSuspect) {
             (
                 RunErrorCode::OrphanSuspect,
-                "If nobody uses it, resolve it as \"ours\" by its id, and Keywheel retires it; otherwise resolve it \
-                 as \"theirs\" and make room in IAM.",
+                if creating {
+                    "If nobody uses it, hand it over by its id with \"retireAtOnce\": true; otherwise make room in IAM."
+                } else {
+                    "If nobody uses it, resolve it as \"ours\" by its id, and Keywheel retires it; otherwise resolve it \
+                 as \"theirs\" and make room in IAM."
+                },
             )
         } else if creating {
             (

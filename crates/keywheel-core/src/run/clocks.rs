@@ -92,11 +92,12 @@ impl Run {
     /// Refuses every change while the clocks differ, or while AWS's is not known: AWS judges signatures by its
     /// own, and every wait counts by both.
     pub(super) fn clock_fault(&self) -> Option<RunError> {
-        let text = if self.is_clock_unknown() {
-            "the answers of AWS carry no Date, so its clock is not known; nothing was changed. Something between \
-             this server and AWS removes it."
-                .to_owned()
-        } else if self.clocks.ahead.abs() > self.timings.clock_skew_max {
+        if self.is_clock_unknown() {
+            let text = "the answers of AWS carry no Date, so its clock is not known; nothing was changed. Something \
+                        between this server and AWS removes it.";
+            return Some(RunError::new(RunErrorCode::AwsUnavailable, text));
+        }
+        let text = if self.clocks.ahead.abs() > self.timings.clock_skew_max {
             format!(
                 "the clock of this server and the clock of AWS differ by {} s, more than the {} s allowed; \
                  nothing was changed. Synchronize this server's clock.",

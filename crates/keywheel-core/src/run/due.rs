@@ -43,6 +43,7 @@ pub fn due_at(ledger: &Ledger, timings: &Timings, retry_at: Moment) -> Option<Mo
         IntentKind::Create => intent.settles_at(timings.late_landing).max(retry_at),
         IntentKind::Deactivate | IntentKind::Reactivate | IntentKind::Delete => retry_at,
     });
+    let unfinished = ledger.user.unfinished.map(|_| retry_at);
     let rotation = ledger.rotation.as_ref();
     let scheduled = rotation.and_then(|r| r.starts_at(timings.day_length));
     let heal = rotation.filter(|r| is_sick(r, ledger)).map(|_| retry_at);
@@ -50,7 +51,13 @@ pub fn due_at(ledger: &Ledger, timings: &Timings, retry_at: Moment) -> Option<Mo
         .keys
         .values()
         .filter_map(|key| key_due_at(key, ledger, timings).map(|at| at.max(retry_at)));
-    intent.into_iter().chain(scheduled).chain(heal).chain(keys).min()
+    intent
+        .into_iter()
+        .chain(unfinished)
+        .chain(scheduled)
+        .chain(heal)
+        .chain(keys)
+        .min()
 }
 
 /// When the next step of a key's retirement is due, or the next look at who uses it.

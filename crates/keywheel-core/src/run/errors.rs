@@ -132,7 +132,7 @@ impl RunError {
             }
             Some(key) => format!("its state is {}", key.state.as_str()),
         };
-        let text = format!("access key {id} cannot be adopted: {why}. Nothing was changed at AWS.");
+        let text = format!("access key {id} cannot be adopted: {why}");
         Self::new(RunErrorCode::KeyNotEligible, text)
     }
 }

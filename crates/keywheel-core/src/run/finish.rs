@@ -13,7 +13,10 @@ impl Run {
         error.before_change = !self.changed_aws;
         let now = self.time_of_failure(now, &error);
         let mut after = self.ledger.clone();
-        let mut changes = Vec::new();
+        let mut changes = self.given_back(now);
+        for change in &changes {
+            after.apply(change);
+        }
         let wrong_clock = error.code == RunErrorCode::ClockSkew;
         let trigger = match self.goal {
             // A clock that is wrong, or that AWS did not confirm, sets no date of the schedule.
@@ -33,10 +36,7 @@ impl Run {
         }
         after.user.unfinished = self.unfinished_after();
         after.user.failures = after.user.failures.saturating_add(1);
-        let due_at = match after.user.unfinished {
-            Some(_) => Some(retry_at),
-            None => due_at(&after, &self.timings, retry_at),
-        };
+        let due_at = due_at(&after, &self.timings, retry_at);
         let unconfirmed = wrong_clock || self.is_clock_unknown();
         after.user.due_at = due_at.map(|at| if unconfirmed { at.max(retry_at) } else { at });
         changes.push(Change::User(after.user));
@@ -67,10 +67,8 @@ impl Run {
         after.user.unfinished = self.unfinished_after();
         after.user.failures = 0;
         // What this server's clock calls due and AWS's does not is looked at again when both do.
-        after.user.due_at = match after.user.unfinished {
-            Some(_) => Some(Moment::LONG_AGO),
-            None => due_at(&after, &self.timings, now + self.retry_after(0)).map(|at| self.over_at(now, at)),
-        };
+        after.user.due_at =
+            due_at(&after, &self.timings, now + self.retry_after(0)).map(|at| self.over_at(now, at));
         self.commit(vec![Change::User(after.user)], Then::Finish(Outcome::Settled))
     }
 

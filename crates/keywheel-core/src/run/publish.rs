@@ -33,6 +33,7 @@ impl Run {
         for change in &changes {
             after.apply(change);
         }
+        after.user.unfinished = None;
         let mut user = self.ledger.user.clone();
         user.rotation = Some(rotation.id);
         user.connection = Some(rotation.settings.connection);

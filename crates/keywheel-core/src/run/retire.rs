@@ -1,7 +1,7 @@
 //! Retirement: a key goes in two recorded steps, by id: deactivated, then deleted. Never in one.
 
 use super::preflight::ListPurpose;
-use super::{AccessKeyId, Effect, Goal, Phase, Run, RunError, RunErrorCode, Then};
+use super::{AccessKeyId, Effect, Goal, Outcome, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, KeyStatus};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
@@ -11,6 +11,23 @@ use crate::ledger::Change;
 /// A run announces at most this many changes of old keys: two steps for each of two slots, and as many again
 /// for what AWS contradicts.
 const CHANGES_MAX: u32 = 8;
+
+/// How a changing call of a key is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sending {
+    /// Whether an earlier holder opened the intent, so that this run has read no list yet.
+    pub(super) repeated: bool,
+    /// Whether what an earlier holder sent may still land.
+    pub(super) earlier_may_land: bool,
+}
+
+impl Sending {
+    /// By the run that announced it.
+    pub(super) const FIRST: Self = Self {
+        repeated: false,
+        earlier_may_land: false,
+    };
+}
 
 impl Run {
     /// The owner's word for one key: its waits are over, it is held no longer, and it goes.
@@ -35,11 +52,21 @@ impl Run {
 
     /// The word was taken down; now the steps follow, until the key is gone.
     pub(super) fn decide_retire(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
-        let key = self.ledger.keys.get(id);
-        match key.and_then(|k| k.retires_at(self.timings.pending_max)) {
-            Some(_) => self.retire(now, id),
-            None => self.settle(now),
+        let Some(key) = self.ledger.keys.get(id).filter(|key| key.is_ours()) else {
+            return self.settle(now);
+        };
+        if key.held.is_none() && key.retires_at(self.timings.pending_max).is_some() {
+            return self.retire(now, id);
         }
+        // Somebody reactivated it meanwhile. The word that was just given counts for that too.
+        let mut key = key.clone();
+        key.held = None;
+        key.terms = Some(Terms::AtOnce);
+        self.retirements += 1;
+        if self.retirements > CHANGES_MAX || key.retires_at(self.timings.pending_max).is_none() {
+            return self.fail(now, contradiction(id));
+        }
+        self.commit(vec![Change::Key(key)], Then::Decide)
     }
 
     /// The key whose next step is due by time alone: nobody waits for it any more.
@@ -47,8 +74,13 @@ impl Run {
     /// A rotation does not tie up other ends: should that fail, what it was asked for would fail with it. It
     /// only gives up a key of its own that will not be published.
     pub(super) fn due_for_retirement(&self, now: Moment) -> Option<AccessKeyId> {
-        let all = matches!(self.goal, Goal::Settle | Goal::Create(_)) || self.ending.is_some();
-        let own = matches!(self.goal, Goal::Rotate(_));
+        let all = matches!(self.goal, Goal::Settle) || self.ending.is_some();
+        let own = matches!(self.goal, Goal::Rotate(_) | Goal::Create(_));
+        // A create changes no key that it does not name.
+        let named = |id: &AccessKeyId| match &self.goal {
+            Goal::Create(draft) => draft.adoption.key() == Some(id) && self.is_handed_over(id),
+            _ => false,
+        };
         let due = |k: &&ManagedKey| {
             let Some(at) = k.retires_at(self.timings.pending_max) else {
                 return false;
@@ -56,7 +88,7 @@ impl Run {
             let unpublished = matches!(k.state, KeyState::Pending | KeyState::Verified);
             let refused = self.issue.refused.as_ref() == Some(&k.id);
             let over = self.is_over(now, at) && !self.is_held_by_use(now, k);
-            (all || (own && unpublished)) && (refused || over)
+            (all || (own && unpublished) || named(&k.id)) && (refused || over)
         };
         self.ledger.keys.values().find(due).map(|k| k.id.clone())
     }
@@ -100,20 +132,23 @@ impl Run {
             Some(key) if key.state.may_become(KeyState::Deactivated) => Some(IntentKind::Deactivate),
             _ => None,
         };
-        let Some(kind) = kind else {
-            let text =
-                format!("access key {id} could not be retired: AWS and the ledger contradict each other");
-            return self.fail(now, RunError::new(RunErrorCode::AwsUnavailable, text));
-        };
-        self.announce(now, kind, id)
+        match kind {
+            Some(kind) => self.announce(now, kind, id),
+            None => self.fail(now, contradiction(id)),
+        }
     }
 
     /// Opens the intent of a change of one key, and marks the key: until then the call may land.
     pub(super) fn announce(&mut self, now: Moment, kind: IntentKind, id: &AccessKeyId) -> Effect {
-        let Some(mut key) = self.ledger.keys.get(id).cloned() else {
-            return Effect::Finish(super::Outcome::Parked);
-        };
-        let intent = self.new_intent(kind, Some(id.clone()), now);
+        match self.ledger.keys.get(id).cloned() {
+            Some(key) => self.announce_row(now, kind, key),
+            None => Effect::Finish(Outcome::Parked),
+        }
+    }
+
+    /// The same with a row that changes in the same commit.
+    pub(super) fn announce_row(&mut self, now: Moment, kind: IntentKind, mut key: ManagedKey) -> Effect {
+        let intent = self.new_intent(kind, Some(key.id.clone()), now);
         let settles_at = intent.settles_at(self.timings.late_landing);
         key.settles_at = Some(settles_at);
         let user = Change::User(self.user_due_by(settles_at));
@@ -130,38 +165,46 @@ impl Run {
             let close = close(intent, IntentOutcome::NoEffect, now);
             return self.commit(vec![close], Then::List(ListPurpose::PLAN));
         };
+        // Bringing a key back that its owner wants gone helps nobody. The call may still land: the mark stays.
+        let unwanted =
+            intent.kind == IntentKind::Reactivate && (self.is_revoking() || key.terms() == Terms::AtOnce);
+        if unwanted {
+            let close = close(intent, IntentOutcome::NoEffect, now);
+            return self.commit(vec![close], Then::List(ListPurpose::PLAN));
+        }
+        let earlier_may_land = key.settles_at.is_some_and(|at| !self.is_over(now, at));
         let settles_at = self.begins(now) + self.timings.call_timeout + self.timings.late_landing;
         key.settles_at = key.settles_at.max(Some(settles_at));
         let user = Change::User(self.user_due_by(settles_at));
-        self.commit(vec![Change::Key(key), user], Then::Repeat)
+        self.commit(vec![Change::Key(key), user], Then::Repeat { earlier_may_land })
     }
 
-    /// Sends the call of the open intent. `recovering` says that an earlier holder may have sent it too.
-    pub(super) fn send_change(&mut self, recovering: bool) -> Effect {
+    /// Sends the call of the open intent.
+    pub(super) fn send_change(&mut self, sending: Sending) -> Effect {
         let Some(intent) = self.ledger.open_intent.clone() else {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         };
         let Some(key) = intent.key.clone() else {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         };
         let effect = match intent.kind {
             IntentKind::Deactivate => Effect::Deactivate(key),
             IntentKind::Reactivate => Effect::Reactivate(key),
             IntentKind::Delete => Effect::Delete(key),
-            IntentKind::Create => return Effect::Finish(super::Outcome::Parked),
+            IntentKind::Create => return Effect::Finish(Outcome::Parked),
         };
         self.changed_aws = true;
-        self.phase = Phase::Changing { intent, recovering };
+        self.phase = Phase::Changing { intent, sending };
         effect
     }
 
-    /// Records the answer. If an earlier holder sent the call too, what it sent may still land: then a refusal
-    /// proves nothing, and the mark on the key stays.
+    /// Records the answer. If what an earlier holder sent may still land, a refusal proves nothing, and the mark on
+    /// the key stays.
     pub(super) fn on_changed(
         &mut self,
         now: Moment,
         intent: &Intent,
-        recovering: bool,
+        sending: Sending,
         answer: Answer<()>,
     ) -> Effect {
         let Some(mut key) = intent
@@ -170,16 +213,16 @@ impl Run {
             .and_then(|id| self.ledger.keys.get(id))
             .cloned()
         else {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         };
-        if !recovering {
+        if !sending.earlier_may_land {
             key.settles_at = None;
         }
         let gone = |failure: &AwsFailure| failure.is("NoSuchEntity");
         match (intent.kind, answer) {
             (IntentKind::Delete, Err(failure)) if gone(&failure) => self.record_deleted(now, intent, key),
             (IntentKind::Delete, Ok(_)) => self.record_deleted(now, intent, key),
-            (_, Ok(_)) => self.record_switched(now, intent, key, recovering),
+            (_, Ok(_)) => self.record_switched(now, intent, key, sending),
             (_, Err(failure)) if gone(&failure) => {
                 let close = close(intent, IntentOutcome::NoEffect, now);
                 self.commit(vec![Change::Key(key), close], Then::List(ListPurpose::SETTLED))
@@ -190,7 +233,7 @@ impl Run {
                     _ => "retiring",
                 };
                 let error = RunError::aws(&format!("{doing} access key {}", key.id), &failure);
-                if recovering || !Self::had_no_effect(failure.kind) {
+                if sending.earlier_may_land || !Self::had_no_effect(failure.kind) {
                     return self.fail(now, error);
                 }
                 let close = close(intent, IntentOutcome::NoEffect, now);
@@ -205,7 +248,7 @@ impl Run {
         now: Moment,
         intent: &Intent,
         mut key: ManagedKey,
-        recovering: bool,
+        sending: Sending,
     ) -> Effect {
         let (state, status) = if intent.kind == IntentKind::Reactivate {
             (KeyState::Displaced, KeyStatus::Active)
@@ -213,10 +256,10 @@ impl Run {
             (KeyState::Deactivated, KeyStatus::Inactive)
         };
         if key.state != state && key.become_state(state, self.begins(now)).is_err() {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         }
         key.aws_status = status;
-        let then = if recovering {
+        let then = if sending.repeated {
             Then::List(ListPurpose::PLAN)
         } else {
             Then::Decide
@@ -230,7 +273,7 @@ impl Run {
     fn record_deleted(&mut self, now: Moment, intent: &Intent, mut key: ManagedKey) -> Effect {
         let id = key.id.clone();
         if key.become_state(KeyState::Deleted, now).is_err() {
-            return Effect::Finish(super::Outcome::Parked);
+            return Effect::Finish(Outcome::Parked);
         }
         let changes = vec![
             Change::Key(key),
@@ -239,6 +282,11 @@ impl Run {
         ];
         self.commit(changes, Then::List(ListPurpose::PLAN))
     }
+}
+
+fn contradiction(id: &AccessKeyId) -> RunError {
+    let text = format!("access key {id} could not be retired: AWS and the ledger contradict each other");
+    RunError::new(RunErrorCode::AwsUnavailable, text)
 }
 
 pub(super) fn close(intent: &Intent, outcome: IntentOutcome, at: Moment) -> Change {

@@ -14,7 +14,7 @@ use keywheel_core::clock::Millis;
 use keywheel_core::key::KeyState;
 use keywheel_core::rotation::{RotationStatus, Trigger};
 use keywheel_core::run::{Goal, Outcome, RunErrorCode};
-use world::{Fault, World, create_goal, rotated, timings};
+use world::{Fault, World, create_goal, lists_are_right, rotated, timings};
 
 const MANUAL: Goal = Goal::Rotate(Trigger::Manual);
 
@@ -205,6 +205,7 @@ fn a_key_that_somebody_reactivated_is_held_and_not_deleted() {
         .keys
         .values_mut()
         .for_each(|(status, _)| *status = KeyStatus::Active);
+    lists_are_right(&mut world);
     let outcomes = world.run_due();
     assert_eq!(code(outcomes[0].clone()), RunErrorCode::KeyHeld);
     assert_eq!(world.keys.len(), 2);
@@ -226,6 +227,7 @@ fn a_user_made_again_under_the_same_name_is_not_touched() {
 #[test]
 fn a_published_key_that_somebody_deleted_is_replaced() {
     let mut world = rotated(0);
+    lists_are_right(&mut world);
     world.fault = Fault::PublishedDeletedBefore(0);
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
     let published = world.published().unwrap();

@@ -165,6 +165,7 @@ fn the_values_of_a_key_that_is_gone_are_erased_whoever_deleted_it() {
     // What applications read is not taken from them, but it goes with its successor's publish.
     let mut world = rotated(0);
     let published = world.published().unwrap();
+    crate::world::lists_are_right(&mut world);
     world.keys.clear();
     world.run(Goal::Settle);
     world.erased.clear();

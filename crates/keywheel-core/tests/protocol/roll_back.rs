@@ -211,6 +211,7 @@ fn a_rotation_that_is_being_deleted_is_not_rolled_back() {
 #[test]
 fn a_key_that_is_held_is_released_by_rolling_back_to_it() {
     let (mut world, key) = quarantined();
+    crate::world::lists_are_right(&mut world);
     world.keys.get_mut(&key).unwrap().0 = KeyStatus::Active;
     assert_eq!(world.run(to(&key)), Some(Outcome::Published));
     assert!(world.ledger.keys[&key].held.is_none() && world.changes.is_empty());
