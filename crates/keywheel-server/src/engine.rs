@@ -28,20 +28,23 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity, Identified};
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::{ConnectionId, ManagedUserId, RotationId, RunId};
-use keywheel_core::ledger::{Author, Commit, Ledger, ManagedUser, UserIdentity};
-use keywheel_core::run::{Goal, NewRotation, Outcome, RunError};
+use keywheel_core::ledger::{Author, Change, Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::run::{Goal, NewRotation, Outcome, RunError, RunErrorCode};
 use keywheel_core::timings::Timings;
 use keywheel_providers::connection::ConnectionCredentials;
 use keywheel_providers::{IamUsers, Target};
 use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
 use keywheel_store::{Store, StoreError};
 use secrecy::SecretString;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ambient::{Clock, Entropy};
 use crate::vault::Vault;
+
+/// AWS's `Date` has whole seconds.
+const DATE_RESOLUTION: Millis = Millis::from_secs(1);
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -175,6 +178,7 @@ impl Engine {
     /// Creates the first key of a rotation and publishes it together with the rotation.
     pub async fn create(&self, draft: NewRotation, author: Author) -> Result<RotationId> {
         self.detached(async move |engine| {
+            let _permit = engine.permit().await?;
             let (id, connection) = (draft.id, draft.settings.connection);
             let user = engine.identify(&draft).await?;
             let asked_at = engine.parts().clock.monotonic();
@@ -207,6 +211,7 @@ impl Engine {
         author: Author,
     ) -> Result<()> {
         self.detached(async move |engine| {
+            let _permit = engine.permit().await?;
             let held = engine.claim(user).await?;
             let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
                 None => Err(EngineError::Gone),
@@ -258,6 +263,53 @@ impl Engine {
     ) -> Answer<CallerIdentity> {
         self.0.limiter.until_key_ready(&user.identity.account).await;
         self.parts().provider.verify(&user.region, key, secret).await
+    }
+
+    /// Refuses with `CLOCK_SKEW` if this server's clock is not AWS's: for a moment that is recorded without a run.
+    pub async fn require_clock(&self, user: ManagedUserId) -> Result<()> {
+        let ledger = self.parts().store.load(user).await?.ok_or(EngineError::Gone)?;
+        let connection = ledger.user.connection.ok_or(EngineError::ConnectionGone)?;
+        let credentials = self.credentials(connection).await?;
+        let session = format!("keywheel-{}", ledger.user.id);
+        let provider = &self.parts().provider;
+        let caller = provider.caller(&credentials, &ledger.user.region, &session).await;
+        let now = self.parts().clock.now();
+        let date = match &caller {
+            Ok(answer) => answer.aws_date,
+            Err(failure) => failure.aws_date,
+        };
+        let skew = date.map(|date| (now - date).abs());
+        let allowed = self.parts().timings.clock_skew_max + DATE_RESOLUTION;
+        if skew.is_some_and(|skew| skew <= allowed) {
+            return Ok(());
+        }
+        let text = "the clock of this server could not be confirmed by AWS's, and this needs the right time; nothing \
+                    was changed. Synchronize this server's clock and look whether AWS can be reached.";
+        Err(RunError::new(RunErrorCode::ClockSkew, text).into())
+    }
+
+    /// Notes that Keywheel itself has just signed with a key, so that the use that AWS records is not taken for
+    /// somebody's. Left out if the user is held: the note is worth no wait.
+    pub async fn note_own_use(&self, user: ManagedUserId, key: &AccessKeyId) {
+        let (key, now) = (key.clone(), self.parts().clock.now());
+        let noted = self.edit(user, move |ledger| {
+            let mut key = ledger.keys.get(&key).cloned().ok_or(EngineError::Gone)?;
+            key.verified_at = Some(now);
+            Ok(Commit {
+                changes: vec![Change::Key(key)],
+                ..Commit::default()
+            })
+        });
+        if let Err(error) = noted.await {
+            tracing::debug!(%user, %error, "a use of our own was not noted");
+        }
+    }
+
+    /// Room for one more run. Runs that people ask for wait here and not between an intent and its call: the limit
+    /// of calls to an account is shared by all runs that have begun.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        let permits = Arc::clone(&self.0.permits);
+        permits.acquire_owned().await.map_err(|_| EngineError::Parked)
     }
 
     /// Waits and bounds.
@@ -357,9 +409,9 @@ impl Engine {
             .await?
             .ok_or(EngineError::Gone)?;
         let goal = goal(&ledger)?;
-        let connection = connection
-            .or(ledger.user.connection)
-            .ok_or(EngineError::ConnectionGone)?;
+        let Some(connection) = connection.or(ledger.user.connection) else {
+            return self.postpone(held.claim, ledger.user).await;
+        };
         let credentials = self.credentials(connection).await?;
         let run: RunId = self.new_id(RunId::new);
         Ok(driver::drive(
@@ -374,6 +426,21 @@ impl Engine {
             },
         )
         .await)
+    }
+
+    /// Puts a user off whom no connection reaches any more: nothing can be done until somebody makes a rotation of
+    /// it again, so it is looked at rarely.
+    async fn postpone(&self, claim: Claim, mut user: ManagedUser) -> Result<Outcome> {
+        let now = self.parts().clock.now();
+        user.due_at = user.due_at.map(|_| now + self.parts().timings.retry_cap);
+        let commit = Commit {
+            changes: vec![Change::User(user)],
+            ..Commit::default()
+        };
+        let store = &self.parts().store;
+        store.commit(claim, &commit, None, None, now).await?;
+        self.release(claim).await;
+        Err(EngineError::ConnectionGone)
     }
 
     /// The opened credentials of a connection.

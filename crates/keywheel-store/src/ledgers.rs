@@ -9,7 +9,8 @@ use keywheel_core::ledger::{Commit, Ledger, ManagedUser, PublishedValues, UserId
 use crate::error::Result;
 use crate::runs::RunRecord;
 
-/// A lease that ends later than this was made by a clock that has been set back since: it counts as over. The longest
+/// A lease that ends later than this was made by a clock that has been set back since: where one process writes, it
+/// counts as over. The longest
 /// lease that can be configured is an hour.
 pub const LEASE_AHEAD_MAX: Millis = Millis::from_hours(3);
 
@@ -93,6 +94,10 @@ pub trait Ledgers: Send + Sync {
 
     /// The id of a user by its identity at AWS.
     async fn user_by_identity(&self, identity: &UserIdentity) -> Result<Option<ManagedUserId>>;
+
+    /// Makes users due now whose work failed and that are due later than `latest` only: under a clock that was wrong,
+    /// a retry may have been set far into the future. How many there were.
+    async fn recall_failed(&self, now: Moment, latest: Moment) -> Result<u64>;
 
     /// The earliest moment from which some user is due, leases aside; none if none ever is.
     async fn next_due(&self) -> Result<Option<Moment>>;

@@ -15,6 +15,8 @@ pub struct Hours(u32);
 impl Hours {
     /// As many as the longest interval has.
     pub const MAX: u32 = IntervalDays::MAX * 24;
+    /// The longest that use may hold a retirement back: a bound that nobody reaches is none.
+    pub const HOLD_MAX: u32 = 30 * 24;
     /// The default of both waits of `grace`.
     pub const A_DAY: Self = Self(24);
     /// How long recent use holds a retirement back, unless its owner says otherwise: a week.

@@ -10,7 +10,7 @@ use keywheel_core::run::{Goal, RunError};
 use keywheel_core::timings::Timings;
 use keywheel_store::rotations::ShownRotation;
 
-use super::rotations::{current, failure, not_found, permitted, shown};
+use super::rotations::{current, key_failure, not_found, permitted, shown};
 use crate::app::App;
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
@@ -116,7 +116,7 @@ pub async fn roll_back(
     app.engine()
         .reach(found.rotation.user, id, goal, author)
         .await
-        .map_err(failure)?;
+        .map_err(key_failure)?;
     shown(app, id).await
 }
 
@@ -133,7 +133,7 @@ pub async fn retire(
     app.engine()
         .reach(found.rotation.user, id, goal, author)
         .await
-        .map_err(failure)?;
+        .map_err(key_failure)?;
     read(app, id, &found).await
 }
 
@@ -178,6 +178,11 @@ pub async fn say(
     word: Word,
 ) -> Result<KeyLedger, ApiError> {
     let found = known(app, caller, id, &key).await?;
+    if word == Word::HandOver {
+        // Its grace begins now, so now has to be right.
+        let user = found.rotation.user;
+        app.engine().require_clock(user).await.map_err(key_failure)?;
+    }
     let (now, timings) = (app.now(), *app.engine().timings());
     tracing::info!(rotation = %id, %key, identity = %caller.identity(), ?word, "an owner speaks of a key");
     let edited = app.engine().edit(found.rotation.user, move |ledger| {
@@ -186,7 +191,7 @@ pub async fn say(
         }
         owner::take(ledger, &key, &word, now, &timings).map_err(|error: RunError| error.into())
     });
-    edited.await.map_err(failure)?;
+    edited.await.map_err(key_failure)?;
     read(app, id, &found).await
 }
 

@@ -8,7 +8,7 @@ use keywheel_core::rotation::policy::{Policy, Retirement, WhenStillUsed};
 use keywheel_core::rotation::schedule::IntervalDays;
 use keywheel_core::run::due_at;
 
-use super::rotations::{changes, current, failure, permitted};
+use super::rotations::{changes, current, failure, permitted, refused};
 use crate::app::App;
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
@@ -29,14 +29,14 @@ pub struct PolicyChange {
 }
 
 impl PolicyChange {
-    /// Changes a policy. 400 where regions of another partition or too long waits are asked for.
+    /// Changes a policy. Refused, with the reason, where regions of another partition or too long waits are asked for.
     pub fn apply(
         &self,
         policy: &mut Policy,
         region: &Region,
         interval: IntervalDays,
         now: Moment,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), String> {
         if let Some(retirement) = self.retirement {
             policy.retirement = retirement;
         }
@@ -45,9 +45,9 @@ impl PolicyChange {
         }
         if let Some(regions) = &self.verify_regions {
             if let Some(foreign) = regions.iter().find(|r| r.partition() != region.partition()) {
-                return Err(ApiError::bad_request(format!(
+                return Err(format!(
                     "Region {foreign} is in another AWS partition than {region}; keys do not work across partitions"
-                )));
+                ));
             }
             policy.verify_regions.clone_from(regions);
         }
@@ -60,16 +60,16 @@ impl PolicyChange {
     }
 }
 
-/// 400 unless the waits of a displaced key end before the next rotation needs its slot.
-pub fn require_fit(policy: &Policy, interval: IntervalDays) -> Result<(), ApiError> {
+/// Refuses waits of a displaced key that do not end before the next rotation needs its slot.
+pub fn require_fit(policy: &Policy, interval: IntervalDays) -> Result<(), String> {
     if policy.retirement.fits(interval) {
         return Ok(());
     }
-    Err(ApiError::bad_request(format!(
+    Err(format!(
         "Grace time and quarantine together must be at least an hour shorter than the rotation interval of {} days; \
          otherwise the displaced key would hold the slot that the next rotation needs",
         interval.get()
-    )))
+    ))
 }
 
 /// The policy of a rotation.
@@ -91,14 +91,26 @@ pub async fn update(
     let before = permitted(app, caller, id, Action::Edit).await?;
     let settings = &before.rotation.settings;
     let mut policy = settings.policy.clone();
-    wanted.apply(&mut policy, &settings.region, settings.interval, app.now())?;
-    let (now, timings, stored) = (app.now(), *app.engine().timings(), policy.clone());
+    wanted
+        .apply(&mut policy, &settings.region, settings.interval, app.now())
+        .map_err(ApiError::bad_request)?;
+    if policy.exclusive_since > settings.policy.exclusive_since {
+        // The promise covers what comes after it, so its moment has to be right.
+        app.engine()
+            .require_clock(before.rotation.user)
+            .await
+            .map_err(failure)?;
+    }
+    let (now, timings) = (app.now(), *app.engine().timings());
     let edited = app.engine().edit(before.rotation.user, move |ledger| {
         let mut rotation = current(ledger, id)?;
         if rotation.revoking {
             return Err(EngineError::Revoking);
         }
-        rotation.settings.policy = stored;
+        let settings = &mut rotation.settings;
+        wanted
+            .apply(&mut settings.policy, &settings.region, settings.interval, now)
+            .map_err(refused)?;
         rotation.updated_at = now;
         let mut after = ledger.clone();
         after.rotation = Some(rotation.clone());
@@ -109,5 +121,5 @@ pub async fn update(
         ]))
     });
     edited.await.map_err(failure)?;
-    Ok(policy)
+    get(app, caller, id).await
 }

@@ -29,9 +29,10 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<ShownRun>, ApiError> {
     let found = permitted(app, caller, id, Action::Read).await?;
+    // The lease first: a run that ends in between has its end then.
+    let lease = app.store().lease(found.rotation.user).await?;
     let runs = app.store().runs(id, before, limit).await?;
     let mut shown: Vec<ShownRun> = Vec::with_capacity(runs.len());
-    let lease = app.store().lease(found.rotation.user).await?;
     let holds = |record: &RunRecord| lease.is_some_and(|l| l.fence == record.fence && l.is_held(app.now()));
     for record in runs {
         let interrupted = record.end.is_none() && !holds(&record);
@@ -70,7 +71,16 @@ pub async fn check_credentials(app: &App, caller: &Caller, id: RotationId) -> Re
     let secret = app.vault().open_access_key(&key.id, sealed.as_bytes())?;
     let answer = app.engine().verify(&ledger.user, &key.id, &secret).await;
     match answer {
-        Ok(_) => Ok(()),
+        Ok(found) if found.value.user_id != ledger.user.identity.user_id => {
+            Err(ApiError::bad_request(format!(
+                "Access key {} belongs to {}, not to the IAM user of this rotation",
+                key.id, found.value.arn
+            )))
+        }
+        Ok(_) => {
+            app.engine().note_own_use(ledger.user.id, &key.id).await;
+            Ok(())
+        }
         // Only a key that works can be denied something (dry run and credential check of the protocol).
         Err(failure) if failure.is("AccessDenied") => Ok(()),
         Err(failure) => Err(ApiError::bad_request(said(&key.id, &failure))),

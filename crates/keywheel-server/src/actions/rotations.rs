@@ -193,7 +193,8 @@ async fn draft(
     let mut policy = Policy::default();
     wanted
         .policy
-        .apply(&mut policy, &wanted.region, wanted.interval, app.now())?;
+        .apply(&mut policy, &wanted.region, wanted.interval, app.now())
+        .map_err(ApiError::bad_request)?;
     let place = Place {
         project,
         environment: folder.environment,
@@ -251,8 +252,13 @@ pub async fn update(
 ) -> Result<ShownRotation, ApiError> {
     let before = permitted(app, caller, id, Action::Edit).await?;
     refuse_fixed(&before, &wanted)?;
-    let settings = merged(&before.rotation.settings, &wanted)?;
-    require_fit(&settings.policy, settings.interval)?;
+    let mapping = wanted
+        .mapping
+        .clone()
+        .map(|(id, secret)| pair(id, secret))
+        .transpose()?;
+    let settings = merged(&before.rotation.settings, &wanted, mapping.as_ref());
+    require_fit(&settings.policy, settings.interval).map_err(ApiError::bad_request)?;
     if settings.mapping != before.rotation.settings.mapping {
         caller
             .require(before.rotation.place.project, Action::Edit, Subject::Secrets)
@@ -260,12 +266,15 @@ pub async fn update(
     }
     check_update(app, &before, &settings).await?;
     let (now, timings) = (app.now(), *app.engine().timings());
+    let new_name = wanted.name.clone();
     let edited = app.engine().edit(before.rotation.user, move |ledger| {
         let mut rotation = current(ledger, id)?;
         if rotation.revoking {
             return Err(EngineError::Revoking);
         }
-        rotation.settings = settings;
+        // Somebody may have changed other fields, or the policy, since the request was checked.
+        rotation.settings = merged(&rotation.settings, &wanted, mapping.as_ref());
+        require_fit(&rotation.settings.policy, rotation.settings.interval).map_err(refused)?;
         rotation.updated_at = now;
         rotation.reschedule(timings.day_length);
         let mut after = ledger.clone();
@@ -279,7 +288,7 @@ pub async fn update(
     match edited.await {
         Ok(()) => shown(app, id).await,
         Err(EngineError::Store(StoreError::Conflict(Conflict::RotationName))) => Err(name_taken(
-            wanted.name.as_ref().unwrap_or(&before.rotation.settings.name),
+            new_name.as_ref().unwrap_or(&before.rotation.settings.name),
             &before.path,
         )),
         Err(EngineError::Store(StoreError::Conflict(Conflict::SecretName))) => {
@@ -324,6 +333,14 @@ pub async fn delete(
     let (now, timings) = (app.now(), *app.engine().timings());
     let edited = app.engine().edit(user, move |ledger| {
         current(ledger, id)?;
+        // What was announced for a key is finished first, while the key is Keywheel's.
+        if ledger
+            .open_intent
+            .as_ref()
+            .is_some_and(|intent| intent.key.is_some())
+        {
+            return Err(EngineError::InProgress);
+        }
         Ok(release_all(ledger, id, delete_secrets, now, &timings))
     });
     edited.await.map_err(failure)?;
@@ -503,13 +520,13 @@ fn refuse_fixed(before: &ShownRotation, wanted: &UpdateRotation) -> Result<(), A
     Ok(())
 }
 
-fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<RotationSettings, ApiError> {
-    let mapping = match wanted.mapping.clone() {
-        Some((access_key_id, secret_access_key)) => pair(access_key_id, secret_access_key)?,
-        None => before.mapping.clone(),
-    };
+fn merged(
+    before: &RotationSettings,
+    wanted: &UpdateRotation,
+    mapping: Option<&SecretsMapping>,
+) -> RotationSettings {
     let region = wanted.parameters.as_ref().and_then(|(_, region)| region.clone());
-    Ok(RotationSettings {
+    RotationSettings {
         name: wanted.name.clone().unwrap_or_else(|| before.name.clone()),
         description: wanted
             .description
@@ -518,12 +535,17 @@ fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<Rotation
         connection: before.connection,
         user_name: before.user_name.clone(),
         region: region.unwrap_or_else(|| before.region.clone()),
-        mapping,
+        mapping: mapping.unwrap_or(&before.mapping).clone(),
         automatic: wanted.automatic.unwrap_or(before.automatic),
         interval: wanted.interval.unwrap_or(before.interval),
         rotate_at: wanted.rotate_at.unwrap_or(before.rotate_at),
         policy: before.policy.clone(),
-    })
+    }
+}
+
+/// A rule that what was found under the lease does not keep.
+pub(super) fn refused(text: String) -> EngineError {
+    EngineError::Run(RunError::new(RunErrorCode::Conflict, text))
 }
 
 pub(super) fn current(ledger: &Ledger, id: RotationId) -> Result<Rotation, EngineError> {
@@ -621,6 +643,17 @@ pub(super) fn failure(error: EngineError) -> ApiError {
         ),
         EngineError::Store(error) => error.into(),
         EngineError::Envelope(error) => error.into(),
+    }
+}
+
+/// The same for work on one key: the contract has no words for it.
+pub(super) fn key_failure(error: EngineError) -> ApiError {
+    match error {
+        EngineError::Run(error) if is_refusal(&error) && error.before_change => {
+            ApiError::bad_request(cut(&error.text))
+        }
+        EngineError::Run(error) => ApiError::failed(cut(&error.text)),
+        other => failure(other),
     }
 }
 

@@ -124,6 +124,7 @@ impl Driver<'_> {
                 return Outcome::Parked;
             }
             let began_at = self.now();
+            self.history.foresee(&effect);
             fault_point::reached(fault_point::Side::Before, &effect).await;
             let event = self.perform(effect.clone()).await;
             fault_point::reached(fault_point::Side::After, &effect).await;
@@ -186,6 +187,15 @@ impl Driver<'_> {
         self.engine.0.limiter.until_key_ready(account).await;
     }
 
+    /// Waits for the account's turn, unless that takes so long that the deadline of the announced call would not
+    /// hold: what is sent later than announced could land later than anybody waits for.
+    async fn slot_in_time(&self) -> bool {
+        let parts = self.engine.parts();
+        let asked_at = parts.clock.monotonic();
+        self.slot().await;
+        parts.clock.monotonic() <= asked_at + SLOT_WAIT_MAX
+    }
+
     /// Waits, or less if the engine is shut down: the run then ends before its next effect.
     async fn wait(&self, until: Moment) {
         let clock = &self.engine.parts().clock;
@@ -220,7 +230,9 @@ impl Driver<'_> {
             Ok(data_key) => data_key,
             Err(error) => return Event::Issued(Err(nothing_happened(&error))),
         };
-        self.slot().await;
+        if !self.slot_in_time().await {
+            return Event::Issued(Err(too_busy()));
+        }
         if !self.may_send() {
             return Event::LeaseLost;
         }
@@ -247,7 +259,9 @@ impl Driver<'_> {
     /// Deactivates a key, or deletes it where no status is given.
     async fn change(&self, key: &AccessKeyId, status: Option<KeyStatus>) -> Event {
         let parts = self.engine.parts();
-        self.slot().await;
+        if !self.slot_in_time().await {
+            return Event::Changed(Err(too_busy()));
+        }
         if !self.may_send() {
             return Event::LeaseLost;
         }
@@ -361,6 +375,20 @@ impl Driver<'_> {
 /// Names who acts, in CloudTrail too.
 fn session(id: impl std::fmt::Display) -> String {
     format!("keywheel-{id}")
+}
+
+/// Longest wait for the account's turn between an intent and its call. What is sent that much later still lands
+/// within the margin of `late_landing` for clocks that differ.
+const SLOT_WAIT_MAX: Millis = Millis::from_secs(5);
+
+/// Nothing was sent.
+fn too_busy() -> AwsFailure {
+    AwsFailure {
+        kind: FailureKind::Unavailable,
+        code: None,
+        message: "too many calls wait for this account; nothing was sent".to_owned(),
+        aws_date: None,
+    }
 }
 
 /// A failure on our side of the wire, before anything was sent.

@@ -2,6 +2,7 @@
 
 use keywheel_core::aws::{AccessKeyId, Answer};
 use keywheel_core::clock::Moment;
+use keywheel_core::ledger::Change;
 use keywheel_core::run::{Effect, Event, Goal, Outcome};
 use keywheel_store::runs::{RunEnd, RunRecord, RunStep};
 
@@ -20,6 +21,14 @@ impl History {
         Self {
             record,
             tells_something: !matches!(goal, Goal::Settle),
+        }
+    }
+
+    /// Looks at an effect before it is performed: the commit that announces a call carries the history along.
+    pub(super) fn foresee(&mut self, effect: &Effect) {
+        if let Effect::Commit(commit) = effect {
+            let opens = |change: &Change| matches!(change, Change::OpenIntent(_));
+            self.tells_something |= commit.changes.iter().any(opens);
         }
     }
 
@@ -43,7 +52,11 @@ impl History {
         if let Some(last) = steps.last_mut().filter(repeated) {
             last.took = ended_at - last.at;
             last.times = last.times.saturating_add(1);
-        } else if steps.len() < STEPS_MAX {
+        } else {
+            // The end of a run tells more than its middle.
+            if steps.len() >= STEPS_MAX {
+                steps.pop();
+            }
             steps.push(step);
         }
     }

@@ -20,9 +20,14 @@ const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
 /// How long nothing is claimed after a run found this server's clock to be wrong: what it calls due may not be.
 const SLEEP_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 
+/// A wall clock that falls this far behind the monotonic one was set back.
+const SET_BACK_MIN: Millis = Millis::from_secs(60);
+
 /// Works until the engine is shut down.
 pub(super) async fn run(engine: &Engine) {
+    let mut ahead_max = None;
     loop {
+        ahead_max = watch_clock(engine, ahead_max).await;
         let pause = match claim_due(engine).await {
             Ok(pause) => pause,
             Err(error) => {
@@ -34,6 +39,35 @@ pub(super) async fn run(engine: &Engine) {
             () = engine.0.stop.cancelled() => return,
             () = engine.0.wake.notified() => {}
             () = engine.parts().clock.sleep(pause) => {}
+        }
+    }
+}
+
+/// After a start, and after this server's clock was set back: work that failed under the wrong clock may be due far
+/// in the future only. How far the wall clock is ahead of the monotonic one.
+async fn watch_clock(engine: &Engine, before: Option<Millis>) -> Option<Millis> {
+    let parts = engine.parts();
+    let now = parts.clock.now();
+    let ahead = Millis::new(now.as_millis().saturating_sub(parts.clock.monotonic().get()));
+    if before.is_some_and(|before| ahead + SET_BACK_MIN >= before) {
+        return before.max(Some(ahead));
+    }
+    match parts
+        .store
+        .recall_failed(now, now + parts.timings.retry_cap)
+        .await
+    {
+        Ok(0) => Some(ahead),
+        Ok(count) => {
+            tracing::info!(
+                count,
+                "looking again at what failed, since this server's clock may have been wrong"
+            );
+            Some(ahead)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what failed under another clock is looked at later");
+            before
         }
     }
 }

@@ -122,7 +122,7 @@ enum RetirementShape {
 enum WhenStillUsedShape {
     Warn,
     Hold {
-        #[schema(minimum = 1, default = 168)]
+        #[schema(minimum = 1, maximum = 720, default = 168)]
         hours_max: u32,
     },
 }
@@ -178,7 +178,7 @@ fn retirement(fields: &mut Fields<'_>) -> Taken<Retirement> {
 fn when_still_used(fields: &mut Fields<'_>) -> Taken<WhenStillUsed> {
     const HOLD: [(&str, bool); 2] = [("warn", false), ("hold", true)];
     let hold = fields.required("action", |f| f.one_of(&HOLD));
-    let hours_max = fields.optional("hoursMax", hours)?;
+    let hours_max = fields.optional("hoursMax", |f| hours_up_to(f, Hours::HOLD_MAX))?;
     Ok(if hold? {
         WhenStillUsed::Hold {
             hours_max: hours_max.unwrap_or(Hours::A_WEEK),
@@ -189,6 +189,10 @@ fn when_still_used(fields: &mut Fields<'_>) -> Taken<WhenStillUsed> {
 }
 
 fn hours(field: Field<'_>) -> Read<Hours> {
-    let hours = field.integer(1..=i64::from(Hours::MAX))?;
+    hours_up_to(field, Hours::MAX)
+}
+
+fn hours_up_to(field: Field<'_>, most: u32) -> Read<Hours> {
+    let hours = field.integer(1..=i64::from(most))?;
     Hours::new(hours).ok_or_else(Vec::new)
 }

@@ -133,6 +133,7 @@ async fn claim_one(
     session: &mut Box<dyn Session>,
     id: ManagedUserId,
     terms: LeaseTerms<'_>,
+    ahead_max: Moment,
 ) -> Result<Option<Claim>> {
     let sql = format!(
         "UPDATE managed_users SET lease_node = $2, lease_until = $3, fence = fence + 1 \
@@ -141,13 +142,7 @@ async fn claim_one(
     one_in(
         session,
         &sql,
-        args![
-            id,
-            terms.node,
-            terms.until,
-            terms.now,
-            terms.now + LEASE_AHEAD_MAX
-        ],
+        args![id, terms.node, terms.until, terms.now, ahead_max],
         claim,
     )
     .await
@@ -180,6 +175,17 @@ async fn read_ledger(session: &mut Box<dyn Session>, id: ManagedUserId) -> Resul
     Ok(Some(ledger))
 }
 
+impl SqlStore {
+    /// The end of a lease beyond which it counts as over. Where several nodes write, their clocks may differ, and a
+    /// node that is slow must not take live leases for old ones.
+    fn lease_ahead_max(&self, terms: LeaseTerms<'_>) -> Moment {
+        match self.backend.revision() {
+            Some(_) => terms.now + LEASE_AHEAD_MAX,
+            None => Moment::from_millis(i64::MAX),
+        }
+    }
+}
+
 #[async_trait]
 impl Ledgers for SqlStore {
     async fn claim_due(&self, terms: LeaseTerms<'_>, limit: u32) -> Result<Vec<Claim>> {
@@ -193,7 +199,7 @@ impl Ledgers for SqlStore {
                 terms.until,
                 terms.now,
                 limit,
-                terms.now + LEASE_AHEAD_MAX
+                self.lease_ahead_max(terms)
             ],
             claim,
         )
@@ -206,7 +212,7 @@ impl Ledgers for SqlStore {
 
     async fn claim_user(&self, id: ManagedUserId, terms: LeaseTerms<'_>) -> Result<Option<Claim>> {
         let mut session = self.write().await?;
-        let claim = claim_one(&mut session, id, terms).await?;
+        let claim = claim_one(&mut session, id, terms, self.lease_ahead_max(terms)).await?;
         session.commit().await?;
         Ok(claim)
     }
@@ -252,7 +258,7 @@ impl Ledgers for SqlStore {
         if let Some(rotation) = taken {
             return Ok(Reservation::Taken(rotation));
         }
-        let Some(claim) = claim_one(&mut session, id, terms).await? else {
+        let Some(claim) = claim_one(&mut session, id, terms, self.lease_ahead_max(terms)).await? else {
             return Ok(Reservation::Held);
         };
         // What is known from an earlier rotation may have another name, path or connection by now.
@@ -327,6 +333,11 @@ impl Ledgers for SqlStore {
     async fn next_due(&self) -> Result<Option<Moment>> {
         let sql = "SELECT due_at FROM managed_users WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
         self.one(sql, args![], Reader::moment).await
+    }
+
+    async fn recall_failed(&self, now: Moment, latest: Moment) -> Result<u64> {
+        let sql = "UPDATE managed_users SET due_at = $1 WHERE failures > 0 AND due_at > $2";
+        self.change(sql, args![now, latest]).await
     }
 
     async fn commit(

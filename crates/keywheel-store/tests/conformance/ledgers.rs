@@ -355,3 +355,23 @@ pub async fn only_the_latest_ended_keys_and_creates_are_loaded(store: &Shared) {
     let opened: Vec<_> = loaded.creates.iter().map(|i| i.opened_at).collect();
     assert_eq!((opened.len(), opened.iter().min()), (20, Some(&at(5))));
 }
+
+pub async fn what_failed_under_a_wrong_clock_is_recalled_and_nothing_else(store: &Shared) {
+    let far = at(400 * Millis::DAY.get());
+    let failed = due(store, "AIDA1", Some(far)).await;
+    let planned = due(store, "AIDA2", Some(far)).await;
+    let claim = store.claim_user(failed, terms("a", 1)).await.unwrap().unwrap();
+    let mut user = ledger(store, claim).await.user;
+    user.failures = 1;
+    store
+        .commit(claim, &changes(vec![Change::User(user)]), None, None, at(1))
+        .await
+        .unwrap();
+    store.release(claim).await.unwrap();
+    assert_eq!(store.recall_failed(at(5), at(3_600_000)).await.unwrap(), 1);
+    assert_eq!(
+        store.load(failed).await.unwrap().unwrap().user.due_at,
+        Some(at(5))
+    );
+    assert_eq!(store.load(planned).await.unwrap().unwrap().user.due_at, Some(far));
+}

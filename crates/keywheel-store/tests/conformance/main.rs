@@ -88,7 +88,8 @@ mod sqlite {
             a_ledger_reads_back_as_it_was_written,
             a_user_has_one_open_intent,
             a_commit_that_fails_in_the_middle_changes_nothing,
-            only_the_latest_ended_keys_and_creates_are_loaded;
+            only_the_latest_ended_keys_and_creates_are_loaded,
+            what_failed_under_a_wrong_clock_is_recalled_and_nothing_else;
         runs:
             a_run_reads_back_as_it_stands_and_as_it_ended,
             a_refused_commit_leaves_no_history,
