@@ -6,7 +6,7 @@ use keywheel_core::key::{KeyState, Origin, SealedSecret, Terms};
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::run::{Adoption, Goal, Outcome, RunError, RunErrorCode};
 
-use super::world::{World, create_goal, create_with, grace, struck, timings};
+use super::world::{IMPORTED, World, create_goal, create_with, grace, stranger, struck, timings};
 use super::{MANUAL, code, kinds};
 
 /// A user with so many foreign keys, all of them to be found in `given` if their owner names them.
@@ -19,7 +19,7 @@ fn user_with(keys: usize) -> (World, Vec<AccessKeyId>) {
 fn import(key: &AccessKeyId) -> Adoption {
     Adoption::Import {
         key: key.clone(),
-        secret: SealedSecret::from_bytes(b"sealed by its owner".to_vec()),
+        secret: SealedSecret::from_bytes(IMPORTED.to_vec()),
     }
 }
 
@@ -71,7 +71,7 @@ fn an_imported_key_is_published_and_nothing_changes_at_aws() {
         assert_eq!(world.violations, Vec::<String>::new());
         let key = world.ledger.published().unwrap();
         assert_eq!((&key.id, key.origin), (&ids[0], Origin::Imported));
-        assert_eq!(key.secret.as_ref().unwrap().as_bytes(), b"sealed by its owner");
+        assert_eq!(key.secret.as_ref().unwrap().as_bytes(), IMPORTED);
         let rotation = world.ledger.rotation.as_ref().unwrap();
         assert_eq!(rotation.slots.active_key(), Some(&ids[0]));
         assert_eq!(world.verifications, timings().verify_successes);
@@ -145,7 +145,7 @@ fn an_inactive_key_can_be_handed_over() {
 #[test]
 fn a_key_of_another_user_is_not_imported() {
     let (mut world, ids) = user_with(1);
-    world.strangers.push(ids[0].clone());
+    world.verified_as = Some(stranger());
     let error = refusal(&mut world, creating(import(&ids[0])));
     assert_eq!(error.code, RunErrorCode::IdentityChanged);
     assert!(error.text.contains("stranger"), "{error}");

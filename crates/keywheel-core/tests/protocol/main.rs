@@ -3,6 +3,7 @@
 
 mod adoption;
 mod clocks;
+mod machine;
 mod recovery;
 mod retirement;
 mod roll_back;

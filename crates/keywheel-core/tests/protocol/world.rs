@@ -9,7 +9,8 @@ use keywheel_core::aws::{
 };
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{
-    ConnectionId, EnvironmentId, FolderId, IdEntropy, ManagedUserId, ProjectId, RotationId, RunId, SecretId,
+    ConnectionId, EnvironmentId, FolderId, IdEntropy, IntentId, ManagedUserId, ProjectId, RotationId, RunId,
+    SecretId,
 };
 use keywheel_core::key::{KeyState, SealedSecret};
 use keywheel_core::lease::Fence;
@@ -25,6 +26,8 @@ use keywheel_core::timings::Timings;
 
 pub(crate) const USER: &str = "AIDAUSER";
 pub(crate) const CONNECTION: &str = "AIDACONNECTION";
+/// The sealed secret that the owner of a foreign key gives.
+pub(crate) const IMPORTED: &[u8] = b"sealed by its owner";
 const ACCOUNT: &str = "111122223333";
 
 /// What strikes, and where: the number counts the effects of the whole story from zero.
@@ -46,6 +49,8 @@ pub(crate) enum Fault {
     PublishedDeletedBefore(usize),
     /// Before this effect, or while it waits, this server's clock jumps by so much; AWS's goes on.
     ClockJumpsBefore(usize, Millis),
+    /// Before this effect, somebody deletes every key that is displaced or inactive.
+    OthersDeletedBefore(usize),
     None,
 }
 
@@ -93,8 +98,18 @@ pub(crate) struct World {
     pub(crate) given: Vec<AccessKeyId>,
     /// Keys whose values were erased from the history of secrets.
     pub(crate) erased: Vec<AccessKeyId>,
-    /// Keys of another IAM user.
-    pub(crate) strangers: Vec<AccessKeyId>,
+    /// Whom STS calls the signer, if that is not the user.
+    pub(crate) verified_as: Option<CallerIdentity>,
+    /// Keys that every list shows and that no call finds.
+    pub(crate) ghosts: Vec<AccessKeyId>,
+    /// Whether somebody makes a key before each list.
+    pub(crate) growing: bool,
+    /// AWS's refusal of a create.
+    pub(crate) create_refused: Option<AwsFailure>,
+    /// How many commits that record a created key fail first.
+    pub(crate) unrecorded: u32,
+    /// Every intent that was ever opened.
+    intents: Vec<IntentId>,
     /// Whether the secret of a created key can be sealed.
     pub(crate) seals: bool,
     /// When, by AWS's clock, a published key was displaced.
@@ -122,6 +137,15 @@ pub(crate) fn refused(code: &str) -> AwsFailure {
 
 fn arn(name: &str) -> Arn {
     Arn::from_trusted(format!("arn:aws:iam::{ACCOUNT}:user/{name}"))
+}
+
+/// An IAM user of another account.
+pub(crate) fn stranger() -> CallerIdentity {
+    CallerIdentity {
+        account: AwsAccount::from_trusted("444455556666"),
+        user_id: IamUserId::from_trusted("AIDASTRANGER"),
+        arn: arn("stranger"),
+    }
 }
 
 pub(crate) fn timings() -> Timings {
@@ -217,7 +241,12 @@ impl World {
             alarms: Vec::new(),
             given: Vec::new(),
             erased: Vec::new(),
-            strangers: Vec::new(),
+            verified_as: None,
+            ghosts: Vec::new(),
+            growing: false,
+            create_refused: None,
+            unrecorded: 0,
+            intents: Vec::new(),
             seals: true,
             displaced: BTreeMap::new(),
             changed_at: Vec::new(),
@@ -265,8 +294,8 @@ impl World {
             .is_some_and(|(status, _)| *status == KeyStatus::Active)
     }
 
-    /// Runs one goal to its end. None if the process died on the way.
-    pub(crate) fn run(&mut self, goal: Goal) -> Option<Outcome> {
+    /// Claims the user for a run.
+    pub(crate) fn begin(&mut self, goal: Goal) -> (Run, Effect) {
         self.fence += 1;
         self.verified_in_run.clear();
         let fence = Fence::from_stored(self.fence);
@@ -279,11 +308,17 @@ impl World {
             timings: timings(),
             entropy,
         };
-        let (mut run, mut effect) = Run::start(start, self.now);
+        Run::start(start, self.now)
+    }
+
+    /// Runs one goal to its end. None if the process died on the way.
+    pub(crate) fn run(&mut self, goal: Goal) -> Option<Outcome> {
+        let (mut run, mut effect) = self.begin(goal);
         for _ in 0..500 {
             if let Effect::Finish(outcome) = effect {
                 return Some(outcome);
             }
+            self.check(&run, &effect);
             self.strike(&effect);
             let at = self.effects;
             self.effects += 1;
@@ -330,6 +365,13 @@ impl World {
                     self.keys.remove(&id);
                 }
             }
+            Fault::OthersDeletedBefore(at) if at == self.effects => {
+                let published = self.published();
+                let old = self.ledger.keys.values().filter(|k| k.displaced_at.is_some());
+                for key in old.filter(|k| Some(&k.id) != published.as_ref()) {
+                    self.keys.remove(&key.id);
+                }
+            }
             Fault::ClockJumpsBefore(at, by) if at == self.effects && !matches!(effect, Effect::Wait(_)) => {
                 self.jump(by);
             }
@@ -337,7 +379,32 @@ impl World {
         }
     }
 
-    fn perform(&mut self, effect: &Effect, at: usize) -> Event {
+    /// What the driver needs of a run to perform an effect.
+    fn check(&mut self, run: &Run, effect: &Effect) {
+        let secret = |id: &AccessKeyId| run.secret_of(id).map(|s| s.as_bytes().to_vec());
+        let right = |id: &AccessKeyId| {
+            let imported = !self.ours.contains(id);
+            let expected = if imported {
+                IMPORTED
+            } else {
+                id.as_str().as_bytes()
+            };
+            secret(id).as_deref() == Some(expected)
+        };
+        let holds = match effect {
+            Effect::Verify { key, .. } => right(key),
+            Effect::Commit(Commit {
+                publish: Some(id), ..
+            }) => {
+                let rotation = run.rotation_after_commit();
+                right(id) && rotation.is_some_and(|r| r.slots.active_key() == Some(id))
+            }
+            _ => true,
+        };
+        self.must(holds, "I2: the secret of another key, or none");
+    }
+
+    pub(crate) fn perform(&mut self, effect: &Effect, at: usize) -> Event {
         let lost = self.fault == Fault::AnswerLost(at);
         let dead = self.fault == Fault::ErrorWithoutEffect(at);
         let unknown = || AwsFailure {
@@ -360,6 +427,10 @@ impl World {
             }
             Effect::Identify => Event::Identified(Ok(self.identify())),
             Effect::List => Event::Listed(Ok(self.list())),
+            Effect::Commit(commit) if self.unrecorded > 0 && records_created(commit) => {
+                self.unrecorded -= 1;
+                Event::Committed(Err(keywheel_core::run::CommitFault::Unavailable))
+            }
             Effect::Commit(commit) => {
                 self.commit(commit);
                 Event::Committed(if lost {
@@ -431,6 +502,9 @@ impl World {
     }
 
     fn list(&mut self) -> Observed<Vec<ListedKey>> {
+        if self.growing {
+            self.foreign_key();
+        }
         let stale = self.stale_lists > 0;
         self.stale_lists = self.stale_lists.saturating_sub(1);
         let newest = self.ours.last().filter(|_| stale);
@@ -453,6 +527,9 @@ impl World {
             "I5: a create while a key is pending",
         );
         self.creates_sent += 1;
+        if let Some(refusal) = &self.create_refused {
+            return Err(refusal.clone());
+        }
         if self.keys.len() >= 2 {
             return Err(refused("LimitExceeded"));
         }
@@ -495,6 +572,10 @@ impl World {
                 "I9: deleted without being deactivated first",
             );
         }
+        if self.ghosts.contains(id) {
+            self.note_change(kind, id);
+            return Err(refused("NoSuchEntity"));
+        }
         let Some((status, _)) = self.keys.get_mut(id) else {
             return Err(refused("NoSuchEntity"));
         };
@@ -535,16 +616,12 @@ impl World {
             .verified_in_run
             .entry((id.clone(), region.clone()))
             .or_default() += 1;
-        let (user_id, name) = if self.strangers.contains(id) {
-            (IamUserId::from_trusted("AIDASTRANGER"), "stranger")
-        } else {
-            (self.user_id.clone(), "app")
-        };
-        Ok(self.dated(CallerIdentity {
+        let user = CallerIdentity {
             account: AwsAccount::from_trusted(ACCOUNT),
-            user_id,
-            arn: arn(name),
-        }))
+            user_id: self.user_id.clone(),
+            arn: arn("app"),
+        };
+        Ok(self.dated(self.verified_as.clone().unwrap_or(user)))
     }
 
     fn commit(&mut self, commit: &Commit) {
@@ -555,6 +632,13 @@ impl World {
                 && published.as_ref() == Some(&key.id)
             {
                 self.displaced.insert(key.id.clone(), self.aws_now());
+            }
+            if let Change::OpenIntent(intent) = change {
+                self.must(
+                    !self.intents.contains(&intent.id),
+                    "an intent has the id of another",
+                );
+                self.intents.push(intent.id);
             }
             if let Change::EraseValues(id) = change {
                 self.erased.push(id.clone());
@@ -591,6 +675,11 @@ impl World {
             self.violations.push(promise.to_owned());
         }
     }
+}
+
+fn records_created(commit: &Commit) -> bool {
+    let is_pending = |change: &Change| matches!(change, Change::Key(key) if key.state == KeyState::Pending);
+    commit.changes.iter().any(is_pending)
 }
 
 /// A world with a rotation under a policy that has run `rotations` times by hand.
