@@ -489,4 +489,100 @@ mod tests {
         let seen = read(&ledger, &[line("AKIA1", KeyStatus::Inactive)], false);
         assert_eq!(seen.keys[0].state, KeyState::Deactivated);
     }
+
+    #[test]
+    fn what_applications_read_works_only_while_it_is_active() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Published)]);
+        assert!(ledger.published_works());
+        ledger
+            .keys
+            .values_mut()
+            .for_each(|key| key.aws_status = KeyStatus::Inactive);
+        assert!(!ledger.published_works());
+        ledger.keys.clear();
+        assert!(!ledger.published_works());
+    }
+
+    #[test]
+    fn keys_that_ended_hold_no_slot() {
+        let all: Vec<_> = KeyState::ALL.iter().map(|s| (s.as_str(), *s)).collect();
+        let live = ledger(&all).live_ids();
+        assert_eq!(live.len(), 7);
+        assert!(!live.iter().any(|id| ["deleted", "lost"].contains(&id.as_str())));
+    }
+
+    #[test]
+    fn only_a_key_that_is_itself_being_deleted_may_be_absent() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Deactivated), ("AKIA2", KeyState::Displaced)]);
+        let deleting = Intent {
+            id: IntentId::new(NOW, &[1; 10]),
+            fence: Fence::from_stored(1),
+            kind: IntentKind::Delete,
+            key: Some(AccessKeyId::from_trusted("AKIA1")),
+            snapshot: Vec::new(),
+            opened_at: NOW,
+            call_deadline: NOW,
+            outcome: None,
+            closed_at: None,
+        };
+        ledger.open_intent = Some(deleting.clone());
+        let lost = |ledger: &Ledger| -> Vec<String> {
+            let read = read(ledger, &[], true);
+            read.keys.iter().map(|k| k.id.as_str().to_owned()).collect()
+        };
+        assert_eq!(lost(&ledger), ["AKIA2"]);
+        ledger.open_intent = Some(Intent {
+            kind: IntentKind::Deactivate,
+            ..deleting
+        });
+        assert_eq!(lost(&ledger), ["AKIA1", "AKIA2"]);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_foreign_key_that_is_gone() {
+        let ledger = ledger(&[("AKIA1", KeyState::Unmanaged), ("AKIA2", KeyState::Displaced)]);
+        let alarms = read(&ledger, &[], true).alarms;
+        assert_eq!(alarms, [Alarm::KeyLost(AccessKeyId::from_trusted("AKIA2"))]);
+    }
+
+    #[test]
+    fn only_the_intent_that_is_named_is_closed() {
+        let mut ledger = ledger(&[]);
+        let create = |n: u8| Intent {
+            id: IntentId::new(NOW, &[n; 10]),
+            fence: Fence::from_stored(1),
+            kind: IntentKind::Create,
+            key: None,
+            snapshot: Vec::new(),
+            opened_at: NOW,
+            call_deadline: NOW,
+            outcome: None,
+            closed_at: None,
+        };
+        ledger.apply(&Change::OpenIntent(create(1)));
+        ledger.apply(&Change::OpenIntent(create(2)));
+        let close = |n| Change::CloseIntent {
+            id: create(n).id,
+            outcome: IntentOutcome::Suspect,
+            at: NOW,
+        };
+        ledger.apply(&close(1));
+        assert_eq!(ledger.open_intent.as_ref().map(|i| i.id), Some(create(2).id));
+        let outcomes: Vec<_> = ledger.creates.iter().map(|i| i.outcome).collect();
+        assert_eq!(outcomes, [Some(IntentOutcome::Suspect), None]);
+        ledger.apply(&close(2));
+        assert_eq!(ledger.open_intent, None);
+    }
+
+    #[test]
+    fn debug_shows_no_sealed_value() {
+        let version = SealedVersion {
+            id: SecretVersionId::new(NOW, &[1; 10]),
+            sealed: vec![104, 105],
+        };
+        assert_eq!(
+            format!("{version:?}"),
+            format!("SealedVersion({}, 2 bytes)", version.id)
+        );
+    }
 }

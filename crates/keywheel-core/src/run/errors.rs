@@ -136,3 +136,36 @@ impl RunError {
         Self::new(RunErrorCode::KeyNotEligible, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_its_name_in_capitals() {
+        use RunErrorCode::*;
+        for code in [
+            AdoptionBlocked,
+            SelfRotation,
+            InProgress,
+            KeyHeld,
+            GraceHoldsSlot,
+            KeyNotEligible,
+            PreflightUnmanaged,
+            OrphanSuspect,
+            NoFreeSlot,
+            OutcomeUnknown,
+            VerifyTimeout,
+            VerifyRefused,
+            IdentityChanged,
+            ClockSkew,
+            AwsRefused,
+            AwsUnavailable,
+            SealingFailed,
+            Conflict,
+        ] {
+            let joined = code.as_str().replace('_', "");
+            assert_eq!(joined, format!("{code:?}").to_uppercase());
+        }
+    }
+}

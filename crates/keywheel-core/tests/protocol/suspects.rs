@@ -2,6 +2,7 @@
 
 use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
 use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::intent::IntentOutcome;
 use keywheel_core::key::{KeyState, Proof};
 use keywheel_core::ledger::Alarm;
 use keywheel_core::rotation::RotationStatus;
@@ -73,6 +74,8 @@ fn a_key_whose_secret_is_lost_is_told_of_once_and_not_touched() {
     let (mut world, key) = suspect();
     let published = world.published().unwrap();
     assert_eq!(world.alarms, [Alarm::OrphanSuspected(key.clone())]);
+    let create = world.ledger.creates.last().unwrap();
+    assert_eq!(create.outcome, Some(IntentOutcome::Suspect));
     for _ in 0..5 {
         world.pass(Millis::DAY);
         world.run(Goal::Settle);
