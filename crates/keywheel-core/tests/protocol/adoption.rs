@@ -352,3 +352,63 @@ fn an_adoption_that_is_interrupted_anywhere_touches_only_the_named_key_and_can_b
         }
     }
 }
+
+/// A user whose first create died with its answer, and the key that it made.
+fn user_with_suspect() -> (World, AccessKeyId) {
+    let mut world = struck(World::new, &create_goal())
+        .into_iter()
+        .map(|(_, world, _)| world)
+        .find(|world| world.ours.len() == 1 && world.ledger.keys.is_empty())
+        .expect("an answer is lost");
+    world.pass(timings().late_landing + timings().call_timeout);
+    world.run(Goal::Settle);
+    let key = world.only(KeyState::OrphanSuspect);
+    world.changes.clear();
+    (world, key)
+}
+
+#[test]
+fn a_suspect_that_is_handed_over_goes_after_its_successor_has_come_or_before_if_so_said() {
+    let (mut world, key) = user_with_suspect();
+    assert_eq!(
+        world.run(creating(hand_over(&key, false))),
+        Some(Outcome::Published)
+    );
+    assert_eq!(kinds(&world), ["create"]);
+    assert!(world.ledger.user.due_at.unwrap() >= world.now, "without haste");
+    world.run_due();
+    assert_eq!(kinds(&world), ["create", "deactivate", "delete"]);
+    assert_eq!(world.state(&key), KeyState::Deleted);
+
+    let (mut world, key) = user_with_suspect();
+    world.run(creating(hand_over(&key, true)));
+    assert_eq!(kinds(&world), ["deactivate", "delete", "create"]);
+    assert_eq!(world.violations, Vec::<String>::new());
+}
+
+#[test]
+fn a_suspect_is_not_imported_active_or_not() {
+    for status in [KeyStatus::Active, KeyStatus::Inactive] {
+        let (mut world, key) = user_with_suspect();
+        world.keys.get_mut(&key).unwrap().0 = status;
+        let error = refusal(&mut world, creating(import(&key)));
+        assert_eq!(error.code, RunErrorCode::KeyNotEligible);
+        assert!(error.text.contains("its state is orphan_suspect"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_waits_for_its_first_publish_does_not_make_an_import_wait() {
+    let mut world = World::new();
+    world.verify_failures = 1_000;
+    world.run(create_goal());
+    let foreign = world.foreign_key();
+    (world.verifications, world.verify_failures) = (0, 1_000);
+    let outcome = world.run(creating(import(&foreign)));
+    assert_eq!(code(outcome), RunErrorCode::VerifyRefused);
+    assert_eq!(world.verifications, timings().signature_tries);
+    world.verify_failures = 0;
+    let outcome = world.run(creating(import(&foreign)));
+    assert_eq!(outcome, Some(Outcome::Published));
+    assert_eq!(world.published(), Some(foreign));
+}

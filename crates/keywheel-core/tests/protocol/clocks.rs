@@ -154,9 +154,8 @@ fn a_wrong_clock_is_told_with_its_difference_and_what_to_do() {
     );
 }
 
-/// Lets the clock jump before each effect of a scheduled rotation, puts it right afterwards, and ties up what is
-/// due.
-fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
+/// Lets the clock jump before each effect of a rotation, and puts it right afterwards.
+fn jumps(policy: &Policy, goal: impl Fn(&World) -> Goal, by: Millis) -> Vec<(usize, World)> {
     let make = || {
         let mut world = rotated_under(policy.clone(), 0);
         world.now = world.ledger.user.due_at.unwrap();
@@ -164,12 +163,12 @@ fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
         world
     };
     let mut calm = make();
-    calm.run(scheduled(&calm));
+    calm.run(goal(&calm));
     (0..calm.effects)
         .map(|at| {
             let mut world = make();
             world.fault = Fault::ClockJumpsBefore(at, by);
-            world.run(scheduled(&world));
+            world.run(goal(&world));
             world.now = world.aws_now();
             world.aws_clock_ahead = Millis::ZERO;
             (at, world)
@@ -180,7 +179,7 @@ fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
 #[test]
 fn a_clock_that_jumps_in_the_middle_of_a_rotation_rotates_nothing_twice() {
     for by in [400, 40, -40, -400] {
-        for (at, mut world) in jumps(&Policy::default(), Millis::DAY.times(by)) {
+        for (at, mut world) in jumps(&Policy::default(), scheduled, Millis::DAY.times(by)) {
             let story = format!("{by} days before effect {at}");
             let mut runs = 0;
             let week = world.now + Millis::DAY.times(7);
@@ -207,7 +206,7 @@ fn a_clock_that_jumps_in_the_middle_of_a_rotation_rotates_nothing_twice() {
 #[test]
 fn a_clock_that_jumps_in_the_middle_of_a_rotation_shortens_no_grace_time() {
     for by in [40, -1, -40] {
-        for (at, mut world) in jumps(&grace(24, 24), Millis::DAY.times(by)) {
+        for (at, mut world) in jumps(&grace(24, 24), scheduled, Millis::DAY.times(by)) {
             let story = format!("{by} days before effect {at}");
             world.run_due();
             world.run_due();
@@ -362,5 +361,47 @@ fn a_refusal_in_any_region_begins_the_row_anew() {
         assert_eq!(world.run(goal), Some(Outcome::Published));
         assert_eq!(world.verifications, refused_at + 6, "refusal {refused_at}");
         assert_eq!(world.violations, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn healing_of_many_users_does_not_come_together() {
+    let mut waits: Vec<i64> = (0..40)
+        .map(|n| {
+            let mut world = rotated(0);
+            world.fence = n * 7;
+            world.keys.clear();
+            world.run(Goal::Settle);
+            (world.ledger.user.due_at.unwrap() - world.now).get()
+        })
+        .collect();
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 10, "{waits:?}");
+}
+
+#[test]
+fn a_clock_that_jumps_in_the_middle_of_a_rotation_by_hand_moves_no_date() {
+    for by in [400, -400] {
+        for (at, mut world) in jumps(&Policy::default(), |_| MANUAL, Millis::DAY.times(by)) {
+            world.run_due();
+            let rotation = world.ledger.rotation.as_ref().unwrap();
+            let next = rotation.next_attempt_at.unwrap() - world.now;
+            assert!(
+                (Millis::DAY.times(20)..=Millis::DAY.times(32)).contains(&next),
+                "{by} days before effect {at}: next in {next:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_before_the_list_creates_nothing() {
+    let lists = 2;
+    for by in [1, -1] {
+        let (_, world) = jumps(&Policy::default(), |_| MANUAL, Millis::DAY.times(by)).swap_remove(lists);
+        assert!(world.changes.is_empty(), "{by} days");
+        let message = world.ledger.rotation.unwrap().last_message.unwrap();
+        assert!(message.contains("Synchronize"), "{message}");
     }
 }

@@ -418,3 +418,79 @@ fn retries_of_many_users_do_not_come_together() {
     assert!(waits.len() > 10, "{waits:?}");
     assert!(waits.iter().any(|wait| *wait > 20_000), "{waits:?}");
 }
+
+#[test]
+fn a_run_that_sleeps_through_its_settling_verifies_again() {
+    let minute = Millis::from_secs(60);
+    for (late, again) in [
+        (minute, false),
+        (minute + Millis::new(1), true),
+        (minute.times(-1), false),
+        (minute.times(-1) + Millis::new(-1), true),
+    ] {
+        let mut world = rotated(0);
+        let settles_from = world.now + timings().verify_spacing.times(2);
+        let settling = |effect: &Effect| matches!(effect, Effect::Wait(until) if *until == settles_from + timings().verify_settle);
+        let (mut run, effect) = run_to(&mut world, MANUAL, settling);
+        let Effect::Wait(until) = effect else {
+            panic!("it waits")
+        };
+        let next = run.step(until + late, Event::Woke);
+        assert_eq!(matches!(next, Effect::Verify { .. }), again, "{late:?}: {next:?}");
+    }
+}
+
+#[test]
+fn silence_says_nothing_of_a_key_and_its_row_goes_on() {
+    let verifies = |effect: &Effect| matches!(effect, Effect::Verify { .. });
+    let mut world = rotated(0);
+    let mut calls = 0;
+    let (mut run, mut effect) = run_to(&mut world, MANUAL, verifies);
+    while !matches!(effect, Effect::Finish(_)) {
+        calls += u32::from(verifies(&effect));
+        let event = if verifies(&effect) && calls.is_multiple_of(2) {
+            Event::Verified(Err(AwsFailure {
+                kind: FailureKind::Unavailable,
+                code: None,
+                message: "timeout".to_owned(),
+            }))
+        } else {
+            world.perform(&effect, usize::MAX)
+        };
+        effect = run.step(world.now, event);
+    }
+    assert_eq!(effect, Effect::Finish(Outcome::Published));
+    assert_eq!(calls, 5, "three successes and two silences between them");
+}
+
+#[test]
+fn a_run_that_waits_for_an_earlier_call_says_whether_it_changed_anything() {
+    let (_, mut world, _) = struck(|| rotated(0), &MANUAL)
+        .into_iter()
+        .find(|(_, world, _)| world.ledger.open_intent.is_some())
+        .unwrap();
+    let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
+        panic!("it did not wait")
+    };
+    assert_eq!(error.code, RunErrorCode::InProgress);
+    assert!(
+        error.before_change && error.text.contains("may still take effect"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_created_key_is_as_old_as_the_later_clock_says() {
+    let issues = |effect: &Effect| matches!(effect, Effect::Issue(_));
+    let mut world = rotated(0);
+    let (mut run, effect) = run_to(&mut world, MANUAL, issues);
+    let Event::Issued(Ok(mut answer)) = world.perform(&effect, usize::MAX) else {
+        panic!("it answers")
+    };
+    let by_aws = world.now + Millis::DAY;
+    answer.aws_date = Some(by_aws);
+    let id = answer.value.id.clone();
+    let effect = run.step(world.now, Event::Issued(Ok(answer)));
+    world.perform(&effect, usize::MAX);
+    assert_eq!(world.ledger.keys[&id].first_seen_at, by_aws);
+}

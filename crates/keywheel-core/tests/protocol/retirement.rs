@@ -103,6 +103,7 @@ fn one_key_is_active_in_the_steady_state_of_grace() {
 fn a_rotation_does_not_shorten_the_waits_of_grace() {
     let (mut world, key) = displaced_under(grace(3, 5));
     let until = world.displaced[&key] + Millis::from_hours(3);
+    let published = world.published().unwrap();
     let refuse = |world: &mut World| {
         let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
             panic!("it rotated")
@@ -112,6 +113,7 @@ fn a_rotation_does_not_shorten_the_waits_of_grace() {
             error.before_change && error.text.contains(key.as_str()),
             "{error}"
         );
+        assert!(!error.text.contains(published.as_str()), "it is not in the way");
         error.text
     };
     assert!(refuse(&mut world).contains("in its grace time until"));
@@ -514,4 +516,54 @@ fn a_deletion_is_not_forgotten_because_another_key_is_retired_meanwhile() {
             assert!(world.keys.is_empty(), "{fault:?}");
         }
     }
+}
+
+#[test]
+fn the_retirement_of_one_key_does_not_keep_a_rotation_with_room_from_healing() {
+    let (mut world, key) = displaced_under(grace(3, 5));
+    world.now = world.displaced[&key] + Millis::from_hours(3);
+    let published = world.published().unwrap();
+    world.keys.remove(&published);
+    world.denied = true;
+    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
+    assert_eq!(kinds(&world), ["create"], "the other key is the scheduler's");
+    assert!(world.works(&key));
+}
+
+#[test]
+fn nobody_is_asked_for_the_use_of_a_key_that_does_not_wait_for_it() {
+    let (mut world, key) = displaced_under(holding(Policy::default(), 168));
+    let now = world.now;
+    use_at(&mut world, &key, now);
+    world.run(MANUAL);
+    world.lookups = 0;
+    for _ in 0..5 {
+        world.pass(Millis::from_hours(2));
+        world.run(Goal::Settle);
+    }
+    assert_eq!(world.lookups, 0, "it waits for a rotation");
+
+    let (mut world, key) = displaced_under(holding(grace(3, 50), 168));
+    let until = world.displaced[&key] + Millis::from_hours(3);
+    settle_at(&mut world, until + MOMENT.times(-1));
+    assert_eq!(world.lookups, 0, "its grace time is not over");
+    settle_at(&mut world, until);
+    assert_eq!(world.lookups, 1);
+    for hour in 1..40 {
+        settle_at(&mut world, until + Millis::from_hours(hour));
+    }
+    assert_eq!(world.lookups, 1, "it is inactive");
+}
+
+#[test]
+fn a_rotation_that_is_deleted_takes_a_held_and_a_used_key_with_it() {
+    let (mut world, key) = displaced_under(holding(grace(3, 5), 168));
+    let until = world.displaced[&key] + Millis::from_hours(3);
+    use_at(&mut world, &key, until);
+    settle_at(&mut world, until);
+    let revoke = Goal::Revoke {
+        delete_secrets: false,
+    };
+    assert_eq!(world.run(revoke), Some(Outcome::Revoked));
+    assert!(world.keys.is_empty());
 }

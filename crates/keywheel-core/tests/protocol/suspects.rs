@@ -350,3 +350,31 @@ fn a_foreign_key_made_in_the_seconds_of_a_create_is_a_suspect_and_the_owner_deci
     assert!(world.works(&foreign));
     assert_eq!(world.violations, Vec::<String>::new());
 }
+
+#[test]
+fn a_rotation_that_is_deleted_takes_a_proven_suspect_with_it_and_no_other() {
+    let revoke = Goal::Revoke {
+        delete_secrets: false,
+    };
+    let (mut world, key) = proven();
+    used(&mut world, &key);
+    assert_eq!(world.run(revoke.clone()), Some(Outcome::Revoked));
+    assert!(
+        world.keys.is_empty(),
+        "the owner's word is for all that is Keywheel's"
+    );
+
+    let (mut world, key) = suspect();
+    assert_eq!(world.run(revoke), Some(Outcome::Revoked));
+    assert!(world.works(&key));
+    assert_eq!(world.violations, Vec::<String>::new());
+}
+
+#[test]
+fn nobody_is_asked_for_the_use_of_a_key_that_nobody_can_have_used() {
+    let mut world = rotated(0);
+    world.seals = false;
+    world.run(MANUAL);
+    assert_eq!(world.only(KeyState::Deleted), world.ours[1]);
+    assert_eq!(world.lookups, 0);
+}

@@ -108,6 +108,8 @@ pub(crate) struct World {
     pub(crate) create_refused: Option<AwsFailure>,
     /// How many commits that record a created key fail first.
     pub(crate) unrecorded: u32,
+    /// How often AWS was asked for the use of a key.
+    pub(crate) lookups: u32,
     /// Every intent that was ever opened.
     intents: Vec<IntentId>,
     /// Whether the secret of a created key can be sealed.
@@ -246,6 +248,7 @@ impl World {
             growing: false,
             create_refused: None,
             unrecorded: 0,
+            lookups: 0,
             intents: Vec::new(),
             seals: true,
             displaced: BTreeMap::new(),
@@ -456,7 +459,10 @@ impl World {
                 Event::Changed(if lost { Err(unknown()) } else { answer })
             }
             Effect::LastUsed(_) if self.uses_unreadable => Event::LastUsed(Err(refused("AccessDenied"))),
-            Effect::LastUsed(id) => Event::LastUsed(Ok(self.dated(self.uses.get(id).cloned()))),
+            Effect::LastUsed(id) => {
+                self.lookups += 1;
+                Event::LastUsed(Ok(self.dated(self.uses.get(id).cloned())))
+            }
             Effect::Verify { key, region } => Event::Verified(self.verify(key, region)),
             Effect::Wait(until) => {
                 assert!(*until > self.now, "a wait for the past");
@@ -639,6 +645,8 @@ impl World {
                     "an intent has the id of another",
                 );
                 self.intents.push(intent.id);
+                let patience = intent.call_deadline - intent.opened_at;
+                self.must(patience == timings().call_timeout, "a call has another deadline");
             }
             if let Change::EraseValues(id) = change {
                 self.erased.push(id.clone());
