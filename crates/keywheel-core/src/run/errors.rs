@@ -114,8 +114,9 @@ impl RunError {
                     KeyState::Unmanaged => "it is not Keywheel's; its owner can hand it over by its id",
                     KeyState::Deleted | KeyState::Lost => "it does not exist at AWS any more",
                     KeyState::Pending | KeyState::Verified => "it was never published",
-                    _ if key.secret.is_none() => "Keywheel does not have its secret",
-                    _ => "AWS does not list it",
+                    KeyState::Displaced | KeyState::Deactivated | KeyState::OrphanSuspect => {
+                        "Keywheel does not have its secret"
+                    }
                 };
                 format!("access key {id} ({}) cannot be {done}: {why}", key.state.as_str())
             }

@@ -323,6 +323,9 @@ fn an_adoption_that_is_interrupted_anywhere_touches_only_the_named_key_and_can_b
             let story = format!("{keys} keys, {adoption:?}, {fault:?}");
             world.run_due();
             if world.ledger.rotation.is_none() {
+                let mut named = foreign.iter().filter_map(|id| world.ledger.keys.get(id));
+                let untouched = named.all(|k| k.verified_at.is_none());
+                assert!(untouched, "{story}: nothing is recorded before the publish");
                 world.pass(timings().late_landing + timings().call_timeout);
                 let mut outcome = world.run(goal.clone());
                 let suspects = world.ledger.keys.values();
@@ -411,4 +414,20 @@ fn a_key_that_waits_for_its_first_publish_does_not_make_an_import_wait() {
     let outcome = world.run(creating(import(&foreign)));
     assert_eq!(outcome, Some(Outcome::Published));
     assert_eq!(world.published(), Some(foreign));
+}
+
+#[test]
+fn the_age_of_a_key_in_the_way_is_told_in_words() {
+    for (hours, told) in [
+        (0, "less than an hour old"),
+        (1, "1 h old"),
+        (47, "47 h old"),
+        (48, "2 days old"),
+        (100, "4 days old"),
+    ] {
+        let (mut world, ids) = user_with(2);
+        world.keys.get_mut(&ids[0]).unwrap().1 = world.now - Millis::from_hours(hours);
+        let error = refusal(&mut world, create_goal());
+        assert!(error.text.contains(&format!("Active, {told}, never")), "{error}");
+    }
 }

@@ -1,28 +1,24 @@
 //! A small world for the machine: an IAM user that obeys the rules of AWS, a ledger that keeps what is
 //! committed, and a crash that can strike before or after any effect.
 
+mod aws;
+mod fixtures;
+
 use std::collections::BTreeMap;
 
 use keywheel_core::aws::{
-    AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName,
-    Identified, KeyStatus, LastUse, ListedKey, Observed, Partition, Region,
+    AccessKeyId, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName, KeyStatus,
+    LastUse, Observed, Partition, Region,
 };
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_core::ids::{
-    ConnectionId, EnvironmentId, FolderId, IdEntropy, IntentId, ManagedUserId, ProjectId, RotationId, RunId,
-    SecretId,
-};
-use keywheel_core::key::{KeyState, SealedSecret};
+use keywheel_core::ids::{IdEntropy, IntentId, ManagedUserId, RunId};
+use keywheel_core::key::KeyState;
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Alarm, Change, Commit, Ledger, ManagedUser, UserIdentity};
-use keywheel_core::names::{SecretName, Slug};
-use keywheel_core::rotation::policy::{Hours, Policy, Retirement};
-use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
-use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
-use keywheel_core::run::{
-    Adoption, Effect, Event, Goal, Issued, NewRotation, Outcome, Run, Start, goal_of_due,
-};
+use keywheel_core::run::{Effect, Event, Goal, Outcome, Run, Start, goal_of_due};
 use keywheel_core::timings::Timings;
+
+pub(crate) use fixtures::{create_goal, create_with, grace, rotated, rotated_under, settings, struck};
 
 pub(crate) const USER: &str = "AIDAUSER";
 pub(crate) const CONNECTION: &str = "AIDACONNECTION";
@@ -152,47 +148,6 @@ pub(crate) fn stranger() -> CallerIdentity {
 
 pub(crate) fn timings() -> Timings {
     Timings::DEFAULT
-}
-
-pub(crate) fn settings() -> RotationSettings {
-    RotationSettings {
-        name: Slug::parse("name", "demo").unwrap(),
-        description: None,
-        connection: ConnectionId::new(Moment::from_millis(1), &[9; 10]),
-        user_name: IamUserName::from_trusted("app"),
-        region: Region::default(),
-        mapping: SecretsMapping::new(
-            SecretName::parse("ID").unwrap(),
-            SecretName::parse("SECRET").unwrap(),
-        )
-        .unwrap(),
-        automatic: true,
-        interval: IntervalDays::new(30).unwrap(),
-        rotate_at: RotateAtUtc::MIDNIGHT,
-        policy: Policy::default(),
-    }
-}
-
-pub(crate) fn create_goal() -> Goal {
-    create_with(Adoption::None, Policy::default())
-}
-
-pub(crate) fn create_with(adoption: Adoption, policy: Policy) -> Goal {
-    let at = Moment::from_millis(1);
-    Goal::Create(Box::new(NewRotation {
-        id: RotationId::new(at, &[1; 10]),
-        place: Place {
-            project: ProjectId::new(at, &[2; 10]),
-            environment: EnvironmentId::new(at, &[3; 10]),
-            folder: FolderId::new(at, &[4; 10]),
-        },
-        settings: RotationSettings { policy, ..settings() },
-        adoption,
-        secrets: MappedSecrets {
-            access_key_id: SecretId::new(at, &[5; 10]),
-            secret_access_key: SecretId::new(at, &[6; 10]),
-        },
-    }))
 }
 
 impl World {
@@ -494,142 +449,6 @@ impl World {
         answer
     }
 
-    fn identify(&self) -> Observed<Identified> {
-        self.dated(Identified {
-            caller: CallerIdentity {
-                account: AwsAccount::from_trusted(ACCOUNT),
-                user_id: IamUserId::from_trusted(CONNECTION),
-                arn: arn("keywheel"),
-            },
-            user_id: self.user_id.clone(),
-            user_name: IamUserName::from_trusted("app"),
-            arn: arn("app"),
-        })
-    }
-
-    fn list(&mut self) -> Observed<Vec<ListedKey>> {
-        if self.growing {
-            self.foreign_key();
-        }
-        let stale = self.stale_lists > 0;
-        self.stale_lists = self.stale_lists.saturating_sub(1);
-        let newest = self.ours.last().filter(|_| stale);
-        let shown = self.keys.iter().filter(|(id, _)| Some(*id) != newest);
-        let lines = shown.map(|(id, (status, created))| ListedKey {
-            id: id.clone(),
-            status: *status,
-            created_at: Some(*created),
-        });
-        self.dated(lines.collect())
-    }
-
-    fn issue(&mut self) -> Answer<Issued> {
-        self.must(
-            self.ledger.open_intent.is_some(),
-            "I5: a create without an intent",
-        );
-        self.must(
-            self.ledger.unpublished().is_none(),
-            "I5: a create while a key is pending",
-        );
-        self.creates_sent += 1;
-        if let Some(refusal) = &self.create_refused {
-            return Err(refusal.clone());
-        }
-        if self.keys.len() >= 2 {
-            return Err(refused("LimitExceeded"));
-        }
-        self.serial += 1;
-        let id = AccessKeyId::from_trusted(format!("AKIAOURS{:03}", self.serial));
-        self.keys.insert(id.clone(), (KeyStatus::Active, self.aws_now()));
-        self.ours.push(id.clone());
-        self.note_change("create", &id);
-        let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
-        self.must(live <= 2, "I8: more than two keys of ours");
-        let secret = self
-            .seals
-            .then(|| SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
-        Ok(self.dated(Issued {
-            id,
-            secret,
-            created_at: Some(self.aws_now()),
-        }))
-    }
-
-    fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
-        if self.denied {
-            return Err(refused("AccessDenied"));
-        }
-        let state = self.ledger.keys.get(id).map(|k| k.state);
-        self.must(
-            state != Some(KeyState::Published),
-            "I1: a published key was changed",
-        );
-        let given = self.given.contains(id);
-        self.must(self.ours.contains(id) || given, "I3: a foreign key was changed");
-        self.must(self.ledger.open_intent.is_some(), "a change without an intent");
-        self.must(
-            self.user_id.as_str() == USER || !self.keys.contains_key(id),
-            "I10: another user was changed",
-        );
-        if kind == "delete" {
-            self.must(
-                state == Some(KeyState::Deactivated),
-                "I9: deleted without being deactivated first",
-            );
-        }
-        if self.ghosts.contains(id) {
-            self.note_change(kind, id);
-            return Err(refused("NoSuchEntity"));
-        }
-        let Some((status, _)) = self.keys.get_mut(id) else {
-            return Err(refused("NoSuchEntity"));
-        };
-        match kind {
-            "deactivate" => *status = KeyStatus::Inactive,
-            "reactivate" => *status = KeyStatus::Active,
-            _ => {
-                self.keys.remove(id);
-            }
-        }
-        self.note_change(kind, id);
-        Ok(self.dated(()))
-    }
-
-    fn note_change(&mut self, kind: &'static str, id: &AccessKeyId) {
-        self.changes.push((kind, id.clone()));
-        self.changed_at.push(self.aws_now());
-    }
-
-    fn verify(&mut self, id: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
-        self.verifications += 1;
-        if self.dead_region.as_ref() == Some(region) {
-            return Err(refused("InvalidClientTokenId"));
-        }
-        if self.refused_verification == Some(self.verifications) {
-            self.verified_in_run.clear();
-            return Err(refused(self.verify_code));
-        }
-        if self.verify_failures > 0 {
-            self.verify_failures -= 1;
-            self.verified_in_run.clear();
-            return Err(refused(self.verify_code));
-        }
-        if !self.works(id) {
-            return Err(refused("InvalidClientTokenId"));
-        }
-        *self
-            .verified_in_run
-            .entry((id.clone(), region.clone()))
-            .or_default() += 1;
-        let user = CallerIdentity {
-            account: AwsAccount::from_trusted(ACCOUNT),
-            user_id: self.user_id.clone(),
-            arn: arn("app"),
-        };
-        Ok(self.dated(self.verified_as.clone().unwrap_or(user)))
-    }
-
     fn commit(&mut self, commit: &Commit) {
         let published = self.published();
         for change in &commit.changes {
@@ -688,60 +507,4 @@ impl World {
 fn records_created(commit: &Commit) -> bool {
     let is_pending = |change: &Change| matches!(change, Change::Key(key) if key.state == KeyState::Pending);
     commit.changes.iter().any(is_pending)
-}
-
-/// A world with a rotation under a policy that has run `rotations` times by hand.
-pub(crate) fn rotated_under(policy: Policy, rotations: usize) -> World {
-    let mut world = World::new();
-    assert_eq!(
-        world.run(create_with(Adoption::None, policy)),
-        Some(Outcome::Published)
-    );
-    for _ in 0..rotations {
-        world.now = world.now + Millis::from_secs(3_600);
-        assert_eq!(world.run(Goal::Rotate(Trigger::Manual)), Some(Outcome::Published));
-    }
-    assert_eq!(world.violations, Vec::<String>::new());
-    world.effects = 0;
-    world
-}
-
-/// A world with a rotation that has run `rotations` times by hand.
-pub(crate) fn rotated(rotations: usize) -> World {
-    rotated_under(Policy::default(), rotations)
-}
-
-/// What a run to this goal does with each fault at each of its effects: the world that it leaves behind, and how
-/// it ended.
-pub(crate) fn struck(make: impl Fn() -> World, goal: &Goal) -> Vec<(Fault, World, Option<Outcome>)> {
-    let mut calm = make();
-    calm.effects = 0;
-    calm.run(goal.clone());
-    let faults = (0..calm.effects).flat_map(|at| {
-        [
-            Fault::CrashBefore(at),
-            Fault::CrashAfter(at),
-            Fault::AnswerLost(at),
-            Fault::ErrorWithoutEffect(at),
-        ]
-    });
-    faults
-        .map(|fault| {
-            let mut world = make();
-            (world.effects, world.fault) = (0, fault);
-            let outcome = world.run(goal.clone());
-            (fault, world, outcome)
-        })
-        .collect()
-}
-
-/// Active for so many hours after it was displaced, then inactive for so many, then gone.
-pub(crate) fn grace(active: i64, inactive: i64) -> Policy {
-    Policy {
-        retirement: Retirement::Grace {
-            grace_hours: Hours::new(active).unwrap(),
-            quarantine_hours: Hours::new(inactive).unwrap(),
-        },
-        ..Policy::default()
-    }
 }
