@@ -81,7 +81,7 @@ impl Run {
     }
 
     /// The last commit of a deletion.
-    pub(super) fn finish_revoke(&mut self, delete_secrets: bool, now: Moment) -> Effect {
+    pub(super) fn finish_revoke(&mut self, delete_secrets: bool) -> Effect {
         let Some(rotation) = self.ledger.rotation.as_ref().map(|r| r.id) else {
             return Effect::Finish(Outcome::Parked);
         };
@@ -90,7 +90,8 @@ impl Run {
         after.user.rotation = None;
         after.user.unfinished = None;
         after.user.failures = 0;
-        after.user.due_at = due_at(&after, &self.timings, now + self.retry_after(0));
+        // No key is left that Keywheel looks after.
+        after.user.due_at = None;
         let remove = Change::RemoveRotation {
             id: rotation,
             delete_secrets,

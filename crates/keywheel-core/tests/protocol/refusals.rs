@@ -80,7 +80,11 @@ fn more_keys_than_two_are_not_thinned_out_in_vain() {
     world.pass(Millis::DAY);
     let foreign = world.foreign_key();
     world.changes.clear();
-    assert_eq!(code(world.run(MANUAL)), RunErrorCode::PreflightUnmanaged);
+    let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
+        panic!("it rotated")
+    };
+    assert_eq!(error.code, RunErrorCode::PreflightUnmanaged);
+    assert!(error.text.contains("(displaced, Active"), "{error}");
     assert!(world.changes.is_empty(), "retiring one key would make no room");
     world.keys.remove(&foreign);
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));

@@ -237,3 +237,14 @@ fn the_bound_of_a_hold_counts_from_the_later_clock() {
     world.perform(&effect, usize::MAX);
     assert_eq!(world.ledger.keys[&key].use_waits_since, Some(by_aws));
 }
+
+#[test]
+fn a_held_key_is_asked_for_once_an_hour_however_often_its_user_is_looked_at() {
+    let (mut world, key) = displaced_under(holding(grace(3, 50), 168));
+    let until = world.displaced[&key] + Millis::from_hours(3);
+    use_at(&mut world, &key, until + Millis::DAY);
+    for (minutes, asked) in [(0, 1), (1, 1), (59, 1), (60, 2), (61, 2), (120, 3)] {
+        settle_at(&mut world, until + Millis::from_secs(minutes * 60));
+        assert_eq!(world.lookups, asked, "after {minutes} minutes");
+    }
+}
