@@ -72,8 +72,8 @@ impl Run {
 
     fn is_handed_over(&self, id: &AccessKeyId) -> bool {
         self.ledger.keys.get(id).is_some_and(|k| {
-            k.proof == Some(Proof::Owner)
-                || (k.origin == Origin::HandedOver && k.state != KeyState::Unmanaged)
+            let given = k.proof == Some(Proof::Owner) || k.origin == Origin::HandedOver;
+            given && k.state != KeyState::Unmanaged
         })
     }
 

@@ -85,21 +85,17 @@ impl Run {
         let Some(rotation) = self.ledger.rotation.as_ref().map(|r| r.id) else {
             return Effect::Finish(Outcome::Parked);
         };
-        let mut after = self.ledger.clone();
-        after.rotation = None;
-        after.user.rotation = None;
-        after.user.unfinished = None;
-        after.user.failures = 0;
+        let mut user = self.ledger.user.clone();
+        user.rotation = None;
+        user.unfinished = None;
+        user.failures = 0;
         // No key is left that Keywheel looks after.
-        after.user.due_at = None;
+        user.due_at = None;
         let remove = Change::RemoveRotation {
             id: rotation,
             delete_secrets,
         };
-        self.commit(
-            vec![remove, Change::User(after.user)],
-            Then::Finish(Outcome::Revoked),
-        )
+        self.commit(vec![remove, Change::User(user)], Then::Finish(Outcome::Revoked))
     }
 
     pub(super) fn retry_after(&self, failures: u32) -> Millis {

@@ -431,3 +431,21 @@ fn the_age_of_a_key_in_the_way_is_told_in_words() {
         assert!(error.text.contains(&format!("Active, {told}, never")), "{error}");
     }
 }
+
+#[test]
+fn a_key_that_came_back_after_it_had_been_given_has_to_be_given_anew() {
+    let (mut world, key) = user_with_suspect();
+    world.run(Goal::Retire { key: key.clone() });
+    assert_eq!(world.state(&key), KeyState::Deleted);
+    world.pass(Millis::DAY);
+    let created_at = world.now - Millis::DAY;
+    world.keys.insert(key.clone(), (KeyStatus::Active, created_at));
+    world.foreign_key();
+    world.changes.clear();
+    let error = refusal(&mut world, create_goal());
+    assert_eq!(error.code, RunErrorCode::AdoptionBlocked);
+    assert_eq!(world.state(&key), KeyState::Unmanaged);
+    let outcome = world.run(creating(hand_over(&key, true)));
+    assert_eq!(outcome, Some(Outcome::Published));
+    assert_eq!(kinds(&world), ["deactivate", "delete", "create"]);
+}
