@@ -342,4 +342,60 @@ mod tests {
         assert_eq!(arn.account().unwrap().as_str(), "123456789012");
         assert_eq!(arn.partition().as_str(), "aws-cn");
     }
+
+    #[test]
+    fn each_partition_is_told_by_the_beginning_of_its_regions() {
+        for (region, partition) in [
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-west-2", "aws"),
+        ] {
+            assert_eq!(Region::from_trusted(region).partition().as_str(), partition);
+        }
+    }
+
+    #[test]
+    fn the_longest_user_name_of_aws_is_accepted() {
+        assert!(IamUserName::parse(&"x".repeat(128)).is_ok());
+        assert!(!IamUserName::from_trusted("demo").same_as(&IamUserName::from_trusted("demo2")));
+    }
+
+    #[test]
+    fn a_region_has_two_or_three_words_of_letters_and_a_digit() {
+        for bad in [
+            "us-e4st-1",
+            "u-east-1",
+            "us-averyverylongword-1",
+            "us-gov-east-west-1",
+            "us-east-0",
+        ] {
+            assert!(Region::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_arn_without_an_account_has_none() {
+        assert_eq!(Arn::from_trusted("arn:aws:s3:::bucket").account(), None);
+        assert_eq!(Arn::from_trusted("nonsense").account(), None);
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_words_of_aws() {
+        let failure = AwsFailure {
+            kind: FailureKind::Refused,
+            code: Some("AccessDenied".to_owned()),
+            message: "not authorized".to_owned(),
+            aws_date: None,
+        };
+        assert_eq!(failure.to_string(), "AccessDenied: not authorized");
+        assert!(failure.is("AccessDenied") && !failure.is("Denied"));
+        let silence = AwsFailure {
+            code: None,
+            ..failure
+        };
+        assert_eq!(silence.to_string(), "not authorized");
+        assert!(!silence.is("AccessDenied"));
+    }
 }

@@ -158,4 +158,26 @@ mod tests {
         );
         assert_eq!(Millis::DAY.times(i64::MAX).get(), i64::MAX);
     }
+
+    #[test]
+    fn seconds_are_cut_and_not_rounded() {
+        for (millis, secs) in [(1_999, 1), (2_000, 2), (-1, -1), (0, 0)] {
+            assert_eq!(Moment::from_millis(millis).as_secs(), secs, "{millis}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_what_they_say() {
+        assert_eq!(Millis::from_hours(2).get(), 7_200_000);
+        assert_eq!(Millis::from_secs(3) + Millis::new(5), Millis::new(3_005));
+        assert_eq!(Millis::new(-7).abs(), Millis::new(7));
+        assert_eq!(
+            Millis::new(1_500).as_std(),
+            std::time::Duration::from_millis(1_500)
+        );
+        assert_eq!(Millis::new(-1).as_std(), std::time::Duration::ZERO);
+        let moment = Moment::from_millis(10);
+        assert_eq!(moment - Millis::new(3), Moment::from_millis(7));
+        assert_eq!(moment - Moment::from_millis(25), Millis::new(-15));
+    }
 }

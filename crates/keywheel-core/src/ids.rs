@@ -127,4 +127,13 @@ mod tests {
         let id = FolderId::new(Moment::from_millis(1_773_100_000_000), &[3; 10]);
         assert_eq!(id.to_string().parse::<FolderId>().unwrap(), id);
     }
+
+    #[test]
+    fn an_id_holds_its_time_and_its_random_bytes() {
+        let at = Moment::from_millis(1_773_100_000_000);
+        let id = RunId::new(at, &[0xab; 10]);
+        assert_eq!(id.to_string(), "019cd4fe-e300-7bab-abab-abababababab");
+        assert_eq!(RunId::from_uuid(id.as_uuid()), id);
+        assert_eq!(format!("{id:?}"), format!("RunId({id})"));
+    }
 }

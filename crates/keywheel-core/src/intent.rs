@@ -173,4 +173,35 @@ mod tests {
         };
         assert!(create().explains(&undated, SKEW, LATE));
     }
+
+    #[test]
+    fn the_names_of_kinds_and_outcomes_are_kept_for_ever_and_read_back() {
+        for (kind, name) in [
+            (IntentKind::Create, "create"),
+            (IntentKind::Deactivate, "deactivate"),
+            (IntentKind::Reactivate, "reactivate"),
+            (IntentKind::Delete, "delete"),
+        ] {
+            assert_eq!((kind.as_str(), IntentKind::from_name(name)), (name, Some(kind)));
+        }
+        for (outcome, name) in [
+            (IntentOutcome::Done, "done"),
+            (IntentOutcome::NoEffect, "no_effect"),
+            (IntentOutcome::Suspect, "suspect"),
+        ] {
+            assert_eq!(
+                (outcome.as_str(), IntentOutcome::from_name(name)),
+                (name, Some(outcome))
+            );
+        }
+        assert_eq!(
+            (IntentKind::from_name(""), IntentOutcome::from_name("")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_call_settles_when_its_deadline_and_the_late_landing_are_over() {
+        assert_eq!(create().settles_at(LATE), Moment::from_millis(1_340_000));
+    }
 }

@@ -163,4 +163,28 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn bounds_are_told_with_what_they_bound() {
+        for (code, word, kind) in [
+            (IssueCode::short(1), "too_small", "string"),
+            (IssueCode::low(1), "too_small", "number"),
+            (IssueCode::long(1), "too_big", "string"),
+            (IssueCode::high(1), "too_big", "number"),
+        ] {
+            let shown = serde_json::to_value(code).unwrap();
+            assert_eq!((&shown["code"], &shown["type"]), (&word.into(), &kind.into()));
+        }
+    }
+
+    #[test]
+    fn a_path_leads_from_the_outermost_object_inwards() {
+        let issue = Issue::at("name", IssueCode::Custom, "bad")
+            .within_index(3)
+            .within("items");
+        assert_eq!(
+            serde_json::to_value(issue).unwrap()["path"],
+            serde_json::json!(["items", 3, "name"])
+        );
+    }
 }

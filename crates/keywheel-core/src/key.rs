@@ -509,4 +509,42 @@ mod tests {
     fn debug_shows_no_sealed_bytes() {
         assert!(format!("{:?}", key()).contains("SealedSecret(3 bytes)"));
     }
+
+    #[test]
+    fn the_name_of_a_state_is_kept_for_ever_and_reads_back() {
+        let names: Vec<_> = KeyState::ALL.iter().map(|s| s.as_str()).collect();
+        assert_eq!(
+            names.join(" "),
+            "pending verified published displaced deactivated deleted orphan_suspect unmanaged lost"
+        );
+        for state in KeyState::ALL {
+            assert_eq!(KeyState::from_name(state.as_str()), Some(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        assert_eq!(KeyState::from_name("gone"), None);
+    }
+
+    #[test]
+    fn a_sealed_secret_is_kept_byte_for_byte() {
+        assert_eq!(SealedSecret::from_bytes(vec![1, 2, 3]).as_bytes(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_displaced_key_without_terms_waits_for_the_next_rotation_and_one_never_published_does_not() {
+        let mut old = displaced(Terms::AtOnce);
+        old.terms = None;
+        assert_eq!(old.terms(), Terms::NextRotation);
+        assert_eq!(key().terms(), Terms::AtOnce);
+    }
+
+    #[test]
+    fn a_refused_transition_says_from_where_to_where() {
+        let error = key()
+            .become_state(KeyState::Deleted, Moment::from_millis(2))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "access key AKIA0000000000000001 cannot go from pending to deleted"
+        );
+    }
 }

@@ -75,4 +75,10 @@ mod tests {
         let renewed = lease().renewed(Millis::new(30_000));
         assert!(renewed.may_send(Millis::new(51_000), Millis::new(10_000)));
     }
+
+    #[test]
+    fn a_fence_is_its_number() {
+        assert_eq!(Fence::from_stored(7).get(), 7);
+        assert!(Fence::from_stored(7) < Fence::from_stored(8));
+    }
 }

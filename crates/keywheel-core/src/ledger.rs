@@ -10,7 +10,7 @@ use crate::aws::{
 use crate::clock::Moment;
 use crate::ids::{ConnectionId, IdentityId, IntentId, ManagedUserId, RotationId, SecretVersionId};
 use crate::intent::{Intent, IntentKind, IntentOutcome};
-use crate::key::{KeyState, ManagedKey, Origin};
+use crate::key::{KeyState, ManagedKey, Origin, Terms};
 use crate::rotation::Rotation;
 use crate::timings::Timings;
 
@@ -332,9 +332,13 @@ impl Ledger {
         if being_deleted {
             return;
         }
-        // A key that we have just made may be missing for a while, however often one asks.
+        // A key that we have just made may be missing for a while, however often one asks: it is there. Where its
+        // owner wants it gone, its absence is as good.
         let young = key.origin == Origin::Created && now < key.first_seen_at + timings.late_landing;
-        if young || !settled {
+        if young && key.terms != Some(Terms::AtOnce) {
+            return;
+        }
+        if !settled {
             result.needs_settled_list = true;
             return;
         }
@@ -362,9 +366,10 @@ fn compare(
     let returned = key.state.is_end();
     let reactivated = key.state == KeyState::Deactivated && line.status == KeyStatus::Active;
     // A key that we have just deleted may be listed for a while, and one that we have just deactivated may be
-    // shown as active, however often one asks.
+    // shown as active, however often one asks. Where its owner wants it gone, it goes either way.
+    let reactivated_maybe = reactivated && key.terms() != Terms::AtOnce;
     let recent = |at: Option<Moment>| at.is_some_and(|at| now < at + timings.late_landing);
-    let lagging = (returned && recent(key.ended_at)) || (reactivated && recent(key.deactivated_at));
+    let lagging = (returned && recent(key.ended_at)) || (reactivated_maybe && recent(key.deactivated_at));
     if lagging || ((returned || reactivated) && !settled) {
         result.needs_settled_list = true;
         return;
@@ -458,18 +463,19 @@ mod tests {
     #[test]
     fn a_key_that_was_just_made_is_not_lost_however_often_lists_lag() {
         let mut ledger = ledger(&[("AKIA1", KeyState::Pending)]);
-        ledger.keys.values_mut().for_each(|key| key.first_seen_at = NOW);
-        let seen = read(&ledger, &[], true);
-        assert!(seen.needs_settled_list && seen.keys.is_empty());
+        for key in ledger.keys.values_mut() {
+            key.first_seen_at = NOW;
+        }
+        assert_eq!(read(&ledger, &[], true), Reconciled::default());
     }
 
     #[test]
     fn a_key_that_was_just_deactivated_and_is_shown_as_active_is_a_lagging_list() {
         let mut ledger = ledger(&[("AKIA1", KeyState::Deactivated)]);
-        ledger
-            .keys
-            .values_mut()
-            .for_each(|key| key.deactivated_at = Some(NOW));
+        for key in ledger.keys.values_mut() {
+            key.deactivated_at = Some(NOW);
+            key.displaced_at = Some(NOW);
+        }
         let seen = read(&ledger, &[line("AKIA1", KeyStatus::Active)], true);
         assert!(seen.needs_settled_list && seen.keys.is_empty());
     }
@@ -519,5 +525,101 @@ mod tests {
         let ledger = ledger(&[("AKIA1", KeyState::Displaced)]);
         let seen = read(&ledger, &[line("AKIA1", KeyStatus::Inactive)], false);
         assert_eq!(seen.keys[0].state, KeyState::Deactivated);
+    }
+
+    #[test]
+    fn what_applications_read_works_only_while_it_is_active() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Published)]);
+        assert!(ledger.published_works());
+        ledger
+            .keys
+            .values_mut()
+            .for_each(|key| key.aws_status = KeyStatus::Inactive);
+        assert!(!ledger.published_works());
+        ledger.keys.clear();
+        assert!(!ledger.published_works());
+    }
+
+    #[test]
+    fn keys_that_ended_hold_no_slot() {
+        let all: Vec<_> = KeyState::ALL.iter().map(|s| (s.as_str(), *s)).collect();
+        let live = ledger(&all).live_ids();
+        assert_eq!(live.len(), 7);
+        assert!(!live.iter().any(|id| ["deleted", "lost"].contains(&id.as_str())));
+    }
+
+    #[test]
+    fn only_a_key_that_is_itself_being_deleted_may_be_absent() {
+        let mut ledger = ledger(&[("AKIA1", KeyState::Deactivated), ("AKIA2", KeyState::Displaced)]);
+        let deleting = Intent {
+            id: IntentId::new(NOW, &[1; 10]),
+            fence: Fence::from_stored(1),
+            kind: IntentKind::Delete,
+            key: Some(AccessKeyId::from_trusted("AKIA1")),
+            snapshot: Vec::new(),
+            opened_at: NOW,
+            call_deadline: NOW,
+            outcome: None,
+            closed_at: None,
+        };
+        ledger.open_intent = Some(deleting.clone());
+        let lost = |ledger: &Ledger| -> Vec<String> {
+            let read = read(ledger, &[], true);
+            read.keys.iter().map(|k| k.id.as_str().to_owned()).collect()
+        };
+        assert_eq!(lost(&ledger), ["AKIA2"]);
+        ledger.open_intent = Some(Intent {
+            kind: IntentKind::Deactivate,
+            ..deleting
+        });
+        assert_eq!(lost(&ledger), ["AKIA1", "AKIA2"]);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_foreign_key_that_is_gone() {
+        let ledger = ledger(&[("AKIA1", KeyState::Unmanaged), ("AKIA2", KeyState::Displaced)]);
+        let alarms = read(&ledger, &[], true).alarms;
+        assert_eq!(alarms, [Alarm::KeyLost(AccessKeyId::from_trusted("AKIA2"))]);
+    }
+
+    #[test]
+    fn only_the_intent_that_is_named_is_closed() {
+        let mut ledger = ledger(&[]);
+        let create = |n: u8| Intent {
+            id: IntentId::new(NOW, &[n; 10]),
+            fence: Fence::from_stored(1),
+            kind: IntentKind::Create,
+            key: None,
+            snapshot: Vec::new(),
+            opened_at: NOW,
+            call_deadline: NOW,
+            outcome: None,
+            closed_at: None,
+        };
+        ledger.apply(&Change::OpenIntent(create(1)));
+        ledger.apply(&Change::OpenIntent(create(2)));
+        let close = |n| Change::CloseIntent {
+            id: create(n).id,
+            outcome: IntentOutcome::Suspect,
+            at: NOW,
+        };
+        ledger.apply(&close(1));
+        assert_eq!(ledger.open_intent.as_ref().map(|i| i.id), Some(create(2).id));
+        let outcomes: Vec<_> = ledger.creates.iter().map(|i| i.outcome).collect();
+        assert_eq!(outcomes, [Some(IntentOutcome::Suspect), None]);
+        ledger.apply(&close(2));
+        assert_eq!(ledger.open_intent, None);
+    }
+
+    #[test]
+    fn debug_shows_no_sealed_value() {
+        let version = SealedVersion {
+            id: SecretVersionId::new(NOW, &[1; 10]),
+            sealed: vec![104, 105],
+        };
+        assert_eq!(
+            format!("{version:?}"),
+            format!("SealedVersion({}, 2 bytes)", version.id)
+        );
     }
 }

@@ -280,4 +280,39 @@ mod tests {
             .fold(SecretPath::root(), |at, name| at.join(&name));
         assert_eq!(rebuilt, path);
     }
+
+    #[test]
+    fn the_longest_names_are_accepted_and_no_longer_ones() {
+        let long = |n: usize| "a".repeat(n);
+        assert!(SecretName::parse(&long(512)).is_ok() && SecretName::parse(&long(513)).is_err());
+        assert!(FolderName::parse(&long(128)).is_ok() && FolderName::parse(&long(129)).is_err());
+        assert!(Title::parse("name", &long(64)).is_ok() && Title::parse("name", &long(65)).is_err());
+        assert!(SecretPath::parse(&"/a".repeat(20)).is_ok());
+    }
+
+    #[test]
+    fn a_folder_name_holds_letters_digits_dashes_and_underscores() {
+        for good in ["a", "Z9", "a-b", "a_b"] {
+            assert!(FolderName::parse(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "a.b", "a b", "é"] {
+            assert!(FolderName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_title_is_trimmed_and_not_empty() {
+        assert_eq!(Title::parse("name", " My app ").unwrap().as_str(), "My app");
+        let fault = Title::parse("name", "  ").unwrap_err();
+        assert_eq!(fault.message, "name must not be empty");
+    }
+
+    #[test]
+    fn a_fault_becomes_an_issue_of_its_field() {
+        let issue = SecretName::parse("").unwrap_err().at("secretName");
+        assert_eq!(
+            issue,
+            Issue::at("secretName", IssueCode::short(1), "Secret name cannot be empty.")
+        );
+    }
 }

@@ -346,4 +346,35 @@ mod tests {
         assert!(SecretsMapping::new(name("A"), name("A")).is_none());
         assert!(SecretsMapping::new(name("A"), name("B")).is_some());
     }
+
+    #[test]
+    fn the_word_of_a_status_is_kept_for_ever_and_reads_back() {
+        for (status, word) in [
+            (RotationStatus::Success, "success"),
+            (RotationStatus::Failed, "failed"),
+        ] {
+            assert_eq!(
+                (status.as_str(), RotationStatus::from_name(word)),
+                (word, Some(status))
+            );
+        }
+        assert_eq!(RotationStatus::from_name("running"), None);
+    }
+
+    #[test]
+    fn a_slot_reads_back_from_its_number() {
+        for slot in [SlotIndex::Zero, SlotIndex::One] {
+            let number = i64::try_from(slot.as_usize()).unwrap();
+            assert_eq!(SlotIndex::from_stored(number), slot);
+        }
+        assert_eq!(SlotIndex::from_stored(2), SlotIndex::Zero);
+    }
+
+    #[test]
+    fn a_mapping_keeps_which_name_is_which() {
+        let name = |n: &str| SecretName::parse(n).unwrap();
+        let mapping = SecretsMapping::new(name("ID"), name("SECRET")).unwrap();
+        assert_eq!(mapping.access_key_id().as_str(), "ID");
+        assert_eq!(mapping.secret_access_key().as_str(), "SECRET");
+    }
 }

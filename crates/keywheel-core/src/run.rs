@@ -351,11 +351,8 @@ impl Run {
 
     /// The key that the run is busy with: the id behind [`Effect::Verify`] and a publish, with its secret.
     pub fn secret_of(&self, key: &AccessKeyId) -> Option<&SealedSecret> {
-        match &self.phase {
-            Phase::Committing { staged, .. } => staged.keys.get(key)?.secret.as_ref(),
-            _ => self.ledger.keys.get(key)?.secret.as_ref(),
-        }
-        .or_else(|| self.imported_secret(key))
+        let recorded = self.ledger.keys.get(key).and_then(|k| k.secret.as_ref());
+        recorded.or_else(|| self.imported_secret(key))
     }
 
     /// The rotation that a commit under way will leave behind; for the values of its secrets.

@@ -128,4 +128,31 @@ mod tests {
         let named: Vec<_> = hasty.below_floors().into_iter().map(|f| f.setting).collect();
         assert_eq!(named, ["late_landing", "day_length", "verify_successes"]);
     }
+
+    #[test]
+    fn the_floors_themselves_are_allowed() {
+        let secs = Millis::from_secs;
+        let floors = Timings {
+            call_timeout: secs(1),
+            lease: secs(3),
+            late_landing: secs(301),
+            clock_skew_max: secs(1),
+            list_gap: secs(2),
+            verify_successes: 3,
+            verify_spacing: secs(2),
+            verify_settle: secs(10),
+            verify_deadline: secs(30),
+            retry_first: secs(1),
+            pending_max: Millis::from_hours(1),
+            last_used_quiet: Millis::from_hours(5),
+            suspect_quiet: Millis::from_hours(24),
+            ..Timings::DEFAULT
+        };
+        assert_eq!(floors.below_floors(), []);
+        let below = Timings {
+            late_landing: secs(301) + Millis::new(-1),
+            ..floors
+        };
+        assert_eq!(below.below_floors()[0].expected, "at least 301000 ms");
+    }
 }

@@ -196,4 +196,9 @@ mod tests {
             "{stored}"
         );
     }
+
+    #[test]
+    fn the_longest_wait_is_as_long_as_the_longest_interval() {
+        assert_eq!(Hours::MAX, 876_000);
+    }
 }

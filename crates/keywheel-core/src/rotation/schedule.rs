@@ -273,4 +273,23 @@ mod tests {
         assert!(spreads.iter().any(|s| *s != spreads[0]));
         assert_eq!(spread(ids[0], Millis::DAY), spreads[0]);
     }
+
+    #[test]
+    fn a_time_of_day_is_kept_as_it_was_given() {
+        let at = RotateAtUtc::new(11.5, 29.25).unwrap();
+        assert!((at.hours() - 11.5).abs() < f64::EPSILON);
+        assert!((at.minutes() - 29.25).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_spread_fills_its_window() {
+        let spreads: Vec<_> = (0..200_u8)
+            .map(|n| RotationId::new(Moment::from_millis(0), &[n.wrapping_mul(37); 10]))
+            .map(|id| spread(id, Millis::DAY).get())
+            .collect();
+        for quarter in 0..4 {
+            let window = quarter * 75_000..(quarter + 1) * 75_000;
+            assert!(spreads.iter().any(|s| window.contains(s)), "{window:?}");
+        }
+    }
 }

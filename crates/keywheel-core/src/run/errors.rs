@@ -114,8 +114,9 @@ impl RunError {
                     KeyState::Unmanaged => "it is not Keywheel's; its owner can hand it over by its id",
                     KeyState::Deleted | KeyState::Lost => "it does not exist at AWS any more",
                     KeyState::Pending | KeyState::Verified => "it was never published",
-                    _ if key.secret.is_none() => "Keywheel does not have its secret",
-                    _ => "AWS does not list it",
+                    KeyState::Displaced | KeyState::Deactivated | KeyState::OrphanSuspect => {
+                        "Keywheel does not have its secret"
+                    }
                 };
                 format!("access key {id} ({}) cannot be {done}: {why}", key.state.as_str())
             }
@@ -134,5 +135,38 @@ impl RunError {
         };
         let text = format!("access key {id} cannot be adopted: {why}");
         Self::new(RunErrorCode::KeyNotEligible, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_its_name_in_capitals() {
+        use RunErrorCode::*;
+        for code in [
+            AdoptionBlocked,
+            SelfRotation,
+            InProgress,
+            KeyHeld,
+            GraceHoldsSlot,
+            KeyNotEligible,
+            PreflightUnmanaged,
+            OrphanSuspect,
+            NoFreeSlot,
+            OutcomeUnknown,
+            VerifyTimeout,
+            VerifyRefused,
+            IdentityChanged,
+            ClockSkew,
+            AwsRefused,
+            AwsUnavailable,
+            SealingFailed,
+            Conflict,
+        ] {
+            let joined = code.as_str().replace('_', "");
+            assert_eq!(joined, format!("{code:?}").to_uppercase());
+        }
     }
 }

@@ -81,24 +81,21 @@ impl Run {
     }
 
     /// The last commit of a deletion.
-    pub(super) fn finish_revoke(&mut self, delete_secrets: bool, now: Moment) -> Effect {
+    pub(super) fn finish_revoke(&mut self, delete_secrets: bool) -> Effect {
         let Some(rotation) = self.ledger.rotation.as_ref().map(|r| r.id) else {
             return Effect::Finish(Outcome::Parked);
         };
-        let mut after = self.ledger.clone();
-        after.rotation = None;
-        after.user.rotation = None;
-        after.user.unfinished = None;
-        after.user.failures = 0;
-        after.user.due_at = due_at(&after, &self.timings, now + self.retry_after(0));
+        let mut user = self.ledger.user.clone();
+        user.rotation = None;
+        user.unfinished = None;
+        user.failures = 0;
+        // No key is left that Keywheel looks after.
+        user.due_at = None;
         let remove = Change::RemoveRotation {
             id: rotation,
             delete_secrets,
         };
-        self.commit(
-            vec![remove, Change::User(after.user)],
-            Then::Finish(Outcome::Revoked),
-        )
+        self.commit(vec![remove, Change::User(user)], Then::Finish(Outcome::Revoked))
     }
 
     pub(super) fn retry_after(&self, failures: u32) -> Millis {

@@ -44,7 +44,7 @@ impl Run {
         if let Some(id) = next.cloned() {
             return self.retire(now, &id);
         }
-        self.finish_revoke(delete_secrets, now)
+        self.finish_revoke(delete_secrets)
     }
 
     /// Whether the run is a deletion.

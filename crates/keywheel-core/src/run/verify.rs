@@ -133,9 +133,8 @@ impl Run {
 
     /// Whether waiting does not help. A key that its owner brings is known everywhere for long.
     fn refuses_for_good(&self, key: &AccessKeyId, failure: &AwsFailure) -> bool {
-        let is_new = self.ledger.unpublished().is_some_and(|k| k.id == *key);
         failure.is("SignatureDoesNotMatch")
-            || (!is_new && self.imported_secret(key).is_some() && failure.kind == FailureKind::Refused)
+            || (self.imported_secret(key).is_some() && failure.kind == FailureKind::Refused)
     }
 
     /// A new key whose secret AWS refuses is useless and goes; any other stays as it was.

@@ -6,7 +6,7 @@ use keywheel_core::key::{KeyState, Origin, SealedSecret, Terms};
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::run::{Adoption, Goal, Outcome, RunError, RunErrorCode};
 
-use super::world::{World, create_goal, create_with, grace, struck, timings};
+use super::world::{IMPORTED, World, create_goal, create_with, grace, stranger, struck, timings};
 use super::{MANUAL, code, kinds};
 
 /// A user with so many foreign keys, all of them to be found in `given` if their owner names them.
@@ -19,7 +19,7 @@ fn user_with(keys: usize) -> (World, Vec<AccessKeyId>) {
 fn import(key: &AccessKeyId) -> Adoption {
     Adoption::Import {
         key: key.clone(),
-        secret: SealedSecret::from_bytes(b"sealed by its owner".to_vec()),
+        secret: SealedSecret::from_bytes(IMPORTED.to_vec()),
     }
 }
 
@@ -71,7 +71,7 @@ fn an_imported_key_is_published_and_nothing_changes_at_aws() {
         assert_eq!(world.violations, Vec::<String>::new());
         let key = world.ledger.published().unwrap();
         assert_eq!((&key.id, key.origin), (&ids[0], Origin::Imported));
-        assert_eq!(key.secret.as_ref().unwrap().as_bytes(), b"sealed by its owner");
+        assert_eq!(key.secret.as_ref().unwrap().as_bytes(), IMPORTED);
         let rotation = world.ledger.rotation.as_ref().unwrap();
         assert_eq!(rotation.slots.active_key(), Some(&ids[0]));
         assert_eq!(world.verifications, timings().verify_successes);
@@ -145,7 +145,7 @@ fn an_inactive_key_can_be_handed_over() {
 #[test]
 fn a_key_of_another_user_is_not_imported() {
     let (mut world, ids) = user_with(1);
-    world.strangers.push(ids[0].clone());
+    world.verified_as = Some(stranger());
     let error = refusal(&mut world, creating(import(&ids[0])));
     assert_eq!(error.code, RunErrorCode::IdentityChanged);
     assert!(error.text.contains("stranger"), "{error}");
@@ -323,6 +323,9 @@ fn an_adoption_that_is_interrupted_anywhere_touches_only_the_named_key_and_can_b
             let story = format!("{keys} keys, {adoption:?}, {fault:?}");
             world.run_due();
             if world.ledger.rotation.is_none() {
+                let mut named = foreign.iter().filter_map(|id| world.ledger.keys.get(id));
+                let untouched = named.all(|k| k.verified_at.is_none());
+                assert!(untouched, "{story}: nothing is recorded before the publish");
                 world.pass(timings().late_landing + timings().call_timeout);
                 let mut outcome = world.run(goal.clone());
                 let suspects = world.ledger.keys.values();
@@ -351,4 +354,99 @@ fn an_adoption_that_is_interrupted_anywhere_touches_only_the_named_key_and_can_b
             assert!(world.works(&world.published().unwrap()), "{story}");
         }
     }
+}
+
+/// A user whose first create died with its answer, and the key that it made.
+fn user_with_suspect() -> (World, AccessKeyId) {
+    let mut world = struck(World::new, &create_goal())
+        .into_iter()
+        .map(|(_, world, _)| world)
+        .find(|world| world.ours.len() == 1 && world.ledger.keys.is_empty())
+        .expect("an answer is lost");
+    world.pass(timings().late_landing + timings().call_timeout);
+    world.run(Goal::Settle);
+    let key = world.only(KeyState::OrphanSuspect);
+    world.changes.clear();
+    (world, key)
+}
+
+#[test]
+fn a_suspect_that_is_handed_over_goes_after_its_successor_has_come_or_before_if_so_said() {
+    let (mut world, key) = user_with_suspect();
+    assert_eq!(
+        world.run(creating(hand_over(&key, false))),
+        Some(Outcome::Published)
+    );
+    assert_eq!(kinds(&world), ["create"]);
+    world.run_due();
+    assert_eq!(kinds(&world), ["create"], "under the terms of any other key");
+    assert_eq!(world.run(super::MANUAL), Some(Outcome::Published));
+    assert_eq!(kinds(&world), ["create", "deactivate", "delete", "create"]);
+    assert_eq!(world.state(&key), KeyState::Deleted);
+
+    let (mut world, key) = user_with_suspect();
+    world.run(creating(hand_over(&key, true)));
+    assert_eq!(kinds(&world), ["deactivate", "delete", "create"]);
+    assert_eq!(world.violations, Vec::<String>::new());
+}
+
+#[test]
+fn a_suspect_is_not_imported_active_or_not() {
+    for status in [KeyStatus::Active, KeyStatus::Inactive] {
+        let (mut world, key) = user_with_suspect();
+        world.keys.get_mut(&key).unwrap().0 = status;
+        let error = refusal(&mut world, creating(import(&key)));
+        assert_eq!(error.code, RunErrorCode::KeyNotEligible);
+        assert!(error.text.contains("its state is orphan_suspect"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_waits_for_its_first_publish_does_not_make_an_import_wait() {
+    let mut world = World::new();
+    world.verify_failures = 1_000;
+    world.run(create_goal());
+    let foreign = world.foreign_key();
+    (world.verifications, world.verify_failures) = (0, 1_000);
+    let outcome = world.run(creating(import(&foreign)));
+    assert_eq!(code(outcome), RunErrorCode::VerifyRefused);
+    assert_eq!(world.verifications, timings().signature_tries);
+    world.verify_failures = 0;
+    let outcome = world.run(creating(import(&foreign)));
+    assert_eq!(outcome, Some(Outcome::Published));
+    assert_eq!(world.published(), Some(foreign));
+}
+
+#[test]
+fn the_age_of_a_key_in_the_way_is_told_in_words() {
+    for (hours, told) in [
+        (0, "less than an hour old"),
+        (1, "1 h old"),
+        (47, "47 h old"),
+        (48, "2 days old"),
+        (100, "4 days old"),
+    ] {
+        let (mut world, ids) = user_with(2);
+        world.keys.get_mut(&ids[0]).unwrap().1 = world.now - Millis::from_hours(hours);
+        let error = refusal(&mut world, create_goal());
+        assert!(error.text.contains(&format!("Active, {told}, never")), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_came_back_after_it_had_been_given_has_to_be_given_anew() {
+    let (mut world, key) = user_with_suspect();
+    world.run(Goal::Retire { key: key.clone() });
+    assert_eq!(world.state(&key), KeyState::Deleted);
+    world.pass(Millis::DAY);
+    let created_at = world.now - Millis::DAY;
+    world.keys.insert(key.clone(), (KeyStatus::Active, created_at));
+    world.foreign_key();
+    world.changes.clear();
+    let error = refusal(&mut world, create_goal());
+    assert_eq!(error.code, RunErrorCode::AdoptionBlocked);
+    assert_eq!(world.state(&key), KeyState::Unmanaged);
+    let outcome = world.run(creating(hand_over(&key, true)));
+    assert_eq!(outcome, Some(Outcome::Published));
+    assert_eq!(kinds(&world), ["deactivate", "delete", "create"]);
 }

@@ -1,20 +1,18 @@
 //! Clocks (I13), healing and regions: what time and place cannot break.
 
-use keywheel_core::aws::{KeyStatus, Region};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
 use keywheel_core::key::KeyState;
-use keywheel_core::ledger::Alarm;
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::{RotationStatus, Trigger};
 use keywheel_core::run::{Goal, Outcome, RunErrorCode, goal_of_due};
 
-use super::world::{Fault, World, create_with, grace, rotated, rotated_under, timings};
+use super::world::{Fault, World, grace, rotated, rotated_under, timings};
 use super::{MANUAL, code, kinds};
 
 const MOMENT: Millis = Millis::new(1);
 
-fn scheduled(world: &World) -> Goal {
+pub(super) fn scheduled(world: &World) -> Goal {
     goal_of_due(
         &world.ledger,
         RunId::new(world.now, &[7; 10]),
@@ -154,9 +152,8 @@ fn a_wrong_clock_is_told_with_its_difference_and_what_to_do() {
     );
 }
 
-/// Lets the clock jump before each effect of a scheduled rotation, puts it right afterwards, and ties up what is
-/// due.
-fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
+/// Lets the clock jump before each effect of a rotation, and puts it right afterwards.
+fn jumps(policy: &Policy, goal: impl Fn(&World) -> Goal, by: Millis) -> Vec<(usize, World)> {
     let make = || {
         let mut world = rotated_under(policy.clone(), 0);
         world.now = world.ledger.user.due_at.unwrap();
@@ -164,12 +161,12 @@ fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
         world
     };
     let mut calm = make();
-    calm.run(scheduled(&calm));
+    calm.run(goal(&calm));
     (0..calm.effects)
         .map(|at| {
             let mut world = make();
             world.fault = Fault::ClockJumpsBefore(at, by);
-            world.run(scheduled(&world));
+            world.run(goal(&world));
             world.now = world.aws_now();
             world.aws_clock_ahead = Millis::ZERO;
             (at, world)
@@ -180,7 +177,7 @@ fn jumps(policy: &Policy, by: Millis) -> Vec<(usize, World)> {
 #[test]
 fn a_clock_that_jumps_in_the_middle_of_a_rotation_rotates_nothing_twice() {
     for by in [400, 40, -40, -400] {
-        for (at, mut world) in jumps(&Policy::default(), Millis::DAY.times(by)) {
+        for (at, mut world) in jumps(&Policy::default(), scheduled, Millis::DAY.times(by)) {
             let story = format!("{by} days before effect {at}");
             let mut runs = 0;
             let week = world.now + Millis::DAY.times(7);
@@ -207,7 +204,7 @@ fn a_clock_that_jumps_in_the_middle_of_a_rotation_rotates_nothing_twice() {
 #[test]
 fn a_clock_that_jumps_in_the_middle_of_a_rotation_shortens_no_grace_time() {
     for by in [40, -1, -40] {
-        for (at, mut world) in jumps(&grace(24, 24), Millis::DAY.times(by)) {
+        for (at, mut world) in jumps(&grace(24, 24), scheduled, Millis::DAY.times(by)) {
             let story = format!("{by} days before effect {at}");
             world.run_due();
             world.run_due();
@@ -247,120 +244,27 @@ fn a_clock_that_jumps_back_while_a_key_is_deactivated_shortens_no_quarantine() {
 }
 
 #[test]
-fn a_published_key_that_somebody_deactivated_is_told_of_replaced_and_not_reactivated() {
-    let mut world = rotated(1);
-    let published = world.published().unwrap();
-    world.keys.get_mut(&published).unwrap().0 = KeyStatus::Inactive;
-    world.changes.clear();
-    world.pass(Millis::DAY);
-    let found_at = world.now;
-    assert_eq!(world.run(Goal::Settle), Some(Outcome::Settled));
-    assert!(
-        world
-            .alarms
-            .contains(&Alarm::PublishedInactive(published.clone()))
-    );
-    let due = world.ledger.user.due_at.unwrap();
-    assert!(
-        due - found_at <= timings().retry_first,
-        "it heals now, not by schedule"
-    );
-    world.now = due;
-    let goal = scheduled(&world);
-    assert!(matches!(goal, Goal::Rotate(Trigger::Scheduled { .. })));
-    assert_eq!(world.run(goal), Some(Outcome::Published));
-    assert_eq!(kinds(&world), ["deactivate", "delete", "create"]);
-    assert!(world.works(&world.published().unwrap()));
-    let rotation = world.ledger.rotation.as_ref().unwrap();
-    assert_eq!(rotation.last_rotated_at, rotation.last_attempted_at);
-    assert_eq!(
-        rotation.next_attempt_at.unwrap() - rotation.anchor_at,
-        Millis::DAY.times(30) + Millis::new(-(rotation.anchor_at.as_millis() % Millis::DAY.get())),
-        "a new interval begins"
-    );
-    assert_eq!(world.violations, Vec::<String>::new());
-}
-
-#[test]
-fn a_published_key_that_somebody_deleted_is_told_of_and_replaced_before_its_day() {
-    let mut world = rotated(0);
-    let published = world.published().unwrap();
-    world.keys.clear();
-    world.pass(Millis::DAY);
-    world.run(Goal::Settle);
-    assert_eq!(world.state(&published), KeyState::Lost);
-    assert_eq!(world.alarms, [Alarm::PublishedLost(published)]);
-    world.run_due();
-    assert!(world.works(&world.published().unwrap()));
-    assert_eq!(kinds(&world), ["create", "create"]);
-}
-
-#[test]
-fn nothing_heals_by_itself_while_automatic_rotation_is_off() {
-    let mut world = rotated(0);
-    let rotation = world.ledger.rotation.as_mut().unwrap();
-    rotation.settings.automatic = false;
-    rotation.reschedule(timings().day_length);
-    world.keys.clear();
-    world.pass(Millis::DAY);
-    world.run(Goal::Settle);
-    assert_eq!(world.ledger.user.due_at, None);
-    assert_eq!(scheduled(&world), Goal::Settle);
-}
-
-#[test]
-fn a_key_that_cannot_be_healed_is_tried_again_with_patience() {
-    let mut world = rotated(0);
-    let published = world.published().unwrap();
-    world.foreign_key();
-    world.keys.get_mut(&published).unwrap().0 = KeyStatus::Inactive;
-    world.pass(Millis::DAY);
-    world.run(Goal::Settle);
-    world.now = world.ledger.user.due_at.unwrap();
-    for failures in 1..=8 {
-        let goal = scheduled(&world);
-        assert_eq!(code(world.run(goal)), RunErrorCode::PreflightUnmanaged);
-        assert_eq!(world.ledger.rotation.as_ref().unwrap().failures, failures);
-        world.now = world.ledger.user.due_at.unwrap();
-    }
-    assert_eq!(kinds(&world), ["create"]);
-}
-
-fn verified_in(regions: &[&str]) -> Policy {
-    Policy {
-        verify_regions: regions.iter().map(|r| Region::from_trusted(*r)).collect(),
-        ..Policy::default()
+fn a_clock_that_jumps_in_the_middle_of_a_rotation_by_hand_moves_no_date() {
+    for by in [400, -400] {
+        for (at, mut world) in jumps(&Policy::default(), |_| MANUAL, Millis::DAY.times(by)) {
+            world.run_due();
+            let rotation = world.ledger.rotation.as_ref().unwrap();
+            let next = rotation.next_attempt_at.unwrap() - world.now;
+            assert!(
+                (Millis::DAY.times(20)..=Millis::DAY.times(32)).contains(&next),
+                "{by} days before effect {at}: next in {next:?}"
+            );
+        }
     }
 }
 
 #[test]
-fn a_key_has_to_work_in_every_region_before_it_is_published() {
-    let policy = verified_in(&["eu-central-1", "us-east-1", "ap-south-1"]);
-    let mut world = rotated_under(policy.clone(), 0);
-    assert_eq!(
-        world.verifications,
-        3 * timings().verify_successes,
-        "its own region counts once"
-    );
-    for dead in ["us-east-1", "eu-central-1", "ap-south-1"] {
-        world.dead_region = Some(Region::from_trusted(dead));
-        let published = world.published();
-        assert_eq!(code(world.run(MANUAL)), RunErrorCode::VerifyTimeout, "{dead}");
-        assert_eq!(world.published(), published);
-        world.dead_region = None;
-        assert_eq!(world.run(MANUAL), Some(Outcome::Published), "{dead}");
-    }
-    assert_eq!(world.violations, Vec::<String>::new());
-}
-
-#[test]
-fn a_refusal_in_any_region_begins_the_row_anew() {
-    for refused_at in 1..=6 {
-        let mut world = World::new();
-        world.refused_verification = Some(refused_at);
-        let goal = create_with(keywheel_core::run::Adoption::None, verified_in(&["eu-central-1"]));
-        assert_eq!(world.run(goal), Some(Outcome::Published));
-        assert_eq!(world.verifications, refused_at + 6, "refusal {refused_at}");
-        assert_eq!(world.violations, Vec::<String>::new());
+fn a_clock_that_jumped_before_the_list_creates_nothing() {
+    let lists = 2;
+    for by in [1, -1] {
+        let (_, world) = jumps(&Policy::default(), |_| MANUAL, Millis::DAY.times(by)).swap_remove(lists);
+        assert!(world.changes.is_empty(), "{by} days");
+        let message = world.ledger.rotation.unwrap().last_message.unwrap();
+        assert!(message.contains("Synchronize"), "{message}");
     }
 }

@@ -3,10 +3,14 @@
 
 mod adoption;
 mod clocks;
+mod healing;
 mod interplay;
+mod machine;
 mod recovery;
+mod refusals;
 mod retirement;
 mod roll_back;
+mod still_used;
 mod suspects;
 mod world;
 

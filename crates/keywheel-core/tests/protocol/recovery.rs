@@ -5,7 +5,7 @@ use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
 use keywheel_core::intent::IntentOutcome;
 use keywheel_core::key::KeyState;
-use keywheel_core::ledger::Change;
+use keywheel_core::ledger::{Change, Unfinished};
 use keywheel_core::rotation::RotationStatus;
 use keywheel_core::run::{Adoption, Goal, Outcome, RunErrorCode, goal_of_due};
 
@@ -231,4 +231,31 @@ fn a_change_of_the_record_is_what_its_name_says() {
     let key = ledger.published().unwrap().id.clone();
     ledger.apply(&Change::EraseValues(key));
     assert_eq!(ledger, before, "values lie elsewhere");
+}
+
+#[test]
+fn a_rotation_that_is_being_deleted_is_not_rotated_any_more() {
+    let mut world = rotated(0);
+    world.ledger.user.unfinished = Some(Unfinished::Rotate);
+    world.ledger.rotation.as_mut().unwrap().revoking = true;
+    let job = RunId::new(world.now, &[1; 10]);
+    let late = world.now + Millis::DAY.times(100);
+    assert_eq!(goal_of_due(&world.ledger, job, late, &timings()), Goal::Settle);
+}
+
+#[test]
+fn a_wait_that_only_aws_does_not_call_over_ends_by_both_clocks_when_it_is_looked_at_again() {
+    let mut world = crash_where(|world| world.ledger.open_intent.is_some());
+    let lands_until = world.ledger.user.settles_at.unwrap();
+    world.now = lands_until;
+    world.aws_clock_ahead = Millis::from_secs(-20);
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::InProgress);
+    let due = world.ledger.user.due_at.unwrap();
+    let wait = due - lands_until;
+    assert!(
+        (Millis::from_secs(20)..=Millis::from_secs(22)).contains(&wait),
+        "{wait:?}"
+    );
+    world.now = due;
+    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
 }

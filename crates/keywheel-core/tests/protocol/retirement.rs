@@ -1,20 +1,21 @@
 //! Retirement (C.9): when a displaced key goes, in which steps, and what holds it back.
 
-use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
+use keywheel_core::aws::{AccessKeyId, KeyStatus};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::key::{KeyState, Terms};
 use keywheel_core::ledger::Alarm;
 use keywheel_core::rotation::RotationStatus;
-use keywheel_core::rotation::policy::{Hours, Policy, WhenStillUsed};
+use keywheel_core::rotation::policy::Policy;
 use keywheel_core::run::{Goal, Outcome, RunErrorCode};
 
+use super::still_used::{holding, use_at};
 use super::world::{World, grace, rotated, rotated_under, struck, timings};
 use super::{MANUAL, code, kinds};
 
-const MOMENT: Millis = Millis::new(1);
+pub(super) const MOMENT: Millis = Millis::new(1);
 
 /// A rotation with a displaced key that was just replaced, and that key.
-fn displaced_under(policy: Policy) -> (World, AccessKeyId) {
+pub(super) fn displaced_under(policy: Policy) -> (World, AccessKeyId) {
     let mut world = rotated_under(policy, 1);
     world.changes.clear();
     world.changed_at.clear();
@@ -22,45 +23,10 @@ fn displaced_under(policy: Policy) -> (World, AccessKeyId) {
     (world, key)
 }
 
-fn holding(policy: Policy, hours: i64) -> Policy {
-    Policy {
-        when_still_used: WhenStillUsed::Hold {
-            hours_max: Hours::new(hours).unwrap(),
-        },
-        ..policy
-    }
-}
-
-/// Somebody uses the key with S3 at this moment.
-fn use_at(world: &mut World, key: &AccessKeyId, at: Moment) {
-    use_with(world, key, at, "s3");
-}
-
-fn use_with(world: &mut World, key: &AccessKeyId, at: Moment, service: &str) {
-    let used = LastUse {
-        at,
-        service: service.to_owned(),
-        region: "us-east-1".to_owned(),
-    };
-    world.uses.insert(key.clone(), used);
-}
-
 /// Ties up what is due at this moment.
-fn settle_at(world: &mut World, at: Moment) -> Option<Outcome> {
+pub(super) fn settle_at(world: &mut World, at: Moment) -> Option<Outcome> {
     world.now = at;
     world.run(Goal::Settle)
-}
-
-/// Lets the scheduler work until this moment.
-fn work_until(world: &mut World, end: Moment) {
-    let mut runs = 0;
-    while let Some(due) = world.ledger.user.due_at.filter(|due| *due <= end) {
-        world.now = world.now.max(due);
-        assert_eq!(world.run(Goal::Settle), Some(Outcome::Settled));
-        runs += 1;
-        assert!(runs < 1_000, "the scheduler runs in circles");
-    }
-    world.now = world.now.max(end);
 }
 
 #[test]
@@ -103,6 +69,7 @@ fn one_key_is_active_in_the_steady_state_of_grace() {
 fn a_rotation_does_not_shorten_the_waits_of_grace() {
     let (mut world, key) = displaced_under(grace(3, 5));
     let until = world.displaced[&key] + Millis::from_hours(3);
+    let published = world.published().unwrap();
     let refuse = |world: &mut World| {
         let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
             panic!("it rotated")
@@ -112,6 +79,7 @@ fn a_rotation_does_not_shorten_the_waits_of_grace() {
             error.before_change && error.text.contains(key.as_str()),
             "{error}"
         );
+        assert!(!error.text.contains(published.as_str()), "it is not in the way");
         error.text
     };
     assert!(refuse(&mut world).contains("in its grace time until"));
@@ -296,141 +264,6 @@ fn a_retirement_that_fails_is_tried_again_and_says_nothing_of_the_rotation() {
 }
 
 #[test]
-fn a_key_that_is_still_used_goes_all_the_same_and_people_are_told() {
-    let (mut world, key) = displaced_under(grace(3, 5));
-    let until = world.displaced[&key] + Millis::from_hours(3);
-    use_at(&mut world, &key, until - Millis::from_hours(1));
-    settle_at(&mut world, until);
-    assert_eq!(kinds(&world), ["deactivate"]);
-    assert_eq!(world.alarms, [Alarm::StillUsed(key.clone())]);
-    let known = world.ledger.keys[&key].last_used.as_ref().unwrap();
-    assert_eq!(known.service, "s3");
-    assert_eq!(world.ledger.keys[&key].use_checked_at, Some(until));
-}
-
-#[test]
-fn use_is_recent_within_the_quiet_time_and_not_a_moment_longer() {
-    let quiet = timings().last_used_quiet;
-    for (ago, recent) in [(quiet + MOMENT.times(-1), true), (quiet, false)] {
-        let (mut world, key) = displaced_under(grace(24, 5));
-        let until = world.displaced[&key] + Millis::from_hours(24);
-        use_at(&mut world, &key, until - ago);
-        settle_at(&mut world, until);
-        assert_eq!(!world.alarms.is_empty(), recent, "{ago:?}");
-    }
-}
-
-#[test]
-fn checks_of_our_own_are_not_taken_for_use() {
-    let span = Millis::from_secs(15 * 60);
-    for (service, after, ours) in [
-        ("sts", span, true),
-        ("iam", span, true),
-        ("sts", span + MOMENT, false),
-        ("sts", span.times(-1), true),
-        ("sts", (span + MOMENT).times(-1), false),
-        ("s3", Millis::ZERO, false),
-    ] {
-        let (mut world, key) = displaced_under(grace(1, 5));
-        let verified = world.ledger.keys[&key].verified_at.unwrap();
-        use_with(&mut world, &key, verified + after, service);
-        let until = world.displaced[&key] + Millis::from_hours(1);
-        settle_at(&mut world, until);
-        assert_eq!(world.alarms.is_empty(), ours, "{service} {after:?}");
-    }
-}
-
-#[test]
-fn a_key_that_is_still_used_is_held_until_it_is_quiet() {
-    let (mut world, key) = displaced_under(holding(grace(3, 5), 168));
-    let until = world.displaced[&key] + Millis::from_hours(3);
-    let last_use = until + Millis::from_hours(2);
-    use_at(&mut world, &key, until - MOMENT);
-    work_until(&mut world, last_use);
-    assert!(world.works(&key) && world.alarms.contains(&Alarm::StillUsed(key.clone())));
-    use_at(&mut world, &key, last_use);
-    let quiet_at = last_use + timings().last_used_quiet;
-    work_until(&mut world, quiet_at - MOMENT);
-    assert!(world.works(&key), "it is still used");
-    work_until(&mut world, quiet_at + Millis::from_hours(1));
-    assert_eq!(
-        world.state(&key),
-        KeyState::Deactivated,
-        "nobody uses it any more"
-    );
-    assert_eq!(world.ledger.keys[&key].use_waits_since, None);
-}
-
-#[test]
-fn people_are_not_told_of_a_held_key_more_than_once_an_hour() {
-    let (mut world, key) = displaced_under(holding(grace(3, 5), 24));
-    let until = world.displaced[&key] + Millis::from_hours(3);
-    for hour in 0..24 {
-        use_at(&mut world, &key, until + Millis::from_hours(hour));
-        work_until(&mut world, until + Millis::from_hours(hour) + MOMENT);
-    }
-    let told = world.alarms.len();
-    assert!((12..=24).contains(&told), "{told}");
-}
-
-#[test]
-fn use_holds_a_key_no_longer_than_its_bound() {
-    let (mut world, key) = displaced_under(holding(grace(3, 5), 10));
-    let until = world.displaced[&key] + Millis::from_hours(3);
-    let bound = until + Millis::from_hours(10);
-    use_at(&mut world, &key, bound);
-    settle_at(&mut world, until);
-    assert_eq!(world.ledger.keys[&key].use_waits_since, Some(until));
-    work_until(&mut world, bound - MOMENT);
-    assert!(world.works(&key), "held to the last moment");
-    work_until(&mut world, bound);
-    assert_eq!(world.state(&key), KeyState::Deactivated);
-}
-
-#[test]
-fn a_use_that_cannot_be_read_holds_a_key_to_the_bound_or_not_at_all() {
-    let (mut world, key) = displaced_under(holding(grace(3, 5), 10));
-    world.uses_unreadable = true;
-    let until = world.displaced[&key] + Millis::from_hours(3);
-    work_until(&mut world, until + Millis::from_hours(10) - MOMENT);
-    assert!(world.works(&key) && world.alarms.is_empty());
-    work_until(&mut world, until + Millis::from_hours(10));
-    assert_eq!(world.state(&key), KeyState::Deactivated);
-
-    let (mut world, key) = displaced_under(grace(3, 5));
-    world.uses_unreadable = true;
-    settle_at(&mut world, until);
-    assert_eq!(world.state(&key), KeyState::Deactivated);
-}
-
-#[test]
-fn a_rotation_does_not_take_the_slot_of_a_key_that_its_use_holds() {
-    let (mut world, key) = displaced_under(holding(Policy::default(), 10));
-    let now = world.now;
-    use_at(&mut world, &key, now);
-    let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
-        panic!("it rotated")
-    };
-    assert_eq!(error.code, RunErrorCode::KeyHeld);
-    assert!(
-        error.before_change && error.text.contains("displaced, still used"),
-        "{error}"
-    );
-    assert!(error.text.contains("Nothing was changed at AWS"), "{error}");
-    world.now = now + timings().last_used_quiet - MOMENT;
-    assert_eq!(code(world.run(MANUAL)), RunErrorCode::KeyHeld);
-    assert!(world.changes.is_empty());
-    world.now = now + timings().last_used_quiet;
-    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
-
-    let (mut world, key) = displaced_under(holding(Policy::default(), 10));
-    use_at(&mut world, &key, now + Millis::DAY);
-    world.run(MANUAL);
-    world.now = now + Millis::from_hours(10) + Millis::from_secs(60);
-    assert_eq!(world.run(MANUAL), Some(Outcome::Published), "the bound is over");
-}
-
-#[test]
 fn without_a_word_of_its_owner_a_key_waits_for_the_next_rotation_however_long() {
     let (mut world, key) = displaced_under(Policy::default());
     for _ in 0..20 {
@@ -514,4 +347,16 @@ fn a_deletion_is_not_forgotten_because_another_key_is_retired_meanwhile() {
             assert!(world.keys.is_empty(), "{fault:?}");
         }
     }
+}
+
+#[test]
+fn the_retirement_of_one_key_does_not_keep_a_rotation_with_room_from_healing() {
+    let (mut world, key) = displaced_under(grace(3, 5));
+    world.now = world.displaced[&key] + Millis::from_hours(3);
+    let published = world.published().unwrap();
+    world.keys.remove(&published);
+    world.denied = true;
+    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
+    assert_eq!(kinds(&world), ["create"], "the other key is the scheduler's");
+    assert!(world.works(&key));
 }

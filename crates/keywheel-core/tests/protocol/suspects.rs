@@ -2,6 +2,7 @@
 
 use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
 use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::intent::IntentOutcome;
 use keywheel_core::key::{KeyState, Proof};
 use keywheel_core::ledger::Alarm;
 use keywheel_core::rotation::RotationStatus;
@@ -73,6 +74,8 @@ fn a_key_whose_secret_is_lost_is_told_of_once_and_not_touched() {
     let (mut world, key) = suspect();
     let published = world.published().unwrap();
     assert_eq!(world.alarms, [Alarm::OrphanSuspected(key.clone())]);
+    let create = world.ledger.creates.last().unwrap();
+    assert_eq!(create.outcome, Some(IntentOutcome::Suspect));
     for _ in 0..5 {
         world.pass(Millis::DAY);
         world.run(Goal::Settle);
@@ -346,4 +349,32 @@ fn a_foreign_key_made_in_the_seconds_of_a_create_is_a_suspect_and_the_owner_deci
     }
     assert!(world.works(&foreign));
     assert_eq!(world.violations, Vec::<String>::new());
+}
+
+#[test]
+fn a_rotation_that_is_deleted_takes_a_proven_suspect_with_it_and_no_other() {
+    let revoke = Goal::Revoke {
+        delete_secrets: false,
+    };
+    let (mut world, key) = proven();
+    used(&mut world, &key);
+    assert_eq!(world.run(revoke.clone()), Some(Outcome::Revoked));
+    assert!(
+        world.keys.is_empty(),
+        "the owner's word is for all that is Keywheel's"
+    );
+
+    let (mut world, key) = suspect();
+    assert_eq!(world.run(revoke), Some(Outcome::Revoked));
+    assert!(world.works(&key));
+    assert_eq!(world.violations, Vec::<String>::new());
+}
+
+#[test]
+fn nobody_is_asked_for_the_use_of_a_key_that_nobody_can_have_used() {
+    let mut world = rotated(0);
+    world.seals = false;
+    world.run(MANUAL);
+    assert_eq!(world.only(KeyState::Deleted), world.ours[1]);
+    assert_eq!(world.lookups, 0);
 }

@@ -1,30 +1,31 @@
 //! A small world for the machine: an IAM user that obeys the rules of AWS, a ledger that keeps what is
 //! committed, and a crash that can strike before or after any effect.
 
+mod aws;
+mod fixtures;
+
 use std::collections::BTreeMap;
 
 use keywheel_core::aws::{
-    AccessKeyId, Answer, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName,
-    Identified, KeyStatus, LastUse, ListedKey, Observed, Partition, Region,
+    AccessKeyId, Arn, AwsAccount, AwsFailure, CallerIdentity, FailureKind, IamUserId, IamUserName, KeyStatus,
+    LastUse, Observed, Partition, Region,
 };
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_core::ids::{
-    ConnectionId, EnvironmentId, FolderId, IdEntropy, ManagedUserId, ProjectId, RotationId, RunId, SecretId,
-};
-use keywheel_core::key::{KeyState, SealedSecret};
+use keywheel_core::ids::{IdEntropy, IntentId, ManagedUserId, RunId};
+use keywheel_core::key::KeyState;
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Alarm, Change, Commit, Ledger, ManagedUser, UserIdentity};
-use keywheel_core::names::{SecretName, Slug};
-use keywheel_core::rotation::policy::{Hours, Policy, Retirement};
-use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
-use keywheel_core::rotation::{MappedSecrets, Place, RotationSettings, SecretsMapping, Trigger};
-use keywheel_core::run::{
-    Adoption, Effect, Event, Goal, Issued, NewRotation, Outcome, Run, Start, goal_of_due,
-};
+use keywheel_core::run::{Effect, Event, Goal, Outcome, Run, Start, goal_of_due};
 use keywheel_core::timings::Timings;
+
+pub(crate) use fixtures::{
+    create_goal, create_with, grace, lists_are_right, rotated, rotated_under, settings, struck,
+};
 
 pub(crate) const USER: &str = "AIDAUSER";
 pub(crate) const CONNECTION: &str = "AIDACONNECTION";
+/// The sealed secret that the owner of a foreign key gives.
+pub(crate) const IMPORTED: &[u8] = b"sealed by its owner";
 const ACCOUNT: &str = "111122223333";
 
 /// What strikes, and where: the number counts the effects of the whole story from zero.
@@ -46,6 +47,8 @@ pub(crate) enum Fault {
     PublishedDeletedBefore(usize),
     /// Before this effect, or while it waits, this server's clock jumps by so much; AWS's goes on.
     ClockJumpsBefore(usize, Millis),
+    /// Before this effect, somebody deletes every key that is displaced or inactive.
+    OthersDeletedBefore(usize),
     None,
 }
 
@@ -93,8 +96,20 @@ pub(crate) struct World {
     pub(crate) given: Vec<AccessKeyId>,
     /// Keys whose values were erased from the history of secrets.
     pub(crate) erased: Vec<AccessKeyId>,
-    /// Keys of another IAM user.
-    pub(crate) strangers: Vec<AccessKeyId>,
+    /// Whom STS calls the signer, if that is not the user.
+    pub(crate) verified_as: Option<CallerIdentity>,
+    /// Keys that every list shows and that no call finds.
+    pub(crate) ghosts: Vec<AccessKeyId>,
+    /// Whether somebody makes a key before each list.
+    pub(crate) growing: bool,
+    /// AWS's refusal of a create.
+    pub(crate) create_refused: Option<AwsFailure>,
+    /// How many commits that record a created key fail first.
+    pub(crate) unrecorded: u32,
+    /// How often AWS was asked for the use of a key.
+    pub(crate) lookups: u32,
+    /// Every intent that was ever opened.
+    intents: Vec<IntentId>,
     /// Whether the secret of a created key can be sealed.
     pub(crate) seals: bool,
     /// When, by AWS's clock, a published key was displaced.
@@ -125,49 +140,17 @@ fn arn(name: &str) -> Arn {
     Arn::from_trusted(format!("arn:aws:iam::{ACCOUNT}:user/{name}"))
 }
 
-pub(crate) fn timings() -> Timings {
-    Timings::DEFAULT
-}
-
-pub(crate) fn settings() -> RotationSettings {
-    RotationSettings {
-        name: Slug::parse("name", "demo").unwrap(),
-        description: None,
-        connection: ConnectionId::new(Moment::from_millis(1), &[9; 10]),
-        user_name: IamUserName::from_trusted("app"),
-        region: Region::default(),
-        mapping: SecretsMapping::new(
-            SecretName::parse("ID").unwrap(),
-            SecretName::parse("SECRET").unwrap(),
-        )
-        .unwrap(),
-        automatic: true,
-        interval: IntervalDays::new(30).unwrap(),
-        rotate_at: RotateAtUtc::MIDNIGHT,
-        policy: Policy::default(),
+/// An IAM user of another account.
+pub(crate) fn stranger() -> CallerIdentity {
+    CallerIdentity {
+        account: AwsAccount::from_trusted("444455556666"),
+        user_id: IamUserId::from_trusted("AIDASTRANGER"),
+        arn: arn("stranger"),
     }
 }
 
-pub(crate) fn create_goal() -> Goal {
-    create_with(Adoption::None, Policy::default())
-}
-
-pub(crate) fn create_with(adoption: Adoption, policy: Policy) -> Goal {
-    let at = Moment::from_millis(1);
-    Goal::Create(Box::new(NewRotation {
-        id: RotationId::new(at, &[1; 10]),
-        place: Place {
-            project: ProjectId::new(at, &[2; 10]),
-            environment: EnvironmentId::new(at, &[3; 10]),
-            folder: FolderId::new(at, &[4; 10]),
-        },
-        settings: RotationSettings { policy, ..settings() },
-        adoption,
-        secrets: MappedSecrets {
-            access_key_id: SecretId::new(at, &[5; 10]),
-            secret_access_key: SecretId::new(at, &[6; 10]),
-        },
-    }))
+pub(crate) fn timings() -> Timings {
+    Timings::DEFAULT
 }
 
 impl World {
@@ -218,7 +201,13 @@ impl World {
             alarms: Vec::new(),
             given: Vec::new(),
             erased: Vec::new(),
-            strangers: Vec::new(),
+            verified_as: None,
+            ghosts: Vec::new(),
+            growing: false,
+            create_refused: None,
+            unrecorded: 0,
+            lookups: 0,
+            intents: Vec::new(),
             seals: true,
             displaced: BTreeMap::new(),
             changed_at: Vec::new(),
@@ -266,8 +255,8 @@ impl World {
             .is_some_and(|(status, _)| *status == KeyStatus::Active)
     }
 
-    /// Runs one goal to its end. None if the process died on the way.
-    pub(crate) fn run(&mut self, goal: Goal) -> Option<Outcome> {
+    /// Claims the user for a run.
+    pub(crate) fn begin(&mut self, goal: Goal) -> (Run, Effect) {
         self.fence += 1;
         self.verified_in_run.clear();
         let fence = Fence::from_stored(self.fence);
@@ -280,11 +269,17 @@ impl World {
             timings: timings(),
             entropy,
         };
-        let (mut run, mut effect) = Run::start(start, self.now);
+        Run::start(start, self.now)
+    }
+
+    /// Runs one goal to its end. None if the process died on the way.
+    pub(crate) fn run(&mut self, goal: Goal) -> Option<Outcome> {
+        let (mut run, mut effect) = self.begin(goal);
         for _ in 0..500 {
             if let Effect::Finish(outcome) = effect {
                 return Some(outcome);
             }
+            self.check(&run, &effect);
             self.strike(&effect);
             let at = self.effects;
             self.effects += 1;
@@ -331,6 +326,13 @@ impl World {
                     self.keys.remove(&id);
                 }
             }
+            Fault::OthersDeletedBefore(at) if at == self.effects => {
+                let published = self.published();
+                let old = self.ledger.keys.values().filter(|k| k.displaced_at.is_some());
+                for key in old.filter(|k| Some(&k.id) != published.as_ref()) {
+                    self.keys.remove(&key.id);
+                }
+            }
             Fault::ClockJumpsBefore(at, by) if at == self.effects && !matches!(effect, Effect::Wait(_)) => {
                 self.jump(by);
             }
@@ -338,7 +340,32 @@ impl World {
         }
     }
 
-    fn perform(&mut self, effect: &Effect, at: usize) -> Event {
+    /// What the driver needs of a run to perform an effect.
+    fn check(&mut self, run: &Run, effect: &Effect) {
+        let secret = |id: &AccessKeyId| run.secret_of(id).map(|s| s.as_bytes().to_vec());
+        let right = |id: &AccessKeyId| {
+            let imported = !self.ours.contains(id);
+            let expected = if imported {
+                IMPORTED
+            } else {
+                id.as_str().as_bytes()
+            };
+            secret(id).as_deref() == Some(expected)
+        };
+        let holds = match effect {
+            Effect::Verify { key, .. } => right(key),
+            Effect::Commit(Commit {
+                publish: Some(id), ..
+            }) => {
+                let rotation = run.rotation_after_commit();
+                right(id) && rotation.is_some_and(|r| r.slots.active_key() == Some(id))
+            }
+            _ => true,
+        };
+        self.must(holds, "I2: the secret of another key, or none");
+    }
+
+    pub(crate) fn perform(&mut self, effect: &Effect, at: usize) -> Event {
         let lost = self.fault == Fault::AnswerLost(at);
         let dead = self.fault == Fault::ErrorWithoutEffect(at);
         let unknown = || AwsFailure {
@@ -362,6 +389,10 @@ impl World {
             }
             Effect::Identify => Event::Identified(Ok(self.identify())),
             Effect::List => Event::Listed(Ok(self.list())),
+            Effect::Commit(commit) if self.unrecorded > 0 && records_created(commit) => {
+                self.unrecorded -= 1;
+                Event::Committed(Err(keywheel_core::run::CommitFault::Unavailable))
+            }
             Effect::Commit(commit) => {
                 self.commit(commit);
                 Event::Committed(if lost {
@@ -387,7 +418,10 @@ impl World {
                 Event::Changed(if lost { Err(unknown()) } else { answer })
             }
             Effect::LastUsed(_) if self.uses_unreadable => Event::LastUsed(Err(refused("AccessDenied"))),
-            Effect::LastUsed(id) => Event::LastUsed(Ok(self.dated(self.uses.get(id).cloned()))),
+            Effect::LastUsed(id) => {
+                self.lookups += 1;
+                Event::LastUsed(Ok(self.dated(self.uses.get(id).cloned())))
+            }
             Effect::Verify { key, region } => Event::Verified(self.verify(key, region)),
             Effect::Wait(until) => {
                 assert!(*until > self.now, "a wait for the past");
@@ -419,136 +453,6 @@ impl World {
         answer
     }
 
-    fn identify(&self) -> Observed<Identified> {
-        self.dated(Identified {
-            caller: CallerIdentity {
-                account: AwsAccount::from_trusted(ACCOUNT),
-                user_id: IamUserId::from_trusted(CONNECTION),
-                arn: arn("keywheel"),
-            },
-            user_id: self.user_id.clone(),
-            user_name: IamUserName::from_trusted("app"),
-            arn: arn("app"),
-        })
-    }
-
-    fn list(&mut self) -> Observed<Vec<ListedKey>> {
-        let stale = self.stale_lists > 0;
-        self.stale_lists = self.stale_lists.saturating_sub(1);
-        let newest = self.ours.last().filter(|_| stale);
-        let shown = self.keys.iter().filter(|(id, _)| Some(*id) != newest);
-        let lines = shown.map(|(id, (status, created))| ListedKey {
-            id: id.clone(),
-            status: *status,
-            created_at: Some(*created),
-        });
-        self.dated(lines.collect())
-    }
-
-    fn issue(&mut self) -> Answer<Issued> {
-        self.must(
-            self.ledger.open_intent.is_some(),
-            "I5: a create without an intent",
-        );
-        self.must(
-            self.ledger.unpublished().is_none(),
-            "I5: a create while a key is pending",
-        );
-        self.creates_sent += 1;
-        if self.keys.len() >= 2 {
-            return Err(refused("LimitExceeded"));
-        }
-        self.serial += 1;
-        let id = AccessKeyId::from_trusted(format!("AKIAOURS{:03}", self.serial));
-        self.keys.insert(id.clone(), (KeyStatus::Active, self.aws_now()));
-        self.ours.push(id.clone());
-        self.note_change("create", &id);
-        let live = self.ours.iter().filter(|id| self.keys.contains_key(*id)).count();
-        self.must(live <= 2, "I8: more than two keys of ours");
-        let secret = self
-            .seals
-            .then(|| SealedSecret::from_bytes(id.as_str().as_bytes().to_vec()));
-        Ok(self.dated(Issued {
-            id,
-            secret,
-            created_at: Some(self.aws_now()),
-        }))
-    }
-
-    fn change(&mut self, kind: &'static str, id: &AccessKeyId) -> Answer<()> {
-        if self.denied {
-            return Err(refused("AccessDenied"));
-        }
-        let state = self.ledger.keys.get(id).map(|k| k.state);
-        self.must(
-            state != Some(KeyState::Published),
-            "I1: a published key was changed",
-        );
-        let given = self.given.contains(id);
-        self.must(self.ours.contains(id) || given, "I3: a foreign key was changed");
-        self.must(self.ledger.open_intent.is_some(), "a change without an intent");
-        self.must(
-            self.user_id.as_str() == USER || !self.keys.contains_key(id),
-            "I10: another user was changed",
-        );
-        if kind == "delete" {
-            self.must(
-                state == Some(KeyState::Deactivated),
-                "I9: deleted without being deactivated first",
-            );
-        }
-        let Some((status, _)) = self.keys.get_mut(id) else {
-            return Err(refused("NoSuchEntity"));
-        };
-        match kind {
-            "deactivate" => *status = KeyStatus::Inactive,
-            "reactivate" => *status = KeyStatus::Active,
-            _ => {
-                self.keys.remove(id);
-            }
-        }
-        self.note_change(kind, id);
-        Ok(self.dated(()))
-    }
-
-    fn note_change(&mut self, kind: &'static str, id: &AccessKeyId) {
-        self.changes.push((kind, id.clone()));
-        self.changed_at.push(self.aws_now());
-    }
-
-    fn verify(&mut self, id: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
-        self.verifications += 1;
-        if self.dead_region.as_ref() == Some(region) {
-            return Err(refused("InvalidClientTokenId"));
-        }
-        if self.refused_verification == Some(self.verifications) {
-            self.verified_in_run.clear();
-            return Err(refused(self.verify_code));
-        }
-        if self.verify_failures > 0 {
-            self.verify_failures -= 1;
-            self.verified_in_run.clear();
-            return Err(refused(self.verify_code));
-        }
-        if !self.works(id) {
-            return Err(refused("InvalidClientTokenId"));
-        }
-        *self
-            .verified_in_run
-            .entry((id.clone(), region.clone()))
-            .or_default() += 1;
-        let (user_id, name) = if self.strangers.contains(id) {
-            (IamUserId::from_trusted("AIDASTRANGER"), "stranger")
-        } else {
-            (self.user_id.clone(), "app")
-        };
-        Ok(self.dated(CallerIdentity {
-            account: AwsAccount::from_trusted(ACCOUNT),
-            user_id,
-            arn: arn(name),
-        }))
-    }
-
     fn commit(&mut self, commit: &Commit) {
         let published = self.published();
         for change in &commit.changes {
@@ -557,6 +461,15 @@ impl World {
                 && published.as_ref() == Some(&key.id)
             {
                 self.displaced.insert(key.id.clone(), self.aws_now());
+            }
+            if let Change::OpenIntent(intent) = change {
+                self.must(
+                    !self.intents.contains(&intent.id),
+                    "an intent has the id of another",
+                );
+                self.intents.push(intent.id);
+                let patience = intent.call_deadline - intent.opened_at;
+                self.must(patience == timings().call_timeout, "a call has another deadline");
             }
             if let Change::EraseValues(id) = change {
                 self.erased.push(id.clone());
@@ -595,63 +508,7 @@ impl World {
     }
 }
 
-/// A world with a rotation under a policy that has run `rotations` times by hand.
-pub(crate) fn rotated_under(policy: Policy, rotations: usize) -> World {
-    let mut world = World::new();
-    assert_eq!(
-        world.run(create_with(Adoption::None, policy)),
-        Some(Outcome::Published)
-    );
-    for _ in 0..rotations {
-        world.now = world.now + Millis::from_secs(3_600);
-        assert_eq!(world.run(Goal::Rotate(Trigger::Manual)), Some(Outcome::Published));
-    }
-    assert_eq!(world.violations, Vec::<String>::new());
-    world.effects = 0;
-    world
-}
-
-/// Past the time for which lists may lag behind what was done.
-pub(crate) fn lists_are_right(world: &mut World) {
-    world.now = world.now + timings().late_landing;
-}
-
-/// A world with a rotation that has run `rotations` times by hand.
-pub(crate) fn rotated(rotations: usize) -> World {
-    rotated_under(Policy::default(), rotations)
-}
-
-/// What a run to this goal does with each fault at each of its effects: the world that it leaves behind, and how
-/// it ended.
-pub(crate) fn struck(make: impl Fn() -> World, goal: &Goal) -> Vec<(Fault, World, Option<Outcome>)> {
-    let mut calm = make();
-    calm.effects = 0;
-    calm.run(goal.clone());
-    let faults = (0..calm.effects).flat_map(|at| {
-        [
-            Fault::CrashBefore(at),
-            Fault::CrashAfter(at),
-            Fault::AnswerLost(at),
-            Fault::ErrorWithoutEffect(at),
-        ]
-    });
-    faults
-        .map(|fault| {
-            let mut world = make();
-            (world.effects, world.fault) = (0, fault);
-            let outcome = world.run(goal.clone());
-            (fault, world, outcome)
-        })
-        .collect()
-}
-
-/// Active for so many hours after it was displaced, then inactive for so many, then gone.
-pub(crate) fn grace(active: i64, inactive: i64) -> Policy {
-    Policy {
-        retirement: Retirement::Grace {
-            grace_hours: Hours::new(active).unwrap(),
-            quarantine_hours: Hours::new(inactive).unwrap(),
-        },
-        ..Policy::default()
-    }
+fn records_created(commit: &Commit) -> bool {
+    let is_pending = |change: &Change| matches!(change, Change::Key(key) if key.state == KeyState::Pending);
+    commit.changes.iter().any(is_pending)
 }
