@@ -1,6 +1,6 @@
 """What is done to a user while the server is killed, and what must have come of it once the server is back."""
 
-from invariants import created, pair
+from invariants import created, creates, pair
 from support import ROTATIONS, require, until
 
 LIVE = ("pending", "verified", "published", "displaced", "deactivated")
@@ -127,7 +127,7 @@ class Rotation(Case):
         require(self.aws.accepts(after) and self.aws.accepts(self.before), "the new pair and the one before it work")
         wanted = {after["accessKeyId"]: "Active", self.before["accessKeyId"]: "Active"}
         require(self.aws.keys(self.user) == wanted, f"there are just these two keys: {self.aws.keys(self.user)}")
-        require(len(created(self.aws, self.user)) == (4 if lost else 3), "no key is created twice")
+        require(creates(self.aws, self.user) == (4 if lost else 3), "no create is sent twice")
 
     def ended(self, fate):
         """How it ended; what was recorded ends without being asked again."""
@@ -175,6 +175,7 @@ class FirstCreate(Case):
         require(self.aws.accepts(first), "its pair works")
         wanted = {first["accessKeyId"]} | ({made[0]} if lost and not self.foreign else set())
         require(self.own_keys() == wanted, f"there is no other key: {self.own_keys()}, {wanted}")
+        require(creates(self.aws, self.user) == (2 if lost else 1), "no create is sent twice")
         require(self.suspect() == (made[0] if lost and not self.foreign else None), "the ledger names a lost key")
         self.check_foreign()
 
@@ -205,7 +206,7 @@ class RollBack(Case):
             until("asked again, it is done", lambda: True if self.ask()[0] == 200 else None)
         require(pair(self.api, self.user) == self.oldest, "the earlier pair is published")
         require(self.aws.accepts(self.oldest) and self.aws.accepts(self.before), "both pairs work")
-        require(len(created(self.aws, self.user)) == 2, "no key was made")
+        require(creates(self.aws, self.user) == 2, "no key was made")
 
 
 class Retirement(Case):

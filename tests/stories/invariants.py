@@ -59,6 +59,11 @@ def created(aws, user):
     return [entry["accessKeyId"] for entry in made]
 
 
+def creates(aws, user):
+    """How many creates were sent for a user, whatever came of them."""
+    return sum(e["action"] == "CreateAccessKey" and e["userName"] == user for e in aws.calls())
+
+
 def check_calls(aws, users):
     """As AWS saw it: Keywheel asked to change only keys that it had made, by their ids, and deactivated each before
     it deleted it; whether the call had an effect or not."""
