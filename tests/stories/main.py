@@ -5,7 +5,8 @@
 
 Without a NAME all are told. Those against moto and ministack need KEYWHEEL_MOTO_SERVER and KEYWHEEL_MINISTACK,
 the paths of the two programs, and a Python with botocore; they fail without, unless KEYWHEEL_TEST_WITHOUT names
-the emulator.
+the emulator. Those that kill at named points need KEYWHEEL_FAULT_POINTS_BUILD, the path of a build with the feature
+`fault-points`.
 """
 
 import functools
@@ -14,6 +15,8 @@ import sys
 import tempfile
 
 import crashes
+import kills
+import lost_answers
 import operators
 import refusals
 import rotations
@@ -40,9 +43,19 @@ def needed(name, variable):
     return program
 
 
+def with_points(_binary, folder, story):
+    """Tells a story with the build that has fault points."""
+    build = needed("a build with fault points", "KEYWHEEL_FAULT_POINTS_BUILD")
+    story(os.path.abspath(build), folder)
+
+
 def stories():
     yield from rotations.STORIES
     yield from crashes.STORIES
+    yield from lost_answers.STORIES
+    yield from kills.STORIES_WITHOUT_POINTS
+    for name, story in kills.STORIES:
+        yield name, functools.partial(with_points, story=story)
     yield from operators.STORIES
     yield from refusals.STORIES
     without = os.environ.get("KEYWHEEL_TEST_WITHOUT", "").split(",")

@@ -125,9 +125,7 @@ impl Driver<'_> {
             }
             let began_at = self.now();
             self.history.foresee(&effect);
-            fault_point::reached(fault_point::Side::Before, &effect).await;
-            let event = self.perform(effect.clone()).await;
-            fault_point::reached(fault_point::Side::After, &effect).await;
+            let event = fault_point::around(&effect, self.perform(effect.clone())).await;
             self.history.note(&effect, &event, began_at, self.now());
             effect = self.run.step(self.now(), event);
         }
