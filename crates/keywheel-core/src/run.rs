@@ -484,6 +484,7 @@ impl Run {
         }
         match self.goal.clone() {
             Goal::Create(draft) => self.decide_create(now, &draft.adoption),
+            Goal::Rotate(trigger) if self.is_healed(&trigger) => self.settle_healed(now),
             Goal::Rotate(_) => self.decide_new_key(now),
             Goal::Revoke { delete_secrets } => self.decide_revoke(delete_secrets, now),
             Goal::RollBack { key } => self.decide_roll_back(now, &key),

@@ -22,7 +22,7 @@ pub mod scheduler;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity, Identified};
@@ -43,6 +43,8 @@ use tokio_util::task::TaskTracker;
 use crate::ambient::{Clock, Entropy};
 use crate::vault::Vault;
 
+/// How long nothing is claimed after this server's clock was found to be wrong.
+const REST_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 /// AWS's `Date` has whole seconds.
 const DATE_RESOLUTION: Millis = Millis::from_secs(1);
 
@@ -303,6 +305,15 @@ impl Engine {
         if let Err(error) = noted.await {
             tracing::debug!(%user, %error, "a use of our own was not noted");
         }
+    }
+
+    /// Lets the schedule rest, because a run found this server's clock to be wrong: what it calls due may not be, and
+    /// it may take the leases of other nodes for ended ones.
+    fn mistrust_clock(&self) {
+        let until = self.parts().clock.monotonic() + REST_AFTER_CLOCK_SKEW;
+        self.0
+            .clock_mistrusted_until
+            .store(until.get(), Ordering::Release);
     }
 
     /// Room for one more run. Runs that people ask for wait here and not between an intent and its call: the limit

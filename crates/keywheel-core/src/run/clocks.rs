@@ -89,6 +89,11 @@ impl Run {
         self.clocks.aws_date.is_none()
     }
 
+    /// Whether an answer of AWS showed that this server's clock is wrong: whoever schedules should not trust it.
+    pub fn is_clock_wrong(&self) -> bool {
+        self.clocks.ahead.abs() > self.timings.clock_skew_max
+    }
+
     /// Refuses every change while the clocks differ, or while AWS's is not known: AWS judges signatures by its
     /// own, and every wait counts by both.
     pub(super) fn clock_fault(&self) -> Option<RunError> {
@@ -97,7 +102,7 @@ impl Run {
                         between this server and AWS removes it.";
             return Some(RunError::new(RunErrorCode::AwsUnavailable, text));
         }
-        let text = if self.clocks.ahead.abs() > self.timings.clock_skew_max {
+        let text = if self.is_clock_wrong() {
             format!(
                 "the clock of this server and the clock of AWS differ by {} s, more than the {} s allowed; \
                  nothing was changed. Synchronize this server's clock.",

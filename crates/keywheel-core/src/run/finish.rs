@@ -3,7 +3,7 @@
 use super::{Effect, Goal, Outcome, Run, RunError, RunErrorCode, Then, Unfinished, due_at};
 use crate::clock::{Millis, Moment};
 use crate::ledger::Change;
-use crate::rotation::{Trigger, backoff};
+use crate::rotation::{Rotation, Trigger, backoff};
 
 impl Run {
     /// Ends the run with a failure and records it: status, message, next attempt. The published key stays.
@@ -70,6 +70,32 @@ impl Run {
         after.user.due_at =
             due_at(&after, &self.timings, now + self.retry_after(0)).map(|at| self.over_at(now, at));
         self.commit(vec![Change::User(after.user)], Then::Finish(Outcome::Settled))
+    }
+
+    /// Whether a run was only to heal what works again, as the list shows: the slot of the schedule is not yet due.
+    pub(super) fn is_healed(&self, trigger: &Trigger) -> bool {
+        let Trigger::Scheduled { started_at, .. } = trigger else {
+            return false;
+        };
+        let early = |r: &Rotation| r.slot_at.is_some_and(|slot| slot > *started_at);
+        self.ledger.rotation.as_ref().is_some_and(early)
+            && self.ledger.published_works()
+            && self.ledger.unpublished().is_none()
+    }
+
+    /// Ends such a run: the schedule is as if nothing had been wrong.
+    pub(super) fn settle_healed(&mut self, now: Moment) -> Effect {
+        let mut after = self.ledger.clone();
+        let mut changes = Vec::new();
+        if let Some(rotation) = after.rotation.as_mut() {
+            rotation.next_attempt_at = rotation.slot_at;
+            rotation.failures = 0;
+            changes.push(Change::UpdateRotation(rotation.clone()));
+        }
+        after.user.failures = 0;
+        after.user.due_at = due_at(&after, &self.timings, now + self.retry_after(0));
+        changes.push(Change::User(after.user));
+        self.commit(changes, Then::Finish(Outcome::Settled))
     }
 
     /// The run that is still to be taken up when this one ends: work on a single key that comes between leaves it.

@@ -147,3 +147,21 @@ fn healing_of_many_users_does_not_come_together() {
     waits.dedup();
     assert!(waits.len() > 10, "{waits:?}");
 }
+
+#[test]
+fn a_published_key_that_works_again_is_not_rotated_before_its_time() {
+    let mut world = rotated(0);
+    super::world::lists_are_right(&mut world);
+    let published = world.published().unwrap();
+    world.keys.get_mut(&published).unwrap().0 = KeyStatus::Inactive;
+    world.run(Goal::Settle);
+    assert!(!world.ledger.published_works());
+    // Whoever deactivated it takes that back before the run begins.
+    world.keys.get_mut(&published).unwrap().0 = KeyStatus::Active;
+    world.now = world.ledger.user.due_at.unwrap();
+    let slot = world.ledger.rotation.as_ref().unwrap().slot_at;
+    assert_eq!(world.run_due().first(), Some(&Some(Outcome::Settled)));
+    let rotation = world.ledger.rotation.as_ref().unwrap();
+    assert_eq!((rotation.next_attempt_at, rotation.failures), (slot, 0));
+    assert_eq!(world.published(), Some(published));
+}

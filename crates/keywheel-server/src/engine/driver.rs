@@ -78,6 +78,9 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
     };
     let outcome = driver.drive(effect).await;
     driver.record_end(&outcome).await;
+    if driver.run.is_clock_wrong() {
+        engine.mistrust_clock();
+    }
     outcome
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::RunId;
 use keywheel_core::ledger::Author;
-use keywheel_core::run::{Outcome, RunErrorCode, goal_of_due};
+use keywheel_core::run::{Outcome, goal_of_due};
 
 use super::{Engine, Held};
 
@@ -17,8 +17,6 @@ const SLEEP_MAX: Millis = Millis::from_secs(5);
 const SLEEP_MIN: Millis = Millis::new(200);
 /// The sleep after a failure of the database.
 const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
-/// How long nothing is claimed after a run found this server's clock to be wrong: what it calls due may not be.
-const SLEEP_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 
 /// A wall clock that falls this far behind the monotonic one was set back.
 const SET_BACK_MIN: Millis = Millis::from_secs(60);
@@ -109,13 +107,6 @@ fn start(engine: &Engine, held: Held) {
         let claim = held.claim;
         match outcome {
             Ok(Outcome::Failed(error)) => {
-                if error.code == RunErrorCode::ClockSkew {
-                    let until = engine.parts().clock.monotonic() + SLEEP_AFTER_CLOCK_SKEW;
-                    engine
-                        .0
-                        .clock_mistrusted_until
-                        .store(until.get(), Ordering::Release);
-                }
                 tracing::warn!(user = %claim.user, %job, code = error.code.as_str(), %error, "a run failed");
             }
             Ok(outcome) => tracing::debug!(user = %claim.user, %job, ?outcome, "a run ended"),
