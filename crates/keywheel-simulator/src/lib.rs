@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod aws;
+pub mod coverage;
+pub mod events;
+pub mod faults;
+pub mod invariants;
+pub mod job;
+pub mod plan;
+pub mod rng;
+pub mod store;
+pub mod truth;
+pub mod world;
+
+mod commands;
+mod driver;
+mod harm;
+pub mod liveness;
