@@ -76,6 +76,7 @@ impl World {
             lost: false,
             stage: Stage::Perform(effect),
             at: self.now,
+            decided_at: self.now,
             sent_at: self.now,
             flight: None,
             harm: None,
@@ -241,7 +242,12 @@ impl World {
 
     /// A request that nobody waits for any more still lands.
     pub(crate) fn let_go(&mut self, number: usize, lands_at: i64) {
-        if let Some(flight) = self.jobs[number].flight.take() {
+        let Some(flight) = self.jobs[number].flight.take() else {
+            return;
+        };
+        if (flight.signed_at - lands_at).abs() > SIGNATURE_WINDOW_MS {
+            self.flight_is_over(&flight); // AWS will refuse it: it cannot take effect any more.
+        } else {
             self.at(lands_at, Item::Land(flight));
         }
     }
@@ -472,6 +478,7 @@ impl World {
         let effect = job.run.step(now, event);
         job.stage = Stage::Perform(effect);
         job.at = self.now;
+        job.decided_at = self.now;
         job.struck = false;
         job.harm = None;
     }
@@ -559,7 +566,7 @@ impl World {
             match (before, key.state) {
                 (Some(KeyState::Published | KeyState::Unmanaged), KeyState::Displaced) => {
                     truth.displaced = Some(Displaced {
-                        at: job.sent_at,
+                        at: job.decided_at,
                         grace,
                     });
                 }

@@ -155,7 +155,8 @@ pub fn i3(world: &World, fact: &Fact<'_>) -> Verdict {
 pub fn i4(world: &World, fact: &Fact<'_>) -> Verdict {
     let stale = |job: &Job| job.fence.get() != world.rows[job.row].fence;
     match fact {
-        Fact::Sending(job, change) => when(stale(job), || {
+        // A call whose intent is still the open one is what the later holder expects (protocol C.5, rule 5).
+        Fact::Sending(job, change) => when(stale(job) && !is_announced(world, job, change), || {
             format!(
                 "{change:?} is sent under fence {}, while {} is current",
                 job.fence.get(),
@@ -168,6 +169,14 @@ pub fn i4(world: &World, fact: &Fact<'_>) -> Verdict {
         }),
         _ => None,
     }
+}
+
+fn is_announced(world: &World, job: &Job, change: &Change) -> bool {
+    let mut open = world.rows[job.row].open_intents();
+    open.any(|intent| match change {
+        Change::Create(id) => intent.id == *id,
+        Change::Switch { key, .. } | Change::Delete(key) => intent.key.as_ref() == Some(key),
+    })
 }
 
 /// A create is sent under its committed intent with a snapshot, with no unpublished key, and with room.

@@ -121,6 +121,8 @@ pub struct Job {
     pub stage: Stage,
     /// When its stage ends.
     pub at: i64,
+    /// When the machine asked for the effect under way.
+    pub decided_at: i64,
     /// When the effect under way was begun.
     pub sent_at: i64,
     /// The request that is out, if the effect changes something at AWS.

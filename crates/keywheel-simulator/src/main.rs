@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             }
         }
         if let Some(v) = world.violation {
-            by.entry(format!("{}: {}", v.invariant, v.text.chars().map(|c| if c.is_ascii_digit() {'#'} else {c}).take(90).collect::<String>())).or_default().push(seed);
+            by.entry(format!("{}: {}", v.invariant, v.text.split(' ').map(|w| if w.chars().any(|c| c.is_ascii_digit()) {"#"} else {w}).take(16).collect::<Vec<_>>().join(" "))).or_default().push(seed);
         }
     }
     for (k, s) in by { let _ = writeln!(out, "{:>6} {k}  {:?}", s.len(), &s[..s.len().min(5)]); }
