@@ -98,12 +98,12 @@ pub fn i2(world: &World, fact: &Fact<'_>) -> Verdict {
     std::iter::once(home)
         .chain(&rotation.settings.policy.verify_regions)
         .find_map(|region| unverified(world, job, key, region.as_str()))
+        .or_else(|| stale_proof(world, job, key))
 }
 
+/// Whether a key was not checked often enough, in a row and spaced, in a region.
 fn unverified(world: &World, job: &Job, key: &AccessKeyId, region: &str) -> Verdict {
-    const PUBLISHED_WITHIN_MS: i64 = 60_000;
-    let timings = &world.timings;
-    let wanted = usize::try_from(timings.verify_successes).unwrap_or(usize::MAX);
+    let wanted = usize::try_from(world.timings.verify_successes).unwrap_or(usize::MAX);
     let at: Vec<i64> = job
         .seen
         .successes
@@ -112,22 +112,28 @@ fn unverified(world: &World, job: &Job, key: &AccessKeyId, region: &str) -> Verd
         .map(|(_, _, at)| *at)
         .collect();
     let row = &at[at.len().saturating_sub(wanted)..];
-    let spaced = row.windows(2).all(|two| two[1] - two[0] >= timings.verify_spacing.get());
-    let settled_at = at.last().map(|last| last + timings.verify_settle.get());
-    let age = settled_at.map(|settled_at| job.sent_at - settled_at);
-    // The answer to the last check may take as long as a call may.
-    let fresh = 0..=PUBLISHED_WITHIN_MS + timings.call_timeout.get();
     if row.len() < wanted {
         return Some(format!(
             "{key} is published after {} checks in a row in {region}",
             row.len()
         ));
     }
-    if !spaced {
-        return Some(format!("the checks of {key} in {region} were not spaced: {row:?}"));
-    }
-    when(!age.is_some_and(|age| fresh.contains(&age)), || {
-        format!("{key} is published {age:?} ms after its verification in {region} ended")
+    let spaced = row
+        .windows(2)
+        .all(|two| two[1] - two[0] >= world.timings.verify_spacing.get());
+    when(!spaced, || format!("the checks of {key} in {region} were not spaced: {row:?}"))
+}
+
+/// Whether a key is published too early or too late after its last check.
+fn stale_proof(world: &World, job: &Job, key: &AccessKeyId) -> Verdict {
+    const PUBLISHED_WITHIN_MS: i64 = 60_000;
+    let of_key = job.seen.successes.iter().filter(|(id, _, _)| id == key);
+    let last = of_key.map(|(_, _, at)| *at).max()?;
+    let age = job.decided_at - last - world.timings.verify_settle.get();
+    // The answer to the last check may take as long as a call may.
+    let fresh = 0..=PUBLISHED_WITHIN_MS + world.timings.call_timeout.get();
+    when(!fresh.contains(&age), || {
+        format!("{key} is published {age} ms after its verification ended")
     })
 }
 

@@ -3,11 +3,14 @@
 pub mod aws;
 pub mod coverage;
 pub mod events;
+pub mod explore;
 pub mod faults;
 pub mod invariants;
 pub mod job;
 pub mod plan;
+pub mod replay;
 pub mod rng;
+pub mod shrink;
 pub mod store;
 pub mod truth;
 pub mod world;

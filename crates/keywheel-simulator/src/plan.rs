@@ -392,7 +392,7 @@ fn at_moment(rng: &mut Rng, users: &[UserPlan], calm_at: i64) -> PlannedFault {
             node,
             ms: rng.pick([1, -1])
                 * rng.pick([20 * SECOND, 2 * MINUTE, 10 * MINUTE, 2 * HOUR, DAY, 400 * DAY]),
-            for_ms: rng.pick([20 * SECOND, 3 * MINUTE, 30 * MINUTE, 2 * HOUR]),
+            for_ms: rng.pick([20 * SECOND, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE]),
         },
         5 => Fault::Denied {
             ms: rng.pick([MINUTE, 30 * MINUTE, 5 * HOUR]),
