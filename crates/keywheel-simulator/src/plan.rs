@@ -216,7 +216,7 @@ fn commands(rng: &mut Rng, users: &[UserPlan], calm_at: i64) -> Vec<PlannedComma
             });
         }
         for _ in 0..rng.below(5) {
-            let at = rng.millis(10 * MINUTE, calm_at);
+            let at = moment(rng, calm_at).max(10 * MINUTE);
             extra(rng, user, plan, at, &mut all);
         }
     }
@@ -281,17 +281,28 @@ fn faults(rng: &mut Rng, users: &[UserPlan], calm_at: i64) -> Vec<PlannedFault> 
     };
     let mut all = Vec::new();
     for _ in 0..number {
-        let planned = if rng.chance(60) {
-            at_effect(rng, users)
+        if rng.chance(60) {
+            at_effect(rng, users, &mut all);
         } else {
-            at_moment(rng, users, calm_at)
-        };
-        all.push(planned);
+            all.push(at_moment(rng, users, calm_at));
+        }
     }
     all
 }
 
-fn at_effect(rng: &mut Rng, users: &[UserPlan]) -> PlannedFault {
+/// Half of all moments lie around those at which rotations are due.
+fn moment(rng: &mut Rng, calm_at: i64) -> i64 {
+    if rng.chance(50) {
+        let day = rng.millis(0, calm_at / DAY) * DAY;
+        let midnight = (START / DAY + 1) * DAY - START;
+        (midnight + day + rng.millis(-2 * MINUTE, 12 * MINUTE)).max(0)
+    } else {
+        rng.millis(0, calm_at)
+    }
+}
+
+/// A fault at an effect; sometimes its repeats are struck too.
+fn at_effect(rng: &mut Rng, users: &[UserPlan], all: &mut Vec<PlannedFault>) {
     let call = rng.pick([
         Call::Identify,
         Call::List,
@@ -318,16 +329,22 @@ fn at_effect(rng: &mut Rng, users: &[UserPlan]) -> PlannedFault {
         Call::Wait => 24,
         _ => 5,
     };
-    let nth = u32::try_from(rng.below(nth_max)).unwrap_or(0);
-    let what = loop {
-        let fault = effect_fault(rng, users.len());
-        if fault.fits(call) {
-            break fault;
+    let mut nth = u32::try_from(rng.below(nth_max)).unwrap_or(0);
+    loop {
+        let what = loop {
+            let fault = effect_fault(rng, users.len());
+            if fault.fits(call) {
+                break fault;
+            }
+        };
+        all.push(PlannedFault {
+            when: When::Effect { call, nth },
+            what,
+        });
+        if !rng.chance(30) {
+            return;
         }
-    };
-    PlannedFault {
-        when: When::Effect { call, nth },
-        what,
+        nth += 1;
     }
 }
 
@@ -370,14 +387,7 @@ fn effect_fault(rng: &mut Rng, users: usize) -> Fault {
 }
 
 fn at_moment(rng: &mut Rng, users: &[UserPlan], calm_at: i64) -> PlannedFault {
-    // Half of them around the moments at which rotations are due.
-    let ms = if rng.chance(50) {
-        let day = rng.millis(0, calm_at / DAY) * DAY;
-        let midnight = (START / DAY + 1) * DAY - START;
-        (midnight + day + rng.millis(-2 * MINUTE, 10 * MINUTE)).max(0)
-    } else {
-        rng.millis(0, calm_at)
-    };
+    let ms = moment(rng, calm_at);
     let node = rng.index(NODES);
     let what = match rng.below(16) {
         0 => Fault::Crash {

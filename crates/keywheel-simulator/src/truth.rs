@@ -101,7 +101,7 @@ impl Truth {
     pub fn switched(&mut self, id: &AccessKeyId, active: bool, by_others: bool, now: i64) {
         if let Some(key) = self.keys.get_mut(id) {
             // What others do in between neither shortens nor prolongs a quarantine.
-            if !active && (!by_others || key.inactive_since.is_none()) {
+            if key.active && !active && (!by_others || key.inactive_since.is_none()) {
                 key.inactive_since = Some(now);
             }
             key.active = active;
