@@ -200,7 +200,7 @@ impl Aws {
 }
 
 /// How the provider tells a refusal to the engine (`aws_outcome` of `keywheel-providers`).
-pub fn failure(refusal: &Refusal, changing: bool) -> AwsFailure {
+pub fn failure(refusal: &Refusal, changing: bool, aws_date: Option<Moment>) -> AwsFailure {
     let kind = match refusal.code {
         Code::Throttling => FailureKind::Unavailable,
         Code::ServiceFailure | Code::ServiceUnavailable | Code::InternalFailure => unclear(changing),
@@ -210,6 +210,7 @@ pub fn failure(refusal: &Refusal, changing: bool) -> AwsFailure {
         kind,
         code: Some(refusal.code.as_str().to_owned()),
         message: refusal.message.clone(),
+        aws_date,
     }
 }
 
@@ -219,6 +220,7 @@ pub fn silence(changing: bool) -> AwsFailure {
         kind: unclear(changing),
         code: None,
         message: "AWS did not answer".to_owned(),
+        aws_date: None,
     }
 }
 

@@ -61,6 +61,7 @@ impl World {
             timings: self.timings,
             entropy: self.rng.bytes(),
         };
+        self.truth.users[row].heals |= scheduled && !start.ledger.published_works();
         let (run, effect) = Run::start(start, wall);
         self.jobs.push(Job {
             node,
@@ -210,7 +211,7 @@ impl World {
             _ => match self.refusal_at_the_door(Call::of(&effect), harm) {
                 Some(refusal) => {
                     self.call_is_over(number);
-                    let failure = aws::failure(&refusal, changing);
+                    let failure = aws::failure(&refusal, changing, self.date(harm));
                     self.set(number, Stage::Answer(failed(&effect, failure)), soon);
                 }
                 None => self.send(number, effect),
@@ -341,7 +342,7 @@ impl World {
                 let changing = Call::of(effect).is_change();
                 let lost = match harm {
                     Some(Fault::AnswerLost) => aws::silence(changing),
-                    _ => aws::failure(&Refusal::new(Code::ServiceFailure, "500"), changing),
+                    _ => aws::failure(&Refusal::new(Code::ServiceFailure, "500"), changing, self.date(harm)),
                 };
                 if matches!(effect, Effect::Issue(_)) && self.plan.bugs.retry_creates {
                     event = self.send_again(number, effect);
@@ -379,14 +380,13 @@ impl World {
         let row = self.jobs[number].row;
         let name = self.jobs[number].run.ledger().user.name.as_str().to_owned();
         let ahead_ms = self.nodes[self.jobs[number].node].ahead_ms;
-        let undated = matches!(harm, Some(Fault::NoDate));
-        let date = (!undated).then(|| Moment::from_millis(self.now.div_euclid(1_000) * 1_000));
+        let date = self.date(harm);
         if let Some(flight) = self.jobs[number].flight.take() {
             let made = self.change_aws(&flight);
             return self.change_event(made, date, harm, effect);
         }
         let in_window = ahead_ms.abs() <= SIGNATURE_WINDOW_MS;
-        let read = |refusal: &Refusal| aws::failure(refusal, false);
+        let read = |refusal: &Refusal| aws::failure(refusal, false, date);
         match effect {
             _ if !in_window => failed(effect, read(&expired())),
             Effect::Identify => Event::Identified(dated(self.aws.identify(self.now, &name), date)),
@@ -421,6 +421,12 @@ impl World {
         }
     }
 
+    /// The `Date` of an answer, in whole seconds.
+    fn date(&self, harm: Option<Fault>) -> Option<Moment> {
+        let undated = matches!(harm, Some(Fault::NoDate));
+        (!undated).then(|| Moment::from_millis(self.now.div_euclid(1_000) * 1_000))
+    }
+
     fn change_event(
         &mut self,
         made: Result<Option<Issued>, Refusal>,
@@ -429,7 +435,7 @@ impl World {
         effect: &Effect,
     ) -> Event {
         match made {
-            Err(refusal) => failed(effect, aws::failure(&refusal, true)),
+            Err(refusal) => failed(effect, aws::failure(&refusal, true, date)),
             Ok(None) => Event::Changed(Ok(Observed {
                 value: (),
                 aws_date: date,
@@ -556,6 +562,7 @@ impl World {
         let grace = rotation_in(commit).or(row.rotation.as_ref()).and_then(policy_of);
         if commit.publish.is_some() {
             self.truth.users[job.row].published_at = Some(self.now);
+            self.truth.users[job.row].heals = false;
         }
         for write in &commit.changes {
             let Write::Key(key) = write else { continue };
@@ -624,7 +631,7 @@ fn dated<T>(answer: Result<T, Refusal>, date: Option<Moment>) -> Answer<T> {
             value,
             aws_date: date,
         }),
-        Err(refusal) => Err(aws::failure(&refusal, false)),
+        Err(refusal) => Err(aws::failure(&refusal, false, date)),
     }
 }
 

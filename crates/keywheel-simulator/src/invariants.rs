@@ -299,7 +299,7 @@ pub fn i9(world: &World, fact: &Fact<'_>) -> Verdict {
         Fact::Committing(job, commit, _) => {
             let row = &world.rows[job.row];
             commit.changes.iter().find_map(|write| match write {
-                Write::Key(key) => illegal_step(row.keys.get(&key.id), key, commit),
+                Write::Key(key) => illegal_step(world, row.keys.get(&key.id), key, commit),
                 _ => None,
             })
         }
@@ -307,7 +307,12 @@ pub fn i9(world: &World, fact: &Fact<'_>) -> Verdict {
     }
 }
 
-fn illegal_step(before: Option<&ManagedKey>, after: &ManagedKey, commit: &Commit) -> Verdict {
+fn illegal_step(
+    world: &World,
+    before: Option<&ManagedKey>,
+    after: &ManagedKey,
+    commit: &Commit,
+) -> Verdict {
     use KeyState::{
         Deactivated, Deleted, Displaced, Lost, OrphanSuspect, Pending, Published, Unmanaged, Verified,
     };
@@ -325,6 +330,8 @@ fn illegal_step(before: Option<&ManagedKey>, after: &ManagedKey, commit: &Commit
             | (_, Unmanaged) => true,
             // An imported key is displaced and published in one commit.
             (Verified | Displaced | Unmanaged, Published) => publishes,
+            // Its owner named it: it is Keywheel's then, whoever made it.
+            (OrphanSuspect, Displaced) => world.truth.keys.get(&after.id).is_some_and(|key| key.given),
             (from, Lost) => !matches!(from, Deleted | Lost),
             _ => false,
         };
@@ -444,11 +451,8 @@ pub fn i13(world: &World, fact: &Fact<'_>) -> Verdict {
     let row = &world.rows[job.row];
     let before = row.rotation.as_ref()?;
     let after = rotation_in(commit)?;
-    let works = |key: &ManagedKey| {
-        key.state == KeyState::Published && key.aws_status == keywheel_core::aws::KeyStatus::Active
-    };
-    if !row.keys.values().any(works) {
-        return None; // It heals.
+    if world.truth.users[job.row].heals {
+        return None;
     }
     let slot = before.slot_at?.as_millis();
     if world.now + SLACK_MS < slot {

@@ -60,6 +60,9 @@ pub struct UserTruth {
     pub failures_in_calm: u32,
     /// Creates that were sent and have neither landed nor been given up by AWS.
     pub creates_in_flight: u32,
+    /// What applications read did not work, as far as the store knew, when a run of the schedule began; until the
+    /// next publish.
+    pub heals: bool,
     /// Whether the owner has ever promised that nobody else makes keys.
     pub promised: bool,
 }
