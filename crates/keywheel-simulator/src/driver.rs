@@ -2,7 +2,7 @@
 
 use keywheel_core::aws::{Answer, KeyStatus, Observed};
 use keywheel_core::clock::Moment;
-use keywheel_core::key::{KeyState, SealedSecret, Terms};
+use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
@@ -14,7 +14,7 @@ use keywheel_sandbox::model::{Code, Refusal};
 use crate::aws::{self, SIGNATURE_WINDOW_MS};
 use crate::events::What;
 use crate::faults::{Call, Fault};
-use crate::invariants::{Fact, promised_grace, rotation_in};
+use crate::invariants::{self, Fact, promised_grace, rotation_in};
 use crate::job::{Change, Flight, Job, Seen, Stage};
 use crate::store::{Fencing, Mapped};
 use crate::truth::{Displaced, LastFailure};
@@ -144,8 +144,8 @@ impl World {
         }
         self.jobs[number].sent_at = self.now;
         if self.jobs[number].seen.unrecorded.is_some() {
-            let job = self.jobs[number].clone();
-            self.check(&Fact::Performing(&job, &effect));
+            let broken = invariants::broken(self, &Fact::Performing(&self.jobs[number], &effect));
+            self.convict(broken);
         }
         match effect {
             Effect::Finish(outcome) => self.finish(number, &outcome),
@@ -227,18 +227,26 @@ impl World {
             self.set(number, Stage::Answer(Event::LeaseLost), self.now);
             return false;
         }
-        let job = job.clone();
-        self.check(&Fact::Sending(&job, change));
+        let broken = invariants::broken(self, &Fact::Sending(job, change));
+        self.convict(broken);
+        self.sign(number, change.clone());
+        true
+    }
+
+    /// Makes the request; from now on it may land.
+    fn sign(&mut self, number: usize, change: Change) {
+        let job = &self.jobs[number];
+        let row = job.row;
         if matches!(change, Change::Create(_)) {
-            self.truth.users[job.row].creates_in_flight += 1;
+            self.truth.users[row].creates_in_flight += 1;
         }
-        self.jobs[number].flight = Some(Flight {
-            change: change.clone(),
-            row: job.row,
+        let flight = Flight {
+            change,
+            row,
             user_name: job.run.ledger().user.name.as_str().to_owned(),
             signed_at: self.wall(job.node).as_millis(),
-        });
-        true
+        };
+        self.jobs[number].flight = Some(flight);
     }
 
     /// A request that nobody waits for any more still lands.
@@ -363,15 +371,7 @@ impl World {
     /// What the SDK does unless it is told not to.
     fn send_again(&mut self, number: usize, effect: &Effect) -> Event {
         if let Some(change) = Change::of(effect) {
-            let job = &self.jobs[number];
-            let flight = Flight {
-                change,
-                row: job.row,
-                user_name: job.run.ledger().user.name.as_str().to_owned(),
-                signed_at: self.wall(job.node).as_millis(),
-            };
-            self.truth.users[flight.row].creates_in_flight += 1;
-            self.jobs[number].flight = Some(flight);
+            self.sign(number, change);
         }
         self.ask_aws(number, effect, None)
     }
@@ -542,30 +542,27 @@ impl World {
                     .unwrap_or_default(),
             }
         });
-        let job = job.clone();
-        self.check(&Fact::Committing(&job, commit, values.as_ref()));
-        self.note_commit(&job, commit);
-        if let Some(id) = job.seen.unrecorded {
-            let recorded = commit.changes.iter().any(|w| matches!(w, Write::Key(k) if k.id == id));
-            if recorded {
-                self.jobs[number].seen.unrecorded = None;
-            }
-        }
+        let broken = invariants::broken(self, &Fact::Committing(job, commit, values.as_ref()));
+        self.convict(broken);
+        self.note_commit(number, commit);
         self.rows[row].make(commit, values);
         Ok(())
     }
 
     /// What a commit promises to those who use keys.
-    fn note_commit(&mut self, job: &Job, commit: &Commit) {
+    fn note_commit(&mut self, number: usize, commit: &Commit) {
+        let job = &mut self.jobs[number];
         let row = &self.rows[job.row];
         let policy_of = |rotation: &Rotation| promised_grace(rotation, self.timings.day_length);
         let grace = rotation_in(commit).or(row.rotation.as_ref()).and_then(policy_of);
         if commit.publish.is_some() {
-            self.truth.users[job.row].published_at = Some(self.now);
-            self.truth.users[job.row].heals = false;
+            let user = &mut self.truth.users[job.row];
+            user.published_at = Some(self.now);
+            user.heals = false;
         }
         for write in &commit.changes {
             let Write::Key(key) = write else { continue };
+            job.seen.unrecorded.take_if(|id| *id == key.id);
             let before = row.keys.get(&key.id).map(|known| known.state);
             let Some(truth) = self.truth.keys.get_mut(&key.id) else {
                 continue;
@@ -583,14 +580,7 @@ impl World {
                 }
                 _ => {}
             }
-            let named = match &job.goal {
-                Goal::Revoke { .. } => true,
-                Goal::Retire { key: named } => *named == key.id,
-                Goal::Create(draft) => {
-                    matches!(&draft.adoption, Adoption::HandOver { key: named, at_once: true } if *named == key.id)
-                }
-                _ => false,
-            };
+            let named = names(&job.goal, key);
             truth.word |= named && key.terms == Some(Terms::AtOnce);
             truth.given |= named;
         }
@@ -614,6 +604,18 @@ impl World {
         let text = String::from_utf8(opened).ok()?;
         let (bound_to, secret) = text.split_once('\0')?;
         (bound_to == id).then(|| secret.to_owned())
+    }
+}
+
+/// Whether the owner, by what was asked for, spoke of this key.
+fn names(goal: &Goal, key: &ManagedKey) -> bool {
+    match goal {
+        Goal::Revoke { .. } => true,
+        Goal::Retire { key: named } => *named == key.id,
+        Goal::Create(draft) => {
+            matches!(&draft.adoption, Adoption::HandOver { key: named, at_once: true } if *named == key.id)
+        }
+        _ => false,
     }
 }
 

@@ -227,9 +227,13 @@ impl World {
 
     /// Judges what is about to happen or has happened. The first broken promise ends the schedule.
     pub fn check(&mut self, fact: &Fact<'_>) {
-        if self.violation.is_none()
-            && let Some((invariant, text)) = invariants::broken(self, fact)
-        {
+        let broken = invariants::broken(self, fact);
+        self.convict(broken);
+    }
+
+    /// Notes what a judgement found.
+    pub fn convict(&mut self, broken: Option<(&'static str, String)>) {
+        if let (Some((invariant, text)), None) = (broken, &self.violation) {
             self.violate(invariant, text);
         }
     }
