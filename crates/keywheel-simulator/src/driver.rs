@@ -1,0 +1,757 @@
+//! The driver: claims what is due, performs the effects of runs, and feeds the answers back, as the server does.
+
+use keywheel_core::aws::{Answer, KeyStatus, Observed};
+use keywheel_core::clock::Moment;
+use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
+use keywheel_core::lease::Fence;
+use keywheel_core::ledger::{Change as Write, Commit};
+use keywheel_core::rotation::Rotation;
+use keywheel_core::run::{
+    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, RunErrorCode, Start, goal_of_due,
+};
+use keywheel_sandbox::model::{Code, Refusal};
+
+use crate::aws::{self, SIGNATURE_WINDOW_MS};
+use crate::events::What;
+use crate::faults::{Call, Fault};
+use crate::invariants::{self, Fact, promised_grace, rotation_in};
+use crate::job::{Change, Flight, Job, Seen, Stage};
+use crate::store::{Fencing, Mapped};
+use crate::truth::{Displaced, LastFailure};
+use crate::world::{Item, World, short};
+
+/// A renewal comes after this part of the lease.
+const RENEWALS_PER_LEASE: i64 = 3;
+/// How long nothing is claimed after a run found this node's clock to be wrong.
+const SLEEP_AFTER_CLOCK_SKEW_MS: i64 = 60_000;
+/// The sleep of the schedule after a failure of the database.
+const SLEEP_AFTER_FAILURE_MS: i64 = 2_000;
+
+impl World {
+    /// Starts a run for each user that is due and free.
+    pub(crate) fn claim_due(&mut self, node: usize) {
+        if !self.has_database(node) {
+            self.nodes[node].looks_at = self.now + SLEEP_AFTER_FAILURE_MS;
+            return;
+        }
+        let wall = self.wall(node);
+        for row in 0..self.rows.len() {
+            let is_due = self.rows[row].user.due_at.is_some_and(|at| at <= wall);
+            if !is_due || !self.rows[row].is_free(wall) {
+                continue;
+            }
+            let fence = self.rows[row].claim(node, wall, self.timings.lease);
+            let job = self.new_run_id(node);
+            let goal = goal_of_due(&self.rows[row].load(), job, wall, &self.timings);
+            self.start(node, row, fence, goal, true);
+        }
+    }
+
+    /// Starts a run under a claim.
+    pub(crate) fn start(&mut self, node: usize, row: usize, fence: Fence, goal: Goal, scheduled: bool) {
+        self.coverage.note("goal", goal_name(&goal));
+        self.note(Some(node), What::Claim, || {
+            format!("user {row}, fence {}: {}", fence.get(), goal_name(&goal))
+        });
+        let wall = self.wall(node);
+        let start = Start {
+            ledger: self.rows[row].load(),
+            fence,
+            goal: goal.clone(),
+            timings: self.timings,
+            entropy: self.rng.bytes(),
+        };
+        self.truth.users[row].heals |= scheduled && !start.ledger.published_works();
+        let (run, effect) = Run::start(start, wall);
+        self.jobs.push(Job {
+            node,
+            row,
+            goal,
+            scheduled,
+            run,
+            fence,
+            wall_start: wall.as_millis(),
+            mono_start: self.now,
+            renewed_at: self.now,
+            renew_at: self.now + self.timings.lease.get() / RENEWALS_PER_LEASE,
+            lost: false,
+            stage: Stage::Perform(effect),
+            at: self.now,
+            decided_at: self.now,
+            sent_at: self.now,
+            flight: None,
+            harm: None,
+            struck: false,
+            seen: Seen::default(),
+        });
+    }
+
+    /// Takes a job one stage further.
+    pub(crate) fn advance(&mut self, number: usize) {
+        let stage = std::mem::replace(&mut self.jobs[number].stage, Stage::Answer(Event::Woke));
+        match stage {
+            Stage::Perform(effect) => self.perform(number, effect),
+            Stage::Land(effect) => self.land(number, &effect),
+            Stage::Answer(event) => self.answer(number, event),
+        }
+    }
+
+    /// Renews the lease of a job.
+    pub(crate) fn renew(&mut self, number: usize) {
+        let (node, row, fence) = {
+            let job = &self.jobs[number];
+            (job.node, job.row, job.fence)
+        };
+        self.jobs[number].renew_at = self.now + self.timings.lease.get() / RENEWALS_PER_LEASE;
+        if !self.has_database(node) {
+            return;
+        }
+        let until = self.wall(node) + self.timings.lease;
+        if self.rows[row].renew(fence, until) {
+            self.jobs[number].renewed_at = self.now;
+        } else {
+            self.jobs[number].lost = true;
+            self.jobs[number].renew_at = i64::MAX;
+            self.note(Some(node), What::Lease, || format!("fence {} is lost", fence.get()));
+        }
+    }
+
+    fn set(&mut self, number: usize, stage: Stage, at: i64) {
+        let job = &mut self.jobs[number];
+        job.stage = stage;
+        job.at = at;
+    }
+
+    fn perform(&mut self, number: usize, effect: Effect) {
+        let call = Call::of(&effect);
+        if !self.jobs[number].struck {
+            self.jobs[number].struck = true;
+            self.coverage.note("effect", call_name(call));
+            match self.harm_of(call) {
+                Some(Fault::CrashBefore { down_ms }) => {
+                    let node = self.jobs[number].node;
+                    return self.crash(node, down_ms);
+                }
+                Some(Fault::PauseBefore { ms }) => {
+                    self.pause(self.jobs[number].node, ms);
+                    return self.set(number, Stage::Perform(effect), self.now + ms);
+                }
+                Some(Fault::Queue { ms }) => {
+                    return self.set(number, Stage::Perform(effect), self.now + ms);
+                }
+                harm => self.jobs[number].harm = harm,
+            }
+        }
+        self.jobs[number].sent_at = self.now;
+        if self.jobs[number].seen.unrecorded.is_some() {
+            let broken = invariants::broken(self, &Fact::Performing(&self.jobs[number], &effect));
+            self.convict(broken);
+        }
+        match effect {
+            Effect::Finish(outcome) => self.finish(number, &outcome),
+            Effect::Wait(until) => self.wait(number, until),
+            Effect::Commit(_) => self.send(number, effect),
+            _ => self.send_to_aws(number, effect),
+        }
+    }
+
+    fn wait(&mut self, number: usize, until: Moment) {
+        let job = &self.jobs[number];
+        let (node, harm) = (job.node, job.harm);
+        let wakes_at = self.now + (until - job.now(self.now)).get().max(0);
+        match harm {
+            Some(Fault::CrashAfter { down_ms }) => {
+                self.at(wakes_at, Item::Strike(Fault::Crash { node, down_ms }));
+            }
+            Some(Fault::PauseAfter { ms }) => self.at(wakes_at, Item::Strike(Fault::Pause { node, ms })),
+            _ => {}
+        }
+        self.set(number, Stage::Answer(Event::Woke), wakes_at);
+    }
+
+    /// Sends what takes effect a little later.
+    fn send(&mut self, number: usize, effect: Effect) {
+        let slow = match self.jobs[number].harm {
+            Some(Fault::Slow { ms }) => ms,
+            _ => 0,
+        };
+        let lands_at = self.now + self.latency() + slow;
+        self.set(number, Stage::Land(effect), lands_at);
+    }
+
+    fn send_to_aws(&mut self, number: usize, effect: Effect) {
+        let change = Change::of(&effect);
+        if let Some(change) = &change
+            && !self.announce(number, change)
+        {
+            return;
+        }
+        let job = &self.jobs[number];
+        let (node, harm) = (job.node, job.harm);
+        self.note(Some(node), What::Send, || in_words(&effect));
+        let changing = change.is_some();
+        let soon = self.now + self.latency();
+        let given_up = self.now + self.timings.call_timeout.get();
+        match harm {
+            Some(Fault::RequestLost) => {
+                self.call_is_over(number);
+                let at = if self.rng.chance(50) { given_up } else { soon };
+                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), at);
+            }
+            Some(Fault::LateLanding { ms }) => {
+                self.let_go(number, self.now + ms);
+                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), given_up);
+            }
+            Some(Fault::PauseSent { ms }) => {
+                self.let_go(number, self.now + ms);
+                self.pause(node, ms);
+                let at = given_up.max(self.now + ms);
+                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), at);
+            }
+            _ => match self.refusal_at_the_door(Call::of(&effect), harm) {
+                Some(refusal) => {
+                    self.call_is_over(number);
+                    let failure = aws::failure(&refusal, changing, self.date(harm));
+                    self.set(number, Stage::Answer(failed(&effect, failure)), soon);
+                }
+                None => self.send(number, effect),
+            },
+        }
+    }
+
+    /// Checks whether a changing call may be sent, and signs it.
+    fn announce(&mut self, number: usize, change: &Change) -> bool {
+        let job = &self.jobs[number];
+        let in_time = job.may_send(self.now, self.timings.lease, self.timings.call_timeout);
+        if !in_time && !self.plan.bugs.ignore_may_send {
+            self.set(number, Stage::Answer(Event::LeaseLost), self.now);
+            return false;
+        }
+        let broken = invariants::broken(self, &Fact::Sending(job, change));
+        self.convict(broken);
+        self.sign(number, change.clone());
+        true
+    }
+
+    /// Makes the request; from now on it may land.
+    fn sign(&mut self, number: usize, change: Change) {
+        let job = &self.jobs[number];
+        let row = job.row;
+        if matches!(change, Change::Create(_)) {
+            self.truth.users[row].creates_in_flight += 1;
+        }
+        let flight = Flight {
+            change,
+            row,
+            user_name: job.run.ledger().user.name.as_str().to_owned(),
+            signed_at: self.wall(job.node).as_millis(),
+        };
+        self.jobs[number].flight = Some(flight);
+    }
+
+    /// A request that nobody waits for any more still lands.
+    pub(crate) fn let_go(&mut self, number: usize, lands_at: i64) {
+        let Some(flight) = self.jobs[number].flight.take() else {
+            return;
+        };
+        if (flight.signed_at - lands_at).abs() > SIGNATURE_WINDOW_MS {
+            self.flight_is_over(&flight); // AWS will refuse it: it cannot take effect any more.
+        } else {
+            self.at(lands_at, Item::Land(flight));
+        }
+    }
+
+    /// A request will not land.
+    fn call_is_over(&mut self, number: usize) {
+        if let Some(flight) = self.jobs[number].flight.take() {
+            self.flight_is_over(&flight);
+        }
+    }
+
+    fn flight_is_over(&mut self, flight: &Flight) {
+        if matches!(flight.change, Change::Create(_)) {
+            self.truth.users[flight.row].creates_in_flight -= 1;
+        }
+    }
+
+    fn refusal_at_the_door(&self, call: Call, harm: Option<Fault>) -> Option<Refusal> {
+        let refusal = |code| Some(Refusal::new(code, "refused"));
+        match harm {
+            Some(Fault::Throttle) => refusal(Code::Throttling),
+            Some(Fault::Unavailable) => refusal(Code::ServiceUnavailable),
+            // Nobody needs a permission to ask who he is.
+            Some(Fault::AccessDenied) if call != Call::Verify => refusal(Code::AccessDenied),
+            _ if self.now < self.throttled_until => refusal(Code::Throttling),
+            _ if self.now < self.denied_until && call != Call::Verify => refusal(Code::AccessDenied),
+            _ => None,
+        }
+    }
+
+    /// A request lands whose sender is gone, or does not wait any more.
+    pub(crate) fn land_late(&mut self, flight: &Flight) {
+        let made = self.change_aws(flight);
+        self.note(None, What::Land, || format!("late: {:?}: {}", flight.change, outcome_of(&made)));
+        self.check(&Fact::Changed);
+    }
+
+    /// The change itself. A signature that is too old is refused.
+    fn change_aws(&mut self, flight: &Flight) -> Result<Option<Issued>, Refusal> {
+        self.flight_is_over(flight);
+        let name = flight.user_name.as_str();
+        if (flight.signed_at - self.now).abs() > SIGNATURE_WINDOW_MS {
+            return Err(expired());
+        }
+        self.check(&Fact::Landing(flight));
+        match &flight.change {
+            Change::Create(intent) => {
+                let key = self.aws.create_key(self.now, name)?;
+                let id = keywheel_core::aws::AccessKeyId::from_trusted(key.access_key_id);
+                let secret = key.secret_access_key.expose().to_owned();
+                let user_id = self.aws.user_id(name).unwrap_or_default().to_owned();
+                self.truth.born(id.clone(), user_id, secret, Some(*intent));
+                Ok(Some(Issued {
+                    id,
+                    secret: None,
+                    created_at: Some(Moment::from_millis(self.now.div_euclid(1_000) * 1_000)),
+                }))
+            }
+            Change::Switch { key, active } => {
+                self.aws.set_status(self.now, name, key, *active)?;
+                self.truth.switched(key, *active, false, self.now);
+                Ok(None)
+            }
+            Change::Delete(key) => {
+                self.aws.delete_key(self.now, name, key)?;
+                self.truth.died(key, false);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The effect takes place.
+    fn land(&mut self, number: usize, effect: &Effect) {
+        let (node, harm) = (self.jobs[number].node, self.jobs[number].harm);
+        let mut event = match effect {
+            Effect::Commit(commit) => Event::Committed(self.commit(number, commit, harm)),
+            _ => self.ask_aws(number, effect, harm),
+        };
+        self.note(Some(node), What::Land, || format!("{}: {}", in_words(effect), came_back(&event)));
+        if Call::of(effect).is_change() || matches!(effect, Effect::Commit(_)) {
+            self.check(&Fact::Changed);
+        }
+        let mut at = self.now + self.latency();
+        match harm {
+            Some(Fault::CrashAfter { down_ms }) => {
+                self.jobs[number].flight = None;
+                return self.crash(node, down_ms);
+            }
+            Some(Fault::PauseAfter { ms }) => self.pause(node, ms),
+            Some(Fault::AnswerLost | Fault::ServiceFailure) => {
+                let changing = Call::of(effect).is_change();
+                let lost = match harm {
+                    Some(Fault::AnswerLost) => aws::silence(changing),
+                    _ => aws::failure(&Refusal::new(Code::ServiceFailure, "500"), changing, self.date(harm)),
+                };
+                if matches!(effect, Effect::Issue(_)) && self.plan.bugs.retry_creates {
+                    event = self.send_again(number, effect);
+                } else {
+                    event = failed(effect, lost);
+                    if self.rng.chance(50) {
+                        at = self.now + self.timings.call_timeout.get();
+                    }
+                }
+            }
+            Some(Fault::CommitAmbiguous) => event = Event::Committed(Err(CommitFault::Unavailable)),
+            _ => {}
+        }
+        self.look(number, effect, &event);
+        self.set(number, Stage::Answer(event), at);
+    }
+
+    /// What the SDK does unless it is told not to.
+    fn send_again(&mut self, number: usize, effect: &Effect) -> Event {
+        if let Some(change) = Change::of(effect) {
+            self.sign(number, change);
+        }
+        self.ask_aws(number, effect, None)
+    }
+
+    fn ask_aws(&mut self, number: usize, effect: &Effect, harm: Option<Fault>) -> Event {
+        let row = self.jobs[number].row;
+        let name = self.jobs[number].run.ledger().user.name.as_str().to_owned();
+        let ahead_ms = self.nodes[self.jobs[number].node].ahead_ms;
+        let date = self.date(harm);
+        if let Some(flight) = self.jobs[number].flight.take() {
+            let made = self.change_aws(&flight);
+            return self.change_event(made, date, harm, effect);
+        }
+        let in_window = ahead_ms.abs() <= SIGNATURE_WINDOW_MS;
+        let read = |refusal: &Refusal| aws::failure(refusal, false, date);
+        match effect {
+            _ if !in_window => failed(effect, read(&expired())),
+            Effect::Identify => Event::Identified(dated(self.aws.identify(self.now, &name), date)),
+            Effect::List => {
+                let stale = matches!(harm, Some(Fault::StaleList)) && !self.stale_before;
+                self.stale_before = stale;
+                Event::Listed(dated(self.aws.list(self.now, &name, stale), date))
+            }
+            Effect::LastUsed(key) => Event::LastUsed(dated(self.aws.last_used(self.now, key), date)),
+            Effect::Verify { key, region } => {
+                if let Some(Fault::WrongSignature { count }) = harm {
+                    self.wrong_signatures = count;
+                }
+                if self.wrong_signatures > 0 {
+                    self.wrong_signatures -= 1;
+                    let refusal = Refusal::new(Code::SignatureDoesNotMatch, "does not match");
+                    return Event::Verified(Err(read(&refusal)));
+                }
+                let sealed = self.jobs[number].run.secret_of(key);
+                match sealed.and_then(|sealed| self.open(key.as_str(), sealed)) {
+                    Some(secret) => Event::Verified(dated(
+                        self.aws.verify(self.now, key, &secret, region.as_str()),
+                        date,
+                    )),
+                    None => {
+                        self.violate("I7", format!("the secret of {key} of row {row} cannot be opened"));
+                        Event::LeaseLost
+                    }
+                }
+            }
+            _ => Event::LeaseLost,
+        }
+    }
+
+    /// The `Date` of an answer, in whole seconds.
+    fn date(&self, harm: Option<Fault>) -> Option<Moment> {
+        let undated = matches!(harm, Some(Fault::NoDate));
+        (!undated).then(|| Moment::from_millis(self.now.div_euclid(1_000) * 1_000))
+    }
+
+    fn change_event(
+        &mut self,
+        made: Result<Option<Issued>, Refusal>,
+        date: Option<Moment>,
+        harm: Option<Fault>,
+        effect: &Effect,
+    ) -> Event {
+        match made {
+            Err(refusal) => failed(effect, aws::failure(&refusal, true, date)),
+            Ok(None) => Event::Changed(Ok(Observed {
+                value: (),
+                aws_date: date,
+            })),
+            Ok(Some(mut issued)) => {
+                if !matches!(harm, Some(Fault::SealingFails)) {
+                    let secret = self.truth.keys.get(&issued.id).map(|key| key.secret.clone());
+                    issued.secret = secret.map(|secret| self.seal(issued.id.as_str(), &secret));
+                }
+                Event::Issued(Ok(Observed {
+                    value: issued,
+                    aws_date: date,
+                }))
+            }
+        }
+    }
+
+    /// What the invariants need to know of what this run was shown.
+    fn look(&mut self, number: usize, effect: &Effect, event: &Event) {
+        let job = &mut self.jobs[number];
+        match (effect, event) {
+            (_, Event::Identified(Ok(found))) => {
+                job.seen.identified = self.rows[job.row].user.identity.user_id == found.value.user_id;
+            }
+            (_, Event::Listed(Ok(listed))) => job.seen.listed = Some(listed.value.clone()),
+            (_, Event::Issued(Ok(issued))) => job.seen.unrecorded = Some(issued.value.id.clone()),
+            (Effect::Verify { key, region }, Event::Verified(Ok(found))) => {
+                let is_target = found.value.user_id == self.rows[job.row].user.identity.user_id;
+                if is_target {
+                    let success = (key.clone(), region.as_str().to_owned(), self.now);
+                    job.seen.successes.push(success);
+                }
+            }
+            (Effect::Verify { key, .. }, Event::Verified(Err(failure)))
+                if failure.kind == keywheel_core::aws::FailureKind::Refused =>
+            {
+                job.seen.successes.retain(|(id, _, _)| id != key);
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, number: usize, event: Event) {
+        let job = &mut self.jobs[number];
+        let now = job.now(self.now);
+        let effect = job.run.step(now, event);
+        job.stage = Stage::Perform(effect);
+        job.at = self.now;
+        job.decided_at = self.now;
+        job.struck = false;
+        job.harm = None;
+    }
+
+    fn finish(&mut self, number: usize, outcome: &Outcome) {
+        let job = self.jobs.swap_remove(number);
+        self.coverage.note("outcome", outcome_name(outcome));
+        self.note(Some(job.node), What::Finish, || match outcome {
+            Outcome::Failed(error) => format!("{}: {error}", error.code.as_str()),
+            other => format!("{other:?}"),
+        });
+        self.check(&Fact::Finished(&job, outcome));
+        if let Outcome::Failed(error) = outcome {
+            self.coverage.note("error", error.code.as_str());
+            let user = &mut self.truth.users[job.row];
+            user.failure = Some(LastFailure {
+                at: self.now,
+                code: error.code,
+            });
+            user.failures_in_calm += u32::from(self.calm);
+            if job.scheduled && error.code == RunErrorCode::ClockSkew {
+                self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
+            }
+        }
+        // Whatever stopped a parked run may need time to pass.
+        if *outcome != Outcome::Parked && self.has_database(job.node) {
+            self.rows[job.row].release(job.fence);
+        }
+    }
+
+    /// Makes a commit in the store, if the store takes it.
+    pub(crate) fn commit(
+        &mut self,
+        number: usize,
+        commit: &Commit,
+        harm: Option<Fault>,
+    ) -> Result<(), CommitFault> {
+        let job = &self.jobs[number];
+        let row = job.row;
+        if !self.has_database(job.node) || matches!(harm, Some(Fault::CommitUnavailable)) {
+            return Err(CommitFault::Unavailable);
+        }
+        let fencing = if self.plan.bugs.ignore_fence {
+            Fencing::Ignored
+        } else {
+            Fencing::Kept
+        };
+        self.rows[row].admits(job.fence, commit, fencing)?;
+        let values = commit.publish.as_ref().map(|key| {
+            let sealed = job.run.secret_of(key);
+            Mapped {
+                access_key_id: key.as_str().to_owned(),
+                secret_access_key: sealed
+                    .and_then(|sealed| self.open(key.as_str(), sealed))
+                    .unwrap_or_default(),
+            }
+        });
+        let broken = invariants::broken(self, &Fact::Committing(job, commit, values.as_ref()));
+        self.convict(broken);
+        self.note_commit(number, commit);
+        self.rows[row].make(commit, values);
+        Ok(())
+    }
+
+    /// What a commit promises to those who use keys.
+    fn note_commit(&mut self, number: usize, commit: &Commit) {
+        let job = &mut self.jobs[number];
+        let row = &self.rows[job.row];
+        let policy_of = |rotation: &Rotation| promised_grace(rotation, self.timings.day_length);
+        let grace = rotation_in(commit).or(row.rotation.as_ref()).and_then(policy_of);
+        if commit.publish.is_some() {
+            let user = &mut self.truth.users[job.row];
+            user.published_at = Some(self.now);
+            user.heals = false;
+        }
+        for write in &commit.changes {
+            let Write::Key(key) = write else { continue };
+            job.seen.unrecorded.take_if(|id| *id == key.id);
+            let before = row.keys.get(&key.id).map(|known| known.state);
+            let Some(truth) = self.truth.keys.get_mut(&key.id) else {
+                continue;
+            };
+            match (before, key.state) {
+                (Some(KeyState::Published | KeyState::Unmanaged), KeyState::Displaced) => {
+                    truth.displaced = Some(Displaced {
+                        at: job.decided_at,
+                        grace,
+                    });
+                }
+                (_, KeyState::Published) => {
+                    truth.displaced = None;
+                    truth.word = false;
+                }
+                _ => {}
+            }
+            let named = names(&job.goal, key);
+            truth.word |= named && key.terms == Some(Terms::AtOnce);
+            truth.given |= named;
+        }
+    }
+
+    /// Seals a secret. Not safe, but not the secret either.
+    pub(crate) fn seal(&self, id: &str, secret: &str) -> SealedSecret {
+        if self.plan.bugs.skip_seal {
+            return SealedSecret::from_bytes(secret.as_bytes().to_vec());
+        }
+        let bytes = id.bytes().chain([0]).chain(secret.bytes());
+        SealedSecret::from_bytes(bytes.map(|byte| byte ^ SEAL).collect())
+    }
+
+    /// Opens a sealed secret of this key.
+    fn open(&self, id: &str, sealed: &SealedSecret) -> Option<String> {
+        if self.plan.bugs.skip_seal {
+            return String::from_utf8(sealed.as_bytes().to_vec()).ok();
+        }
+        let opened: Vec<u8> = sealed.as_bytes().iter().map(|byte| byte ^ SEAL).collect();
+        let text = String::from_utf8(opened).ok()?;
+        let (bound_to, secret) = text.split_once('\0')?;
+        (bound_to == id).then(|| secret.to_owned())
+    }
+}
+
+/// Whether the owner, by what was asked for, spoke of this key.
+fn names(goal: &Goal, key: &ManagedKey) -> bool {
+    match goal {
+        Goal::Revoke { .. } => true,
+        Goal::Retire { key: named } => *named == key.id,
+        Goal::Create(draft) => {
+            matches!(&draft.adoption, Adoption::HandOver { key: named, at_once: true } if *named == key.id)
+        }
+        _ => false,
+    }
+}
+
+/// Turns a sealed secret into something else than itself.
+const SEAL: u8 = 0x5A;
+
+/// The refusal of a signature that is not of these five minutes.
+fn expired() -> Refusal {
+    Refusal::new(Code::SignatureDoesNotMatch, "Signature expired")
+}
+
+fn dated<T>(answer: Result<T, Refusal>, date: Option<Moment>) -> Answer<T> {
+    match answer {
+        Ok(value) => Ok(Observed {
+            value,
+            aws_date: date,
+        }),
+        Err(refusal) => Err(aws::failure(&refusal, false, date)),
+    }
+}
+
+/// The event of an effect that failed.
+fn failed(effect: &Effect, failure: keywheel_core::aws::AwsFailure) -> Event {
+    match effect {
+        Effect::Identify => Event::Identified(Err(failure)),
+        Effect::List => Event::Listed(Err(failure)),
+        Effect::Issue(_) => Event::Issued(Err(failure)),
+        Effect::LastUsed(_) => Event::LastUsed(Err(failure)),
+        Effect::Verify { .. } => Event::Verified(Err(failure)),
+        Effect::Deactivate(_) | Effect::Reactivate(_) | Effect::Delete(_) => Event::Changed(Err(failure)),
+        Effect::Commit(_) => Event::Committed(Err(CommitFault::Unavailable)),
+        Effect::Wait(_) | Effect::Finish(_) => Event::Woke,
+    }
+}
+
+const fn goal_name(goal: &Goal) -> &'static str {
+    match goal {
+        Goal::Create(_) => "create",
+        Goal::Rotate(trigger) if trigger.is_manual() => "rotate by hand",
+        Goal::Rotate(_) => "rotate",
+        Goal::Revoke { .. } => "revoke",
+        Goal::RollBack { .. } => "roll back",
+        Goal::Retire { .. } => "retire",
+        Goal::Settle => "settle",
+    }
+}
+
+const fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Published => "published",
+        Outcome::Revoked => "revoked",
+        Outcome::Settled => "settled",
+        Outcome::Failed(_) => "failed",
+        Outcome::Parked => "parked",
+    }
+}
+
+const fn call_name(call: Call) -> &'static str {
+    match call {
+        Call::Identify => "identify",
+        Call::List => "list",
+        Call::Commit => "commit",
+        Call::Issue => "issue",
+        Call::Deactivate => "deactivate",
+        Call::Reactivate => "reactivate",
+        Call::Delete => "delete",
+        Call::LastUsed => "last used",
+        Call::Verify => "verify",
+        Call::Wait => "wait",
+        Call::Finish => "finish",
+    }
+}
+
+fn outcome_of<T>(made: &Result<T, Refusal>) -> String {
+    match made {
+        Ok(_) => "done".to_owned(),
+        Err(refusal) => refusal.code.as_str().to_owned(),
+    }
+}
+
+/// An effect for the log.
+fn in_words(effect: &Effect) -> String {
+    match effect {
+        Effect::Commit(commit) => {
+            let writes: Vec<String> = commit.changes.iter().map(write_in_words).collect();
+            format!("commit [{}]", writes.join(", "))
+        }
+        Effect::Issue(_) => "create a key".to_owned(),
+        Effect::Deactivate(key) => format!("deactivate {}", short(key.as_str())),
+        Effect::Reactivate(key) => format!("reactivate {}", short(key.as_str())),
+        Effect::Delete(key) => format!("delete {}", short(key.as_str())),
+        Effect::LastUsed(key) => format!("last use of {}", short(key.as_str())),
+        Effect::Verify { key, region } => format!("verify {} in {region}", short(key.as_str())),
+        other => call_name(Call::of(other)).to_owned(),
+    }
+}
+
+fn write_in_words(write: &Write) -> String {
+    match write {
+        Write::User(_) => "user".to_owned(),
+        Write::Key(key) => format!("{} {}", short(key.id.as_str()), key.state.as_str()),
+        Write::OpenIntent(intent) => format!("open {}", intent.kind.as_str()),
+        Write::CloseIntent { outcome, .. } => format!("close as {}", outcome.as_str()),
+        Write::CreateRotation(_) => "create rotation".to_owned(),
+        Write::UpdateRotation(_) => "rotation".to_owned(),
+        Write::RemoveRotation { .. } => "remove rotation".to_owned(),
+        Write::EraseValues(_) => "erase values".to_owned(),
+    }
+}
+
+fn came_back(event: &Event) -> String {
+    fn of<T>(answer: &Answer<T>) -> String {
+        match answer {
+            Ok(_) => "ok".to_owned(),
+            Err(failure) => format!("{:?} {failure}", failure.kind),
+        }
+    }
+    match event {
+        Event::Identified(answer) => of(answer),
+        Event::Listed(Ok(listed)) => {
+            let line = |line: &keywheel_core::aws::ListedKey| {
+                let status = if line.status == KeyStatus::Active { "" } else { " inactive" };
+                format!("{}{status}", short(line.id.as_str()))
+            };
+            let lines: Vec<String> = listed.value.iter().map(line).collect();
+            format!("[{}]", lines.join(", "))
+        }
+        Event::Listed(answer) => of(answer),
+        Event::Committed(Ok(())) => "ok".to_owned(),
+        Event::Committed(Err(fault)) => format!("{fault:?}"),
+        Event::Issued(Ok(issued)) => short(issued.value.id.as_str()).to_owned(),
+        Event::Issued(answer) => of(answer),
+        Event::Changed(answer) => of(answer),
+        Event::LastUsed(answer) => of(answer),
+        Event::Verified(answer) => of(answer),
+        Event::Woke => "woke".to_owned(),
+        Event::LeaseLost => "lease lost".to_owned(),
+    }
+}
