@@ -89,7 +89,7 @@ impl Run {
         } else if hand_over(&mut key, Terms::AtOnce, now).is_none() {
             return Effect::Finish(super::Outcome::Parked);
         }
-        let user = Change::User(self.user_due_by(now + self.timings.lease));
+        let user = Change::User(self.user_due_by(Moment::LONG_AGO));
         self.commit(vec![Change::Key(key), user], Then::Decide)
     }
 
