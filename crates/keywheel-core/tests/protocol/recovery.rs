@@ -275,3 +275,20 @@ fn a_slot_is_spread_and_a_retry_comes_when_it_says() {
     assert_eq!(rotation.failures, 1);
     assert_eq!(rotation.starts_at(timings().day_length), rotation.next_attempt_at);
 }
+
+#[test]
+fn the_patience_of_a_schedule_counts_its_own_failures() {
+    let waits = (0..20).map(|n| {
+        let mut world = rotated(1);
+        world.fence = n * 7;
+        world.denied = true;
+        world.now = world.ledger.user.due_at.unwrap();
+        world.ledger.rotation.as_mut().unwrap().failures = 6;
+        let job = RunId::new(world.now, &[1; 10]);
+        world.run(goal_of_due(&world.ledger, job, world.now, &timings()));
+        world.ledger.user.due_at.unwrap() - world.now
+    });
+    let longest = waits.max().unwrap();
+    assert!(longest > timings().retry_first, "{longest:?}");
+    assert!(longest <= timings().retry_cap, "{longest:?}");
+}
