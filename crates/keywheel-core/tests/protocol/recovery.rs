@@ -259,3 +259,37 @@ fn a_wait_that_only_aws_does_not_call_over_ends_by_both_clocks_when_it_is_looked
     world.now = due;
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
 }
+
+#[test]
+fn a_slot_is_spread_and_a_retry_comes_when_it_says() {
+    let mut world = rotated(1);
+    let rotation = world.ledger.rotation.clone().unwrap();
+    let spread = keywheel_core::rotation::schedule::spread(rotation.id, timings().day_length);
+    assert!(spread > Millis::ZERO);
+    let due = world.ledger.user.due_at.unwrap();
+    assert_eq!(due - rotation.next_attempt_at.unwrap(), spread);
+    world.now = due;
+    world.denied = true;
+    let job = RunId::new(world.now, &[1; 10]);
+    world.run(goal_of_due(&world.ledger, job, world.now, &timings()));
+    let rotation = world.ledger.rotation.unwrap();
+    assert_eq!(rotation.failures, 1);
+    assert_eq!(rotation.starts_at(timings().day_length), rotation.next_attempt_at);
+}
+
+#[test]
+fn the_patience_of_a_schedule_counts_its_own_failures() {
+    let waits = (0..20).map(|n| {
+        let mut world = rotated(1);
+        world.fence = n * 7;
+        world.denied = true;
+        world.now = world.ledger.user.due_at.unwrap();
+        world.ledger.rotation.as_mut().unwrap().failures = 6;
+        let job = RunId::new(world.now, &[1; 10]);
+        world.run(goal_of_due(&world.ledger, job, world.now, &timings()));
+        world.ledger.user.due_at.unwrap() - world.now
+    });
+    let longest = waits.max().unwrap();
+    assert!(longest > timings().retry_first, "{longest:?}");
+    assert!(longest <= timings().retry_cap, "{longest:?}");
+}

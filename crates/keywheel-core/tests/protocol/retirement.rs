@@ -6,8 +6,9 @@ use keywheel_core::key::{KeyState, Terms};
 use keywheel_core::ledger::Alarm;
 use keywheel_core::rotation::RotationStatus;
 use keywheel_core::rotation::policy::Policy;
-use keywheel_core::run::{Goal, Outcome, RunErrorCode};
+use keywheel_core::run::{Effect, Event, Goal, Outcome, RunErrorCode};
 
+use super::machine::run_to;
 use super::still_used::{holding, use_at};
 use super::world::{World, grace, rotated, rotated_under, struck, timings};
 use super::{MANUAL, code, kinds};
@@ -359,4 +360,20 @@ fn the_retirement_of_one_key_does_not_keep_a_rotation_with_room_from_healing() {
     assert_eq!(world.run(MANUAL), Some(Outcome::Published));
     assert_eq!(kinds(&world), ["create"], "the other key is the scheduler's");
     assert!(world.works(&key));
+}
+
+#[test]
+fn a_quarantine_counts_from_the_later_clock() {
+    let deactivates = |effect: &Effect| matches!(effect, Effect::Deactivate(_));
+    let (mut world, key) = displaced_under(grace(3, 5));
+    world.now = world.displaced[&key] + Millis::from_hours(3);
+    let (mut run, effect) = run_to(&mut world, Goal::Settle, deactivates);
+    let Event::Changed(Ok(mut answer)) = world.perform(&effect, usize::MAX) else {
+        panic!("it answers")
+    };
+    let by_aws = world.now + Millis::from_secs(5);
+    answer.aws_date = Some(by_aws);
+    let effect = run.step(world.now, Event::Changed(Ok(answer)));
+    world.perform(&effect, usize::MAX);
+    assert_eq!(world.ledger.keys[&key].deactivated_at, Some(by_aws));
 }
