@@ -12,6 +12,7 @@
 //! | `fault_point` | where tests stop a process to kill it |
 //! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
 //! | [`scheduler`] | claims what is due |
+//! | `turns` | how many runs an AWS account has under way |
 
 pub mod driver;
 mod fault_point;
@@ -19,6 +20,7 @@ mod history;
 pub mod lease;
 pub mod preview;
 pub mod scheduler;
+mod turns;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -47,6 +49,9 @@ use crate::vault::Vault;
 const REST_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 /// AWS's `Date` has whole seconds.
 const DATE_RESOLUTION: Millis = Millis::from_secs(1);
+/// Runs that the schedule has under way at the same time for all accounts together. A run mostly waits; the bound is
+/// for the memory that it takes.
+const RUNS_MAX: usize = 1_024;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -62,7 +67,7 @@ pub struct EngineParts {
     pub vault: Vault,
     /// Waits and bounds.
     pub timings: Timings,
-    /// Runs that the schedule may have under way at the same time.
+    /// Runs that the schedule may have under way at the same time for one AWS account.
     pub runs_max: u32,
     /// Calls a second to one AWS account.
     pub calls_per_second: u32,
@@ -78,7 +83,9 @@ struct Inner {
     parts: EngineParts,
     /// One bucket per account: a busy account delays no other (liveness rule L4).
     limiter: DefaultKeyedRateLimiter<AwsAccount>,
+    /// For all accounts together.
     permits: Arc<Semaphore>,
+    turns: Arc<turns::Turns>,
     /// Monotonic milliseconds until which the schedule rests because this server's clock was found wrong.
     clock_mistrusted_until: AtomicI64,
     wake: Notify,
@@ -132,12 +139,10 @@ impl Engine {
     /// An engine that does nothing by itself until [`Engine::start_schedule`].
     pub fn new(parts: EngineParts) -> Self {
         let per_second = NonZeroU32::new(parts.calls_per_second).unwrap_or(NonZeroU32::MIN);
-        let permits = Arc::new(Semaphore::new(
-            usize::try_from(parts.runs_max).unwrap_or(1).max(1),
-        ));
         Self(Arc::new(Inner {
             limiter: RateLimiter::keyed(Quota::per_second(per_second)),
-            permits,
+            permits: Arc::new(Semaphore::new(RUNS_MAX)),
+            turns: turns::Turns::new(parts.runs_max),
             clock_mistrusted_until: AtomicI64::new(i64::MIN),
             wake: Notify::new(),
             stop: CancellationToken::new(),

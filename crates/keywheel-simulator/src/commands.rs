@@ -37,7 +37,9 @@ impl World {
         if !self.nodes[node].alive || !self.has_database(node) {
             return; // The client gets an error.
         }
-        self.note(Some(node), What::Ask, || format!("user {}: {:?}", asked.user, asked.what));
+        self.note(Some(node), What::Ask, || {
+            format!("user {}: {:?}", asked.user, asked.what)
+        });
         if let Command::Create { adopt } = asked.what {
             return self.ask_create(node, asked.user, adopt);
         }
@@ -79,8 +81,7 @@ impl World {
                 let key = self.key_in_role(asked.user, *key);
                 let now = self.wall(node);
                 self.edit_key(node, row, key, |key| {
-                    key.state == KeyState::OrphanSuspect
-                        && key.become_state(KeyState::Unmanaged, now).is_ok()
+                    key.state == KeyState::OrphanSuspect && key.become_state(KeyState::Unmanaged, now).is_ok()
                 });
             }
             Command::HandOver => self.hand_over(node, asked.user, row),
@@ -322,4 +323,3 @@ fn commit(changes: Vec<Change>) -> Commit {
         ..Commit::default()
     }
 }
-

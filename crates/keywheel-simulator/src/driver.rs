@@ -112,7 +112,9 @@ impl World {
         } else {
             self.jobs[number].lost = true;
             self.jobs[number].renew_at = i64::MAX;
-            self.note(Some(node), What::Lease, || format!("fence {} is lost", fence.get()));
+            self.note(Some(node), What::Lease, || {
+                format!("fence {} is lost", fence.get())
+            });
         }
     }
 
@@ -200,7 +202,11 @@ impl World {
             }
             Some(Fault::LateLanding { ms }) => {
                 self.let_go(number, self.now + ms);
-                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), given_up);
+                self.set(
+                    number,
+                    Stage::Answer(failed(&effect, aws::silence(changing))),
+                    given_up,
+                );
             }
             Some(Fault::PauseSent { ms }) => {
                 self.let_go(number, self.now + ms);
@@ -290,7 +296,9 @@ impl World {
     /// A request lands whose sender is gone, or does not wait any more.
     pub(crate) fn land_late(&mut self, flight: &Flight) {
         let made = self.change_aws(flight);
-        self.note(None, What::Land, || format!("late: {:?}: {}", flight.change, outcome_of(&made)));
+        self.note(None, What::Land, || {
+            format!("late: {:?}: {}", flight.change, outcome_of(&made))
+        });
         self.check(&Fact::Changed);
     }
 
@@ -335,7 +343,9 @@ impl World {
             Effect::Commit(commit) => Event::Committed(self.commit(number, commit, harm)),
             _ => self.ask_aws(number, effect, harm),
         };
-        self.note(Some(node), What::Land, || format!("{}: {}", in_words(effect), came_back(&event)));
+        self.note(Some(node), What::Land, || {
+            format!("{}: {}", in_words(effect), came_back(&event))
+        });
         if Call::of(effect).is_change() || matches!(effect, Effect::Commit(_)) {
             self.check(&Fact::Changed);
         }
@@ -350,7 +360,11 @@ impl World {
                 let changing = Call::of(effect).is_change();
                 let lost = match harm {
                     Some(Fault::AnswerLost) => aws::silence(changing),
-                    _ => aws::failure(&Refusal::new(Code::ServiceFailure, "500"), changing, self.date(harm)),
+                    _ => aws::failure(
+                        &Refusal::new(Code::ServiceFailure, "500"),
+                        changing,
+                        self.date(harm),
+                    ),
                 };
                 if matches!(effect, Effect::Issue(_)) && self.plan.bugs.retry_creates {
                     event = self.send_again(number, effect);
@@ -737,7 +751,11 @@ fn came_back(event: &Event) -> String {
         Event::Identified(answer) => of(answer),
         Event::Listed(Ok(listed)) => {
             let line = |line: &keywheel_core::aws::ListedKey| {
-                let status = if line.status == KeyStatus::Active { "" } else { " inactive" };
+                let status = if line.status == KeyStatus::Active {
+                    ""
+                } else {
+                    " inactive"
+                };
                 format!("{}{status}", short(line.id.as_str()))
             };
             let lines: Vec<String> = listed.value.iter().map(line).collect();

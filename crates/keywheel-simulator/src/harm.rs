@@ -122,7 +122,8 @@ impl World {
         let row = self.row_of(user);
         if role == Role::Foreign {
             let id = self.aws.user_id(&name)?;
-            let foreign = |key: &crate::truth::KeyTruth| key.alive && key.user_id == id && key.made_by.is_none();
+            let foreign =
+                |key: &crate::truth::KeyTruth| key.alive && key.user_id == id && key.made_by.is_none();
             let mut all = self.truth.keys.iter().filter(|(_, key)| foreign(key));
             return all.next().map(|(id, _)| id.clone());
         }
@@ -180,13 +181,21 @@ impl World {
         self.coverage.note("fault", Fault::Foreign { user, what }.name());
         let named = key.clone();
         self.note(None, What::Foreign, || {
-            format!("{what:?} {}", named.as_ref().map_or("", |key| short(key.as_str())))
+            format!(
+                "{what:?} {}",
+                named.as_ref().map_or("", |key| short(key.as_str()))
+            )
         });
         match (what, key) {
             (Foreign::Create, _) => self.foreign_key(user, self.now, false),
             (Foreign::CreatePastQuota, _) => self.foreign_key(user, self.now, true),
             (Foreign::Use(_), Some(key)) => {
-                if self.truth.keys.get(&key).is_some_and(|truth| truth.alive && truth.active) {
+                if self
+                    .truth
+                    .keys
+                    .get(&key)
+                    .is_some_and(|truth| truth.alive && truth.active)
+                {
                     self.aws.note_use(self.now, &key, "s3", "us-east-1");
                 }
             }

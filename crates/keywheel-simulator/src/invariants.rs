@@ -74,10 +74,15 @@ pub fn i1(world: &World, fact: &Fact<'_>) -> Verdict {
     };
     let key = change.key().filter(|_| change.is_harmful())?;
     let row = &world.rows[row];
-    let is_read = row.mapped.as_ref().is_some_and(|m| m.access_key_id == key.as_str())
+    let is_read = row
+        .mapped
+        .as_ref()
+        .is_some_and(|m| m.access_key_id == key.as_str())
         && row.rotation.as_ref().is_some_and(|r| !r.revoking);
     let is_published = row.keys.get(key).is_some_and(|k| k.state == KeyState::Published);
-    when(is_published || is_read, || format!("{change:?} of the published key"))
+    when(is_published || is_read, || {
+        format!("{change:?} of the published key")
+    })
 }
 
 /// What is published has passed verification in the same fence, and the two values belong to one key.
@@ -121,7 +126,9 @@ fn unverified(world: &World, job: &Job, key: &AccessKeyId, region: &str) -> Verd
     let spaced = row
         .windows(2)
         .all(|two| two[1] - two[0] >= world.timings.verify_spacing.get());
-    when(!spaced, || format!("the checks of {key} in {region} were not spaced: {row:?}"))
+    when(!spaced, || {
+        format!("the checks of {key} in {region} were not spaced: {row:?}")
+    })
 }
 
 /// Whether a key is published too early or too late after its last check.
@@ -171,7 +178,9 @@ pub fn i4(world: &World, fact: &Fact<'_>) -> Verdict {
         }),
         Fact::Committing(job, ..) => when(stale(job), || "a write under an older fence is made".to_owned()),
         Fact::Changed => world.rows.iter().find_map(|row| {
-            when(row.open_intents().count() > 1, || "two intents are open".to_owned())
+            when(row.open_intents().count() > 1, || {
+                "two intents are open".to_owned()
+            })
         }),
         _ => None,
     }
@@ -203,7 +212,10 @@ pub fn i5(world: &World, fact: &Fact<'_>) -> Verdict {
         return Some("the intent of a create has not the last list as its snapshot".to_owned());
     }
     if job.seen.listed.is_none() || listed.len() >= 2 {
-        return Some(format!("a create is sent although the last list shows {} keys", listed.len()));
+        return Some(format!(
+            "a create is sent although the last list shows {} keys",
+            listed.len()
+        ));
     }
     let waits = |key: &&ManagedKey| matches!(key.state, KeyState::Pending | KeyState::Verified);
     let waiting = row.keys.values().find(waits);
@@ -285,7 +297,9 @@ pub fn i8(world: &World, fact: &Fact<'_>) -> Verdict {
                 .values()
                 .filter(|key| key.alive && key.made_by.is_some() && key.user_id == user)
                 .count();
-            when(living > 2, || format!("{living} keys of Keywheel's making live on one user"))
+            when(living > 2, || {
+                format!("{living} keys of Keywheel's making live on one user")
+            })
         }),
         _ => None,
     }
@@ -307,19 +321,16 @@ pub fn i9(world: &World, fact: &Fact<'_>) -> Verdict {
     }
 }
 
-fn illegal_step(
-    world: &World,
-    before: Option<&ManagedKey>,
-    after: &ManagedKey,
-    commit: &Commit,
-) -> Verdict {
+fn illegal_step(world: &World, before: Option<&ManagedKey>, after: &ManagedKey, commit: &Commit) -> Verdict {
     use KeyState::{
         Deactivated, Deleted, Displaced, Lost, OrphanSuspect, Pending, Published, Unmanaged, Verified,
     };
     let publishes = commit.publish.as_ref() == Some(&after.id);
     let Some(before) = before.map(|key| key.state) else {
         let fine = matches!(after.state, Pending | OrphanSuspect | Unmanaged);
-        return when(!fine, || format!("{} begins as {}", after.id, after.state.as_str()));
+        return when(!fine, || {
+            format!("{} begins as {}", after.id, after.state.as_str())
+        });
     };
     let fine = before == after.state
         || match (before, after.state) {
@@ -336,7 +347,12 @@ fn illegal_step(
             _ => false,
         };
     when(!fine, || {
-        format!("{} goes from {} to {}", after.id, before.as_str(), after.state.as_str())
+        format!(
+            "{} goes from {} to {}",
+            after.id,
+            before.as_str(),
+            after.state.as_str()
+        )
     })
 }
 
@@ -373,7 +389,10 @@ fn early_deletion(world: &World, job: &Job, key: &AccessKeyId) -> Verdict {
     }
     let quarantine = match known.proof {
         Some(Proof::Exclusive) => Some(world.timings.suspect_quiet.get()),
-        _ => truth.displaced.and_then(|displaced| displaced.grace).map(|(_, quarantine)| quarantine),
+        _ => truth
+            .displaced
+            .and_then(|displaced| displaced.grace)
+            .map(|(_, quarantine)| quarantine),
     }?;
     let age = truth.inactive_since.map(|since| world.now - since)?;
     when(age + SLACK_MS < quarantine, || {
@@ -456,7 +475,10 @@ pub fn i13(world: &World, fact: &Fact<'_>) -> Verdict {
     }
     let slot = before.slot_at?.as_millis();
     if world.now + SLACK_MS < slot {
-        return Some(format!("a rotation is published {} ms before it is due", slot - world.now));
+        return Some(format!(
+            "a rotation is published {} ms before it is due",
+            slot - world.now
+        ));
     }
     let next = after.slot_at.map(keywheel_core::clock::Moment::as_millis);
     when(next.is_some_and(|next| next <= slot), || {

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use keywheel_core::run::RunErrorCode;
 use keywheel_core::rotation::RotationStatus;
+use keywheel_core::run::RunErrorCode;
 
 use crate::plan::{Plan, START};
 use crate::store::Row;
@@ -37,7 +37,12 @@ pub fn run(plan: &Arc<Plan>, log: bool) -> World {
         return world;
     }
     world.calm_down();
-    let days = plan.users.iter().map(|user| user.interval_days).max().unwrap_or(1);
+    let days = plan
+        .users
+        .iter()
+        .map(|user| user.interval_days)
+        .max()
+        .unwrap_or(1);
     let ends_at = calm_at + days * DAY + PUBLISHED_WITHIN;
     while world.violation.is_none() && world.step(ends_at) {
         guard(&mut world);
@@ -68,7 +73,11 @@ fn unfinished(world: &World, number: usize, calm_at: i64) -> Option<(&'static st
     let row = &world.rows[number];
     let raised = needs_owner(world, row, number);
     if let Some(open) = row.open_intents().next().filter(|_| !raised) {
-        let text = format!("a {} of {} is still announced", open.kind.as_str(), open.opened_at);
+        let text = format!(
+            "a {} of {} is still announced",
+            open.kind.as_str(),
+            open.opened_at
+        );
         return Some(("L2", text));
     }
     let rotation = row.rotation.as_ref().filter(|rotation| !rotation.revoking)?;
@@ -96,7 +105,9 @@ fn needs_owner(world: &World, row: &Row, number: usize) -> bool {
         return false;
     };
     match failure.code {
-        RunErrorCode::PreflightUnmanaged | RunErrorCode::OrphanSuspect | RunErrorCode::IdentityChanged => true,
+        RunErrorCode::PreflightUnmanaged | RunErrorCode::OrphanSuspect | RunErrorCode::IdentityChanged => {
+            true
+        }
         RunErrorCode::KeyHeld => row.keys.values().any(|key| key.held.is_some()),
         // The user is gone.
         RunErrorCode::AwsRefused => world.aws.user_id(row.user.name.as_str()).is_none(),

@@ -119,7 +119,11 @@ fn random(out: &mut impl Write, args: &Args) -> io::Result<bool> {
 /// Prints what was broken, and writes the first failing schedules to files.
 fn tell(out: &mut impl Write, args: &Args, report: &Report) -> io::Result<()> {
     for (seed, violation) in report.violations.iter().take(FILES_MAX) {
-        writeln!(out, "seed {seed}: {} broken: {}", violation.invariant, violation.text)?;
+        writeln!(
+            out,
+            "seed {seed}: {} broken: {}",
+            violation.invariant, violation.text
+        )?;
         if args.expect_violation {
             writeln!(out, "found after {} schedules", seed.wrapping_sub(args.from) + 1)?;
             return Ok(());
@@ -141,7 +145,12 @@ fn tell(out: &mut impl Write, args: &Args, report: &Report) -> io::Result<()> {
     }
     for (invariant, seeds) in rest {
         let first: Vec<String> = seeds.iter().take(8).map(u64::to_string).collect();
-        writeln!(out, "{invariant} broken by {} more seeds: {} …", seeds.len(), first.join(" "))?;
+        writeln!(
+            out,
+            "{invariant} broken by {} more seeds: {} …",
+            seeds.len(),
+            first.join(" ")
+        )?;
     }
     Ok(())
 }
@@ -154,7 +163,11 @@ fn replay(out: &mut impl Write, file: &Path) -> io::Result<bool> {
         let seconds = std::time::Duration::from_millis(u64::try_from(event.at).unwrap_or(0)).as_secs_f64();
         let node = event.node.map_or_else(|| "-".to_owned(), |node| node.to_string());
         let what = format!("{:?}", event.what);
-        writeln!(out, "{seconds:>12.3} {node} {what:<9} {:<70} | {}", event.text, event.keys)?;
+        writeln!(
+            out,
+            "{seconds:>12.3} {node} {what:<9} {:<70} | {}",
+            event.text, event.keys
+        )?;
     }
     match &again.violation {
         Some(violation) => writeln!(out, "{} broken: {}", violation.invariant, violation.text)?,

@@ -236,9 +236,7 @@ fn extra(rng: &mut Rng, user: usize, plan: &UserPlan, at: i64, all: &mut Vec<Pla
         14 | 15 => Command::SetPolicy {
             policy: policy(rng, plan.interval_days),
         },
-        16 => Command::Release {
-            key: Role::Displaced,
-        },
+        16 => Command::Release { key: Role::Displaced },
         17 => rng
             .chance(50)
             .then_some(Command::Resolve { key: Role::Suspect })
@@ -350,7 +348,14 @@ fn at_effect(rng: &mut Rng, users: &[UserPlan], all: &mut Vec<PlannedFault>) {
 
 fn effect_fault(rng: &mut Rng, users: usize) -> Fault {
     let down_ms = rng.pick([100, 2 * SECOND, 30 * SECOND, 5 * MINUTE, 15 * MINUTE]);
-    let pause_ms = rng.pick([SECOND, 15 * SECOND, 55 * SECOND, 70 * SECOND, 6 * MINUTE, 20 * MINUTE]);
+    let pause_ms = rng.pick([
+        SECOND,
+        15 * SECOND,
+        55 * SECOND,
+        70 * SECOND,
+        6 * MINUTE,
+        20 * MINUTE,
+    ]);
     match rng.below(24) {
         0 => Fault::CrashBefore { down_ms },
         1 | 2 => Fault::CrashAfter { down_ms },

@@ -19,7 +19,9 @@ pub fn shrink(plan: &Plan, invariant: &str) -> Plan {
 
 fn breaks(plan: &Plan, invariant: &str) -> bool {
     let world = liveness::run(&Arc::new(plan.clone()), false);
-    world.violation.is_some_and(|violation| violation.invariant == invariant)
+    world
+        .violation
+        .is_some_and(|violation| violation.invariant == invariant)
 }
 
 /// Schedules with one part less.

@@ -76,7 +76,10 @@ impl Row {
 
     /// The intents that are open. There should be one at most.
     pub fn open_intents(&self) -> impl Iterator<Item = &Intent> {
-        self.intents.iter().rev().filter(|intent| intent.outcome.is_none())
+        self.intents
+            .iter()
+            .rev()
+            .filter(|intent| intent.outcome.is_none())
     }
 
     /// Whether somebody with this wall clock may claim the user.
@@ -148,7 +151,11 @@ impl Row {
             _ => false,
         });
         // The unique index of open intents.
-        if opens_second { Err(CommitFault::Unavailable) } else { Ok(()) }
+        if opens_second {
+            Err(CommitFault::Unavailable)
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes a commit that was admitted.
@@ -196,7 +203,11 @@ impl Row {
                 }
             }
             Change::UpdateRotation(rotation) => {
-                if self.rotation.as_ref().is_some_and(|known| known.id == rotation.id) {
+                if self
+                    .rotation
+                    .as_ref()
+                    .is_some_and(|known| known.id == rotation.id)
+                {
                     self.rotation = Some(rotation.clone());
                 }
             }

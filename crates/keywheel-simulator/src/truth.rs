@@ -78,13 +78,7 @@ pub struct Truth {
 
 impl Truth {
     /// Notes a new key.
-    pub fn born(
-        &mut self,
-        id: AccessKeyId,
-        user_id: String,
-        secret: String,
-        made_by: Option<IntentId>,
-    ) {
+    pub fn born(&mut self, id: AccessKeyId, user_id: String, secret: String, made_by: Option<IntentId>) {
         let key = KeyTruth {
             user_id,
             made_by,

@@ -270,7 +270,11 @@ impl World {
             .keys
             .iter()
             .filter_map(|(id, truth)| {
-                let state = self.rows.iter().find_map(|row| row.keys.get(id)).map(|key| key.state);
+                let state = self
+                    .rows
+                    .iter()
+                    .find_map(|row| row.keys.get(id))
+                    .map(|key| key.state);
                 let is_over = state.is_some_and(KeyState::is_end) && !truth.alive;
                 let status = match (truth.alive, truth.active) {
                     (false, _) => "gone",
@@ -297,7 +301,11 @@ impl World {
         }
         for (number, job) in self.jobs.iter().enumerate() {
             let paused_until = self.nodes[job.node].paused_until;
-            let at = if job.is_out() { job.at } else { job.at.max(paused_until) };
+            let at = if job.is_out() {
+                job.at
+            } else {
+                job.at.max(paused_until)
+            };
             consider(at, Next::Job(number));
             consider(job.renew_at.max(paused_until), Next::Renew(number));
         }
@@ -411,4 +419,3 @@ pub fn short(id: &str) -> &str {
 fn named(state: Option<KeyState>) -> &'static str {
     state.map_or("unknown", KeyState::as_str)
 }
-

@@ -1,6 +1,7 @@
 //! The record of IAM users and their keys, and who may write it: what the engine works on.
 
 use async_trait::async_trait;
+use keywheel_core::aws::AwsAccount;
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{ManagedUserId, RotationId};
 use keywheel_core::lease::Fence;
@@ -34,6 +35,15 @@ pub struct LeaseTerms<'a> {
     pub until: Moment,
 }
 
+/// A claim of a user that was due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DueClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// The account of the user.
+    pub account: AwsAccount,
+}
+
 /// The latest claim of a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LeaseState {
@@ -65,9 +75,14 @@ pub enum Reservation {
 /// The engine's record.
 #[async_trait]
 pub trait Ledgers: Send + Sync {
-    /// Claims users that are due and that nobody holds, earliest first, at most `limit`. The cost grows with
-    /// what is due, not with what exists.
-    async fn claim_due(&self, terms: LeaseTerms<'_>, limit: u32) -> Result<Vec<Claim>>;
+    /// Claims users that are due and that nobody holds, earliest first, at most `limit`, and none of the accounts
+    /// in `except`. The cost grows with what is due, not with what exists.
+    async fn claim_due(
+        &self,
+        terms: LeaseTerms<'_>,
+        limit: u32,
+        except: &[AwsAccount],
+    ) -> Result<Vec<DueClaim>>;
 
     /// Claims one user; none if somebody holds it or it does not exist.
     async fn claim_user(&self, user: ManagedUserId, terms: LeaseTerms<'_>) -> Result<Option<Claim>>;

@@ -8,6 +8,9 @@ use keywheel_core::ids::RunId;
 use keywheel_core::ledger::Author;
 use keywheel_core::run::{Outcome, goal_of_due};
 
+use keywheel_store::ledgers::DueClaim;
+
+use super::turns::Turn;
 use super::{Engine, Held};
 
 /// The longest sleep. Whoever makes something due earlier wakes the schedule; this is for what nobody tells:
@@ -81,9 +84,15 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
     if free == 0 {
         return Ok(SLEEP_MAX); // A run that ends wakes the schedule.
     }
-    let asked_at = parts.clock.monotonic();
-    for claim in parts.store.claim_due(engine.lease_terms(), free).await? {
-        start(engine, Held { claim, asked_at });
+    for _ in 0..free {
+        // One by one, because each may fill its account. Users of an account that is full wait for its next turn.
+        let full = engine.0.turns.full();
+        let asked_at = parts.clock.monotonic();
+        let due = parts.store.claim_due(engine.lease_terms(), 1, &full).await?;
+        let Some(DueClaim { claim, account }) = due.into_iter().next() else {
+            break;
+        };
+        start(engine, Held { claim, asked_at }, engine.0.turns.take(account));
     }
     engine.0.limiter.retain_recent();
     let next = parts.store.next_due().await?;
@@ -91,7 +100,7 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
     Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
 }
 
-fn start(engine: &Engine, held: Held) {
+fn start(engine: &Engine, held: Held, turn: Turn) {
     let permit = std::sync::Arc::clone(&engine.0.permits).try_acquire_owned();
     let task_engine = engine.clone();
     engine.0.tasks.spawn(async move {
@@ -112,6 +121,6 @@ fn start(engine: &Engine, held: Held) {
             Ok(outcome) => tracing::debug!(user = %claim.user, %job, ?outcome, "a run ended"),
             Err(error) => tracing::error!(user = %claim.user, %job, %error, "a run could not start"),
         }
-        drop(permit);
+        drop((permit, turn));
     });
 }

@@ -17,7 +17,7 @@ use super::adapter::Session;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, one_in, rotations};
 use crate::error::{Result, StoreError};
-use crate::ledgers::{Claim, LEASE_AHEAD_MAX, LeaseState, LeaseTerms, Ledgers, Reservation};
+use crate::ledgers::{Claim, DueClaim, LEASE_AHEAD_MAX, LeaseState, LeaseTerms, Ledgers, Reservation};
 use crate::runs::RunRecord;
 
 const KEY: &str = "SELECT access_key_id, state, origin, proof, secret, aws_status, aws_created_at, first_seen_at, \
@@ -38,6 +38,13 @@ fn claim(r: &mut Reader) -> Result<Claim> {
     Ok(Claim {
         user: r.id()?,
         fence: Fence::from_stored(r.int()?),
+    })
+}
+
+fn due_claim(r: &mut Reader) -> Result<DueClaim> {
+    Ok(DueClaim {
+        claim: claim(r)?,
+        account: AwsAccount::from_trusted(r.text()?),
     })
 }
 
@@ -124,8 +131,8 @@ pub(super) fn claim_due_sql(skip_locked: &str) -> String {
     format!(
         "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
          (SELECT id FROM managed_users WHERE due_at <= $3 AND \
-         (lease_until IS NULL OR lease_until <= $3 OR lease_until > $5) \
-         ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}"
+         (lease_until IS NULL OR lease_until <= $3 OR lease_until > $5) AND $6 NOT LIKE '%' || account || '%' \
+         ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}, account"
     )
 }
 
@@ -188,7 +195,14 @@ impl SqlStore {
 
 #[async_trait]
 impl Ledgers for SqlStore {
-    async fn claim_due(&self, terms: LeaseTerms<'_>, limit: u32) -> Result<Vec<Claim>> {
+    async fn claim_due(
+        &self,
+        terms: LeaseTerms<'_>,
+        limit: u32,
+        except: &[AwsAccount],
+    ) -> Result<Vec<DueClaim>> {
+        // Twelve digits each, so that none is found in another or across two.
+        let except: Vec<&str> = except.iter().map(AwsAccount::as_str).collect();
         let mut session = self.write().await?;
         let sql = claim_due_sql(self.backend.skip_locked());
         let claims = all_in(
@@ -199,9 +213,10 @@ impl Ledgers for SqlStore {
                 terms.until,
                 terms.now,
                 limit,
-                self.lease_ahead_max(terms)
+                self.lease_ahead_max(terms),
+                except.join(",")
             ],
-            claim,
+            due_claim,
         )
         .await?;
         if !claims.is_empty() {

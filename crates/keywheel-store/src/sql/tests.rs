@@ -23,7 +23,7 @@ async fn plan(store: &SqlStore, sql: &str) -> String {
         }
         r.text()
     };
-    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64];
+    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64, ""];
     let lines = store
         .all(&format!("EXPLAIN QUERY PLAN {sql}"), values, detail)
         .await

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
+use keywheel_core::aws::{AccessKeyId, AwsAccount, KeyStatus, LastUse};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, ManagedUserId};
 use keywheel_core::intent::{Intent, IntentKind, IntentOutcome};
 use keywheel_core::key::{KeyState, ManagedKey, Proof, SealedSecret, Terms};
 use keywheel_core::ledger::{Change, Commit, ENDED_KEYS_LOADED, Ledger, ManagedUser, Unfinished};
-use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
+use keywheel_store::ledgers::{Claim, DueClaim, LeaseTerms, Reservation};
 use keywheel_store::{Conflict, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, user};
@@ -82,8 +82,8 @@ pub async fn due_users_are_claimed_once_and_earliest_first(store: &Shared) {
     due(store, "AIDA3", None).await;
     due(store, "AIDA4", Some(at(90_000))).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(100)));
-    let claim = |limit| store.claim_due(terms("a", 1_000), limit);
-    let users = |claims: Vec<Claim>| claims.iter().map(|c| c.user).collect::<Vec<_>>();
+    let claim = |limit| store.claim_due(terms("a", 1_000), limit, &[]);
+    let users = |claims: Vec<DueClaim>| claims.iter().map(|due| due.claim.user).collect::<Vec<_>>();
     assert_eq!(users(claim(1).await.unwrap()), [early]);
     assert_eq!(users(claim(9).await.unwrap()), [late]);
     assert_eq!(users(claim(9).await.unwrap()), []);
@@ -92,6 +92,16 @@ pub async fn due_users_are_claimed_once_and_earliest_first(store: &Shared) {
         None,
         "it is held"
     );
+}
+
+pub async fn due_users_of_accounts_that_are_passed_over_wait(store: &Shared) {
+    let waits = due(store, "AIDA1", Some(at(100))).await;
+    let own = store.load(waits).await.unwrap().unwrap().user.identity.account;
+    let other = AwsAccount::from_trusted("999999999999");
+    let claim = |except: Vec<AwsAccount>| async move { store.claim_due(terms("a", 1_000), 9, &except).await };
+    assert_eq!(claim(vec![other.clone(), own.clone()]).await.unwrap(), []);
+    let claimed = claim(vec![other]).await.unwrap();
+    assert_eq!((claimed[0].claim.user, &claimed[0].account), (waits, &own));
 }
 
 pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared) {
@@ -103,23 +113,23 @@ pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared)
         .map(|n| {
             let store = store.clone();
             let node = format!("node-{n}");
-            tokio::spawn(async move { store.claim_due(terms(&node, 1_000), 2).await.unwrap() })
+            tokio::spawn(async move { store.claim_due(terms(&node, 1_000), 2, &[]).await.unwrap() })
         })
         .collect();
     let mut claims = Vec::new();
     for outcome in running {
         claims.extend(outcome.await.unwrap());
     }
-    let different: BTreeSet<_> = claims.iter().map(|c| c.user).collect();
+    let different: BTreeSet<_> = claims.iter().map(|due| due.claim.user).collect();
     assert_eq!(claims.len(), 10);
     assert_eq!(different, all);
 }
 
 pub async fn a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence(store: &Shared) {
     let user = due(store, "AIDA1", Some(at(10))).await;
-    let first = store.claim_due(terms("a", 1_000), 1).await.unwrap()[0];
-    assert_eq!(store.claim_due(terms("b", 60_999), 1).await.unwrap(), []);
-    let second = store.claim_due(terms("b", 61_000), 1).await.unwrap()[0];
+    let first = store.claim_due(terms("a", 1_000), 1, &[]).await.unwrap()[0].claim;
+    assert_eq!(store.claim_due(terms("b", 60_999), 1, &[]).await.unwrap(), []);
+    let second = store.claim_due(terms("b", 61_000), 1, &[]).await.unwrap()[0].claim;
     assert_eq!(second.user, user);
     assert!(second.fence > first.fence);
     assert!(matches!(

@@ -79,6 +79,7 @@ mod sqlite {
             tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;
         ledgers:
             due_users_are_claimed_once_and_earliest_first,
+            due_users_of_accounts_that_are_passed_over_wait,
             parallel_claims_share_the_due_users_without_overlap,
             a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
             a_write_with_an_old_fence_changes_nothing,
