@@ -38,7 +38,7 @@ use keywheel_providers::{IamUsers, Target};
 use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
 use keywheel_store::{Store, StoreError};
 use secrecy::SecretString;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -185,9 +185,10 @@ impl Engine {
     /// Creates the first key of a rotation and publishes it together with the rotation.
     pub async fn create(&self, draft: NewRotation, author: Author) -> Result<RotationId> {
         self.detached(async move |engine| {
-            let _permit = engine.permit().await?;
             let (id, connection) = (draft.id, draft.settings.connection);
             let user = engine.identify(&draft).await?;
+            // Runs that people ask for wait here and not between an intent and its call.
+            let _turn = engine.0.turns.wait(&user.identity.account).await;
             let asked_at = engine.parts().clock.monotonic();
             let claim = match engine
                 .parts()
@@ -218,7 +219,8 @@ impl Engine {
         author: Author,
     ) -> Result<()> {
         self.detached(async move |engine| {
-            let _permit = engine.permit().await?;
+            let known = engine.parts().store.load(user).await?.ok_or(EngineError::Gone)?;
+            let _turn = engine.0.turns.wait(&known.user.identity.account).await;
             let held = engine.claim(user).await?;
             let goal = |ledger: &Ledger| match ledger.rotation.as_ref().filter(|r| r.id == rotation) {
                 None => Err(EngineError::Gone),
@@ -319,13 +321,6 @@ impl Engine {
         self.0
             .clock_mistrusted_until
             .store(until.get(), Ordering::Release);
-    }
-
-    /// Room for one more run. Runs that people ask for wait here and not between an intent and its call: the limit
-    /// of calls to an account is shared by all runs that have begun.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
-        let permits = Arc::clone(&self.0.permits);
-        permits.acquire_owned().await.map_err(|_| EngineError::Parked)
     }
 
     /// Waits and bounds.

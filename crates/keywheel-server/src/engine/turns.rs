@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keywheel_core::aws::AwsAccount;
+use tokio::sync::Notify;
 
 /// Who has a turn.
 pub(super) struct Turns {
     per_account: usize,
     taken: Mutex<BTreeMap<AwsAccount, usize>>,
+    freed: Notify,
 }
 
 impl Turns {
@@ -18,6 +20,7 @@ impl Turns {
         Arc::new(Self {
             per_account: usize::try_from(per_account).unwrap_or(usize::MAX).max(1),
             taken: Mutex::default(),
+            freed: Notify::new(),
         })
     }
 
@@ -26,6 +29,17 @@ impl Turns {
         let taken = self.taken();
         let full = taken.iter().filter(|(_, count)| **count >= self.per_account);
         full.map(|(account, _)| account.clone()).collect()
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn wait(self: &Arc<Self>, account: &AwsAccount) -> Turn {
+        loop {
+            let freed = self.freed.notified();
+            if !self.full().contains(account) {
+                return self.take(account.clone());
+            }
+            freed.await;
+        }
     }
 
     /// Takes a turn; it ends when the value is dropped.
@@ -59,6 +73,8 @@ impl Drop for Turn {
         } else {
             taken.insert(self.account.clone(), left);
         }
+        drop(taken);
+        self.turns.freed.notify_waiters();
     }
 }
 
@@ -77,5 +93,15 @@ mod tests {
         assert_eq!(turns.full(), [busy]);
         drop(first);
         assert_eq!(turns.full(), []);
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_a_turn_of_a_full_account_gets_the_next_one() {
+        let turns = Turns::new(1);
+        let account = AwsAccount::from_trusted("111122223333");
+        let first = turns.take(account.clone());
+        let (second, ()) = tokio::join!(turns.wait(&account), async { drop(first) });
+        assert_eq!(turns.full(), [account]);
+        drop(second);
     }
 }
