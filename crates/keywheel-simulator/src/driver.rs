@@ -3,6 +3,7 @@
 use keywheel_core::aws::{Answer, KeyStatus, Observed};
 use keywheel_core::clock::Moment;
 use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
+use keywheel_core::ids::RunId;
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
@@ -41,7 +42,7 @@ impl World {
                 continue;
             }
             let fence = self.rows[row].claim(node, wall, self.timings.lease);
-            let job = self.new_run_id(node);
+            let job = RunId::new(wall, &self.entropy(fence.get()));
             let goal = goal_of_due(&self.rows[row].load(), job, wall, &self.timings);
             self.start(node, row, fence, goal, true);
         }
@@ -59,7 +60,7 @@ impl World {
             fence,
             goal: goal.clone(),
             timings: self.timings,
-            entropy: self.rng.bytes(),
+            entropy: self.entropy(fence.get()),
         };
         self.truth.users[row].heals |= scheduled && !start.ledger.published_works();
         let (run, effect) = Run::start(start, wall);
@@ -558,6 +559,7 @@ impl World {
         if commit.publish.is_some() {
             let user = &mut self.truth.users[job.row];
             user.published_at = Some(self.now);
+            user.publishes += 1;
             user.heals = false;
         }
         for write in &commit.changes {

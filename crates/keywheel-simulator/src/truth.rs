@@ -54,6 +54,8 @@ pub struct LastFailure {
 pub struct UserTruth {
     /// When its rotation was published last, by the schedule or otherwise.
     pub published_at: Option<i64>,
+    /// How often it was published.
+    pub publishes: u32,
     /// The last failure of a run.
     pub failure: Option<LastFailure>,
     /// Failures since everything is calm.
