@@ -8,10 +8,13 @@ use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
 use keywheel_core::run::{
-    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, RunErrorCode, Start, goal_of_due,
+    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start, goal_of_due,
 };
 use keywheel_sandbox::model::{Code, Refusal};
 
+use std::fmt::Write as _;
+
+use crate::exhaustive::Sink;
 use crate::aws::{self, SIGNATURE_WINDOW_MS};
 use crate::events::What;
 use crate::faults::{Call, Fault};
@@ -63,12 +66,14 @@ impl World {
             entropy: self.entropy(fence.get()),
         };
         self.truth.users[row].heals |= scheduled && !start.ledger.published_works();
+        let trace = if self.instant { digest(0, &start) } else { 0 };
         let (run, effect) = Run::start(start, wall);
         self.jobs.push(Job {
             node,
             row,
             goal,
             scheduled,
+            trace,
             run,
             fence,
             wall_start: wall.as_millis(),
@@ -481,6 +486,9 @@ impl World {
 
     fn answer(&mut self, number: usize, event: Event) {
         let job = &mut self.jobs[number];
+        if self.instant {
+            job.trace = digest(job.trace, &event);
+        }
         let now = job.now(self.now);
         let effect = job.run.step(now, event);
         job.stage = Stage::Perform(effect);
@@ -506,9 +514,9 @@ impl World {
                 code: error.code,
             });
             user.failures_in_calm += u32::from(self.calm);
-            if job.scheduled && error.code == RunErrorCode::ClockSkew {
-                self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
-            }
+        }
+        if job.run.is_clock_wrong() {
+            self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
         }
         // Whatever stopped a parked run may need time to pass.
         if *outcome != Outcome::Parked && self.has_database(job.node) {
@@ -619,6 +627,14 @@ fn names(goal: &Goal, key: &ManagedKey) -> bool {
         }
         _ => false,
     }
+}
+
+/// Adds something to a digest.
+fn digest(before: u64, what: &impl std::fmt::Debug) -> u64 {
+    let mut sink = Sink::new();
+    // Writing to a digest cannot fail.
+    let _ = write!(sink, "{before} {what:?}");
+    sink.finish()
 }
 
 /// Turns a sealed secret into something else than itself.

@@ -1,4 +1,4 @@
-//! All interleavings in small scope: breadth-first over everything that two nodes, crashes, lost answers, a pause and
+//! All interleavings in small scope: everything that two nodes, crashes, lost answers, a pause and
 //! somebody else can do to a user whose rotation is created and then due three times.
 //!
 //! It drives the same world and asks the same judges as the random search. Coarser is only time: calls take none, so
@@ -7,7 +7,7 @@
 //! under way are the same, and all that is waited for lies as many minutes ahead.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -112,6 +112,8 @@ struct State {
     world: World,
     left: Bounds,
     depth: u32,
+    /// When something happens next.
+    next_at: i64,
     path: Option<Arc<Link>>,
 }
 
@@ -164,18 +166,21 @@ fn plan(beginning: &Beginning, bugs: Bugs) -> Plan {
 pub fn search(beginning: &Beginning, bounds: Bounds, bugs: Bugs) -> Found {
     let mut world = World::new(Arc::new(plan(beginning, bugs)));
     world.instant = true;
+    // In a row, and no more often than that takes.
+    world.timings.verify_successes = 2;
     let mut found = Found {
         complete: true,
         ..Found::default()
     };
     let mut known = HashSet::new();
-    let mut queue = VecDeque::from([State {
+    let mut queue = vec![State {
         world,
         left: bounds,
         depth: 0,
+        next_at: START,
         path: None,
-    }]);
-    while let Some(state) = queue.pop_front() {
+    }];
+    while let Some(state) = queue.pop() {
         found.depth = found.depth.max(state.depth);
         if known.len() >= bounds.states_max {
             found.complete = false;
@@ -188,7 +193,7 @@ pub fn search(beginning: &Beginning, bounds: Bounds, bugs: Bugs) -> Found {
                 return found;
             }
             if known.insert(next.fingerprint()) && !next.is_over(bounds) {
-                queue.push_back(next);
+                queue.push(next);
             }
         }
     }
@@ -254,7 +259,7 @@ impl State {
             _ => None,
         };
         let mut all = vec![self.step(at, next, None)];
-        if let Some(call) = call.filter(|call| *call != Call::Finish) {
+        if let Some(call) = call {
             all.extend(self.harms(call).into_iter().map(|harm| self.step(at, next, Some(harm))));
         }
         all
@@ -263,9 +268,11 @@ impl State {
     /// The faults that are left and fit.
     fn harms(&self, call: Call) -> Vec<Fault> {
         let mut all = Vec::new();
-        if self.left.crashes > 0 {
+        // A process that dies after a change, or before or after a question, leaves what one leaves that dies before
+        // the next change, the next commit or the end.
+        let leaves = call.is_change() || matches!(call, Call::Commit | Call::Wait | Call::Finish);
+        if self.left.crashes > 0 && leaves {
             all.push(Fault::CrashBefore { down_ms: 0 });
-            all.push(Fault::CrashAfter { down_ms: 0 });
         }
         if self.left.lost > 0 {
             let late = Fault::LateLanding { ms: 290_000 };
@@ -284,7 +291,16 @@ impl State {
             all.push(Fault::PauseBefore { ms: 60_000 });
             all.push(Fault::PauseAfter { ms: 60_000 });
         }
-        if self.left.foreign > 0 && call.is_aws() {
+        // What somebody else does is seen by the next list, check or change, and by nothing before.
+        let sees = call.is_change() || matches!(call, Call::List | Call::Verify);
+        if self.left.foreign > 0 && (sees || call == Call::Identify) {
+            let replaced = Fault::Foreign {
+                user: 0,
+                what: Foreign::RecreateUser,
+            };
+            all.push(replaced);
+        }
+        if self.left.foreign > 0 && sees {
             let acts = [
                 Foreign::Create,
                 Foreign::Delete(Role::Published),
@@ -293,7 +309,6 @@ impl State {
                 Foreign::Deactivate(Role::Published),
                 Foreign::Deactivate(Role::Displaced),
                 Foreign::Reactivate(Role::Deactivated),
-                Foreign::RecreateUser,
             ];
             all.extend(acts.map(|what| Fault::Foreign { user: 0, what }));
         }
@@ -342,15 +357,18 @@ impl State {
             world.take(Next::Job(number));
         }
         world.forced = None;
+        let mut next_at = i64::MAX;
+        world.each_next(|at, _| next_at = next_at.min(at));
+        after.next_at = next_at.max(at);
         after
     }
 
     /// Equal for states between which no future can tell.
     fn fingerprint(&self) -> u64 {
-        let mut sink = Sink(DefaultHasher::new());
+        let mut sink = Sink::new();
         // Writing to a hasher cannot fail.
         let _ = self.describe(&mut sink);
-        sink.0.finish()
+        sink.finish()
     }
 
     fn describe(&self, to: &mut Sink) -> fmt::Result {
@@ -374,11 +392,8 @@ impl State {
             write!(to, "{} {} {};", user.publishes, user.creates_in_flight, user.heals)?;
             self.describe_row(number, to)?;
         }
-        if !world.jobs.is_empty() {
-            write!(to, "{};", world.now)?;
-        }
         for job in &world.jobs {
-            describe_job(job, to)?;
+            describe_job(job, world.now, to)?;
         }
         Ok(())
     }
@@ -436,18 +451,24 @@ impl State {
         }
     }
 
-    /// Minutes until then; 0 if it has been.
+    /// Minutes from what is next until then; 0 if it has been.
     fn ahead(&self, at: Option<Moment>) -> i64 {
-        let wait = at.map_or(0, |at| (at.as_millis() - self.world.now).max(0));
+        let wait = at.map_or(0, |at| (at.as_millis() - self.next_at).max(0));
         (wait + MINUTE - 1) / MINUTE + i64::from(at.is_some())
     }
 }
 
-fn describe_job(job: &Job, to: &mut Sink) -> fmt::Result {
+fn describe_job(job: &Job, now: i64, to: &mut Sink) -> fmt::Result {
     write!(
         to,
-        "job {} {} {} {:?} {:?} {:?} {:?};",
-        job.node, job.row, job.at, job.run, job.stage, job.seen, job.harm
+        "job {} {} {} {} {:?} {} {};",
+        job.node,
+        job.row,
+        job.at - now,
+        job.trace,
+        Call::of_stage(&job.stage),
+        job.seen.successes.len(),
+        job.lost
     )
 }
 
@@ -468,7 +489,17 @@ fn words(state: &State, at: i64, next: Next, harm: Option<Fault>) -> String {
 }
 
 /// Hashes what is written to it.
-struct Sink(DefaultHasher);
+pub(crate) struct Sink(DefaultHasher);
+
+impl Sink {
+    pub(crate) fn new() -> Self {
+        Self(DefaultHasher::new())
+    }
+
+    pub(crate) fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
 
 impl fmt::Write for Sink {
     fn write_str(&mut self, text: &str) -> fmt::Result {

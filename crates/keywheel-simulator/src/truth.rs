@@ -23,6 +23,8 @@ pub struct KeyTruth {
     pub active: bool,
     /// Somebody else deactivated or deleted it.
     pub harmed: bool,
+    /// Somebody else brought it back after it was deactivated: its waits are theirs to answer for.
+    pub revived: bool,
     /// Its secret.
     pub secret: String,
     /// When it was displaced, and for how long it was to stay active then.
@@ -95,6 +97,7 @@ impl Truth {
             alive: true,
             active: true,
             harmed: false,
+            revived: false,
             secret,
             displaced: None,
             inactive_since: None,
@@ -109,6 +112,7 @@ impl Truth {
             if key.active && !active && (!by_others || key.inactive_since.is_none()) {
                 key.inactive_since = Some(now);
             }
+            key.revived |= by_others && active && !key.active;
             key.active = active;
             key.harmed = by_others && !active;
         }
