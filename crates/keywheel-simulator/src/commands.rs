@@ -59,7 +59,13 @@ impl World {
                 ledger.rotation.as_ref().map(|_| goal)
             }),
             Command::RollBack { to } => {
+                let other = if *to == Role::Displaced {
+                    Role::Deactivated
+                } else {
+                    Role::Displaced
+                };
                 let key = self.key_in_role(asked.user, *to);
+                let key = key.or_else(|| self.key_in_role(asked.user, other));
                 self.ask_run(node, row, |ledger| {
                     let rotation = ledger.rotation.as_ref().filter(|rotation| !rotation.revoking);
                     rotation.and(key).map(|key| Goal::RollBack { key })

@@ -3,14 +3,18 @@
 use keywheel_core::aws::{Answer, KeyStatus, Observed};
 use keywheel_core::clock::Moment;
 use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
+use keywheel_core::ids::RunId;
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
 use keywheel_core::run::{
-    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, RunErrorCode, Start, goal_of_due,
+    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start, goal_of_due,
 };
 use keywheel_sandbox::model::{Code, Refusal};
 
+use std::fmt::Write as _;
+
+use crate::exhaustive::Sink;
 use crate::aws::{self, SIGNATURE_WINDOW_MS};
 use crate::events::What;
 use crate::faults::{Call, Fault};
@@ -41,7 +45,7 @@ impl World {
                 continue;
             }
             let fence = self.rows[row].claim(node, wall, self.timings.lease);
-            let job = self.new_run_id(node);
+            let job = RunId::new(wall, &self.entropy(fence.get()));
             let goal = goal_of_due(&self.rows[row].load(), job, wall, &self.timings);
             self.start(node, row, fence, goal, true);
         }
@@ -59,15 +63,17 @@ impl World {
             fence,
             goal: goal.clone(),
             timings: self.timings,
-            entropy: self.rng.bytes(),
+            entropy: self.entropy(fence.get()),
         };
         self.truth.users[row].heals |= scheduled && !start.ledger.published_works();
+        let trace = if self.instant { digest(0, &start) } else { 0 };
         let (run, effect) = Run::start(start, wall);
         self.jobs.push(Job {
             node,
             row,
             goal,
             scheduled,
+            trace,
             run,
             fence,
             wall_start: wall.as_millis(),
@@ -494,6 +500,9 @@ impl World {
 
     fn answer(&mut self, number: usize, event: Event) {
         let job = &mut self.jobs[number];
+        if self.instant {
+            job.trace = digest(job.trace, &event);
+        }
         let now = job.now(self.now);
         let effect = job.run.step(now, event);
         job.stage = Stage::Perform(effect);
@@ -519,9 +528,9 @@ impl World {
                 code: error.code,
             });
             user.failures_in_calm += u32::from(self.calm);
-            if job.scheduled && error.code == RunErrorCode::ClockSkew {
-                self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
-            }
+        }
+        if job.run.is_clock_wrong() {
+            self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
         }
         // Whatever stopped a parked run may need time to pass.
         if *outcome != Outcome::Parked && self.has_database(job.node) {
@@ -572,6 +581,7 @@ impl World {
         if commit.publish.is_some() {
             let user = &mut self.truth.users[job.row];
             user.published_at = Some(self.now);
+            user.publishes += 1;
             user.heals = false;
         }
         for write in &commit.changes {
@@ -631,6 +641,14 @@ fn names(goal: &Goal, key: &ManagedKey) -> bool {
         }
         _ => false,
     }
+}
+
+/// Adds something to a digest.
+fn digest(before: u64, what: &impl std::fmt::Debug) -> u64 {
+    let mut sink = Sink::new();
+    // Writing to a digest cannot fail.
+    let _ = write!(sink, "{before} {what:?}");
+    sink.finish()
 }
 
 /// Turns a sealed secret into something else than itself.

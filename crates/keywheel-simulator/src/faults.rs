@@ -3,6 +3,8 @@
 use keywheel_core::run::Effect;
 use serde::{Deserialize, Serialize};
 
+use crate::job::Stage;
+
 /// The kinds of effects that faults are aimed at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +41,14 @@ impl Call {
             Effect::Verify { .. } => Self::Verify,
             Effect::Wait(_) => Self::Wait,
             Effect::Finish(_) => Self::Finish,
+        }
+    }
+
+    /// The kind of the effect under way; none if its answer is.
+    pub const fn of_stage(stage: &Stage) -> Option<Self> {
+        match stage {
+            Stage::Perform(effect) | Stage::Land(effect) => Some(Self::of(effect)),
+            Stage::Answer(_) => None,
         }
     }
 

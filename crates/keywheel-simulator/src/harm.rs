@@ -16,8 +16,8 @@ impl World {
     pub(crate) fn harm_of(&mut self, call: Call) -> Option<Fault> {
         let nth = self.effects[call as usize];
         self.effects[call as usize] += 1;
-        if self.calm {
-            return None;
+        if self.calm || self.forced.is_some() {
+            return self.forced.take();
         }
         let plan = std::sync::Arc::clone(&self.plan);
         let here = When::Effect { call, nth };

@@ -384,7 +384,7 @@ fn early_deletion(world: &World, job: &Job, key: &AccessKeyId) -> Verdict {
     if known.state != KeyState::Deactivated {
         return Some(format!("{key} is deleted while it is {}", known.state.as_str()));
     }
-    if truth.word {
+    if truth.word || truth.revived {
         return None;
     }
     let quarantine = match known.proof {

@@ -103,6 +103,8 @@ pub struct Job {
     pub goal: Goal,
     /// Whether the schedule started it.
     pub scheduled: bool,
+    /// A digest of what it was started with and was told since; for the exhaustive search.
+    pub trace: u64,
     /// The machine.
     pub run: Run,
     /// The claim.

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod coverage;
 pub mod events;
+pub mod exhaustive;
 pub mod explore;
 pub mod faults;
 pub mod invariants;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use keywheel_simulator::exhaustive::{BEGINNINGS, Bounds, search};
 use keywheel_simulator::explore::{Range, Report, explore};
 use keywheel_simulator::plan::{Bugs, Plan};
 use keywheel_simulator::replay::{Recording, record};
@@ -45,6 +46,21 @@ struct Args {
     /// Search all interleavings in small scope instead.
     #[arg(long)]
     exhaustive: bool,
+    /// Crashes on one path of the exhaustive search.
+    #[arg(long, default_value_t = Bounds::FULL.crashes)]
+    crashes: u8,
+    /// Lost answers on one path of the exhaustive search.
+    #[arg(long, default_value_t = Bounds::FULL.lost)]
+    lost: u8,
+    /// Acts of somebody else on one path of the exhaustive search.
+    #[arg(long, default_value_t = Bounds::FULL.foreign)]
+    foreign: u8,
+    /// Nodes that stand still on one path of the exhaustive search.
+    #[arg(long, default_value_t = Bounds::FULL.pauses)]
+    pauses: u8,
+    /// Rotations after the creation in the exhaustive search.
+    #[arg(long, default_value_t = Bounds::FULL.rotations)]
+    rotations: u32,
     /// A defect of the driver: writes under an older fence are made.
     #[arg(long)]
     ignore_fence: bool,
@@ -75,6 +91,7 @@ fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let broken = match &args.replay {
         Some(file) => replay(&mut out, file)?,
+        None if args.exhaustive => exhaustive(&mut out, &args)?,
         None => random(&mut out, &args)?,
     };
     Ok(if broken == args.expect_violation {
@@ -82,6 +99,45 @@ fn main() -> io::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Searches small scopes; whether a promise was broken.
+fn exhaustive(out: &mut impl Write, args: &Args) -> io::Result<bool> {
+    let bounds = Bounds {
+        crashes: args.crashes,
+        lost: args.lost,
+        foreign: args.foreign,
+        pauses: args.pauses,
+        rotations: args.rotations,
+        ..Bounds::FULL
+    };
+    writeln!(
+        out,
+        "two nodes; on each path {} crashes, {} lost answers, {} acts of somebody else, {} pauses, {} rotations",
+        bounds.crashes, bounds.lost, bounds.foreign, bounds.pauses, bounds.rotations
+    )?;
+    let mut broken = false;
+    for beginning in &BEGINNINGS {
+        let began_at = Instant::now();
+        let found = search(beginning, bounds, args.bugs());
+        writeln!(
+            out,
+            "{:<36} {:>10} states, depth {:>4}, {:>6.1} s{}",
+            beginning.name,
+            found.states,
+            found.depth,
+            began_at.elapsed().as_secs_f64(),
+            if found.complete { "" } else { ", not complete" }
+        )?;
+        if let Some((text, way)) = found.violation {
+            broken = true;
+            for step in way {
+                writeln!(out, "  {step}")?;
+            }
+            writeln!(out, "  {text}")?;
+        }
+    }
+    Ok(broken)
 }
 
 /// Runs random schedules; whether a promise was broken.

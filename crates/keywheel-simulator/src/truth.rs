@@ -23,6 +23,8 @@ pub struct KeyTruth {
     pub active: bool,
     /// Somebody else deactivated or deleted it.
     pub harmed: bool,
+    /// Somebody else brought it back after it was deactivated: its waits are theirs to answer for.
+    pub revived: bool,
     /// Its secret.
     pub secret: String,
     /// When it was displaced, and for how long it was to stay active then.
@@ -54,6 +56,8 @@ pub struct LastFailure {
 pub struct UserTruth {
     /// When its rotation was published last, by the schedule or otherwise.
     pub published_at: Option<i64>,
+    /// How often it was published.
+    pub publishes: u32,
     /// The last failure of a run.
     pub failure: Option<LastFailure>,
     /// Failures since everything is calm.
@@ -87,6 +91,7 @@ impl Truth {
             alive: true,
             active: true,
             harmed: false,
+            revived: false,
             secret,
             displaced: None,
             inactive_since: None,
@@ -101,6 +106,7 @@ impl Truth {
             if key.active && !active && (!by_others || key.inactive_since.is_none()) {
                 key.inactive_since = Some(now);
             }
+            key.revived |= by_others && active && !key.active;
             key.active = active;
             key.harmed = by_others && !active;
         }

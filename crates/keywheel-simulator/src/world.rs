@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{ConnectionId, RunId};
+use keywheel_core::ids::ConnectionId;
 use keywheel_core::key::KeyState;
 use keywheel_core::timings::Timings;
 use keywheel_sandbox::model::PropagationRule;
@@ -104,6 +104,11 @@ pub struct World {
     pub log: Log,
     /// What occurred.
     pub coverage: Coverage,
+    /// Nothing takes time, and ids follow from claims: so that the same state is reached in several ways. For the
+    /// exhaustive search.
+    pub instant: bool,
+    /// What befalls the next effect, chosen by the exhaustive search.
+    pub forced: Option<Fault>,
     /// The one connection.
     pub connection: ConnectionId,
 }
@@ -158,6 +163,8 @@ impl World {
             violation: None,
             log: Log::default(),
             coverage: Coverage::default(),
+            instant: false,
+            forced: None,
             connection: ConnectionId::new(Moment::from_millis(START), &rng.bytes()),
             rng,
             plan,
@@ -205,7 +212,17 @@ impl World {
 
     /// Some milliseconds on the way.
     pub fn latency(&mut self) -> i64 {
-        self.rng.millis(1, 60)
+        if self.instant { 0 } else { self.rng.millis(1, 60) }
+    }
+
+    /// Ten bytes for ids of a claim.
+    pub fn entropy(&mut self, fence: i64) -> [u8; 10] {
+        if !self.instant {
+            return self.rng.bytes();
+        }
+        let mut bytes = [0; 10];
+        bytes[2..].copy_from_slice(&fence.to_be_bytes());
+        bytes
     }
 
     /// A new row of the store.
@@ -218,11 +235,6 @@ impl World {
     /// Whether somebody works on a user of this node already.
     pub fn is_worked_on(&self, node: usize, row: usize) -> bool {
         self.jobs.iter().any(|job| job.node == node && job.row == row)
-    }
-
-    /// A new id of a run.
-    pub fn new_run_id(&mut self, node: usize) -> RunId {
-        RunId::new(self.wall(node), &self.rng.bytes())
     }
 
     /// Judges what is about to happen or has happened. The first broken promise ends the schedule.
@@ -291,11 +303,16 @@ impl World {
     /// What happens next: when, and what it is.
     fn next(&self) -> Option<(i64, Next)> {
         let mut best: Option<(i64, Next)> = None;
-        let mut consider = |at: i64, next: Next| {
+        self.each_next(|at, next| {
             if best.as_ref().is_none_or(|(known, _)| at < *known) {
                 best = Some((at, next));
             }
-        };
+        });
+        best.map(|(at, next)| (at.max(self.now), next))
+    }
+
+    /// Everything that could be next.
+    pub(crate) fn each_next(&self, mut consider: impl FnMut(i64, Next)) {
         if let Some(((at, _), _)) = self.agenda.first_key_value() {
             consider(*at, Next::Agenda);
         }
@@ -316,7 +333,6 @@ impl World {
                 }
             }
         }
-        best.map(|(at, next)| (at.max(self.now), next))
     }
 
     /// When the schedule of a node finds a user that is due and free.
@@ -344,6 +360,12 @@ impl World {
             return false;
         };
         self.now = at;
+        self.take(next);
+        true
+    }
+
+    /// Lets one thing happen now.
+    pub(crate) fn take(&mut self, next: Next) {
         match next {
             Next::Agenda => {
                 if let Some((_, item)) = self.agenda.pop_first() {
@@ -357,7 +379,6 @@ impl World {
                 self.claim_due(node);
             }
         }
-        true
     }
 
     fn happen(&mut self, item: Item) {
@@ -403,8 +424,8 @@ impl World {
 }
 
 /// What comes next.
-#[derive(Clone, Copy, Debug)]
-enum Next {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
     Agenda,
     Job(usize),
     Renew(usize),
