@@ -214,6 +214,16 @@ pub fn failure(refusal: &Refusal, changing: bool, aws_date: Option<Moment>) -> A
     }
 }
 
+/// Nothing was sent.
+pub fn not_sent() -> AwsFailure {
+    AwsFailure {
+        kind: FailureKind::Unavailable,
+        code: None,
+        message: "too many calls wait for this account".to_owned(),
+        aws_date: None,
+    }
+}
+
 /// No answer came.
 pub fn silence(changing: bool) -> AwsFailure {
     AwsFailure {

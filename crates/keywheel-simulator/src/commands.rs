@@ -81,7 +81,11 @@ impl World {
             Command::SetPolicy { policy } => self.set_policy(node, row, policy),
             Command::Release { key } => {
                 let key = self.key_in_role(asked.user, *key);
-                self.edit_key(node, row, key, |key| key.held.take().is_some());
+                let released = self.edit_key(node, row, key.clone(), |key| key.held.take().is_some());
+                let truth = key.and_then(|key| self.truth.keys.get_mut(&key));
+                if let Some(truth) = truth.filter(|_| released) {
+                    truth.needed = false;
+                }
             }
             Command::Resolve { key } => {
                 let key = self.key_in_role(asked.user, *key);
@@ -149,7 +153,8 @@ impl World {
         if let Some(truth) = draft.adoption.key().and_then(|key| self.truth.keys.get_mut(key)) {
             truth.given = true;
         }
-        self.truth.users[row].promised |= draft.settings.policy.exclusive_since.is_some();
+        let promised = draft.settings.policy.exclusive_since.is_some();
+        self.truth.users[row].promises.push((self.now, promised));
         self.ask_run(node, row, |_| Some(Goal::Create(Box::new(draft))));
     }
 
@@ -252,8 +257,16 @@ impl World {
         })
     }
 
+    /// Whether AWS, if it were asked, would confirm the clock of a node.
+    fn is_clock_confirmed(&self, node: usize) -> bool {
+        self.nodes[node].ahead_ms.abs() <= self.timings.clock_skew_max.get()
+    }
+
     fn set_policy(&mut self, node: usize, row: usize, policy: &Policy) {
         let promised = policy.exclusive_since.is_some();
+        if promised && !self.is_clock_confirmed(node) {
+            return; // Refused: the promise would cover what came before it.
+        }
         let changed = self.edit(node, row, |world, ledger, node| {
             let mut rotation = ledger.rotation.clone().filter(|rotation| !rotation.revoking)?;
             if !policy.retirement.fits(rotation.settings.interval) {
@@ -272,13 +285,18 @@ impl World {
                 Change::User(after.user),
             ]))
         });
-        self.truth.users[row].promised |= changed && promised;
+        if changed {
+            self.truth.users[row].promises.push((self.now, promised));
+        }
     }
 
     fn hand_over(&mut self, node: usize, user: usize, row: usize) {
         let Some(key) = self.key_in_role(user, Role::Foreign) else {
             return;
         };
+        if !self.is_clock_confirmed(node) {
+            return; // Refused: its grace time would begin at another moment.
+        }
         let (now, day_length) = (self.wall(node), self.timings.day_length);
         let rotation = self.rows[row].rotation.clone();
         let Some(rotation) = rotation.filter(|rotation| !rotation.revoking) else {
@@ -290,6 +308,7 @@ impl World {
         });
         if let Some(truth) = self.truth.keys.get_mut(&key).filter(|_| given) {
             truth.given = true;
+            truth.needed = false;
             truth.displaced = Some(Displaced {
                 at: self.now,
                 grace: crate::invariants::promised_grace(&rotation, day_length),

@@ -2,8 +2,8 @@
 
 use keywheel_core::aws::{Answer, KeyStatus, Observed};
 use keywheel_core::clock::Moment;
-use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
 use keywheel_core::ids::RunId;
+use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
@@ -14,9 +14,9 @@ use keywheel_sandbox::model::{Code, Refusal};
 
 use std::fmt::Write as _;
 
-use crate::exhaustive::Sink;
 use crate::aws::{self, SIGNATURE_WINDOW_MS};
 use crate::events::What;
+use crate::exhaustive::Sink;
 use crate::faults::{Call, Fault};
 use crate::invariants::{self, Fact, promised_grace, rotation_in};
 use crate::job::{Change, Flight, Job, Seen, Stage};
@@ -143,6 +143,10 @@ impl World {
                 Some(Fault::PauseBefore { ms }) => {
                     self.pause(self.jobs[number].node, ms);
                     return self.set(number, Stage::Perform(effect), self.now + ms);
+                }
+                Some(Fault::Queue { ms }) if call.is_change() && ms > SLOT_WAIT_MAX_MS => {
+                    let failure = aws::not_sent();
+                    return self.set(number, Stage::Answer(failed(&effect, failure)), self.now + ms);
                 }
                 Some(Fault::Queue { ms }) => {
                     return self.set(number, Stage::Perform(effect), self.now + ms);
@@ -601,6 +605,7 @@ impl World {
                 (_, KeyState::Published) => {
                     truth.displaced = None;
                     truth.word = false;
+                    truth.needed = false;
                 }
                 _ => {}
             }
@@ -650,6 +655,9 @@ fn digest(before: u64, what: &impl std::fmt::Debug) -> u64 {
     let _ = write!(sink, "{before} {what:?}");
     sink.finish()
 }
+
+/// A changing call that waits longer for its turn is not sent any more (the driver's `SLOT_WAIT_MAX`).
+const SLOT_WAIT_MAX_MS: i64 = 5_000;
 
 /// Turns a sealed secret into something else than itself.
 const SEAL: u8 = 0x5A;

@@ -6,8 +6,8 @@
 //! tried; at every effect, every fault that is left. Two states are the same if the record, the account and the runs
 //! under way are the same, and all that is waited for lies as many minutes ahead.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -82,7 +82,12 @@ pub const BEGINNINGS: [Beginning; 7] = [
     begin("one key, imported", 1, Adopt::Import, false),
     begin("one key, handed over, grace", 1, Adopt::HandOver, true),
     begin("two foreign keys", 2, Adopt::Nothing, false),
-    begin("two keys, one handed over at once", 2, Adopt::HandOverAtOnce, false),
+    begin(
+        "two keys, one handed over at once",
+        2,
+        Adopt::HandOverAtOnce,
+        false,
+    ),
 ];
 
 const fn begin(name: &'static str, foreign_keys: u8, adopt: Adopt, grace: bool) -> Beginning {
@@ -236,7 +241,11 @@ impl State {
         });
         candidates.dedup();
         // A renewal commutes with everything else.
-        if let Some(renewal) = candidates.iter().copied().find(|next| matches!(next, Next::Renew(_))) {
+        if let Some(renewal) = candidates
+            .iter()
+            .copied()
+            .find(|next| matches!(next, Next::Renew(_)))
+        {
             candidates = vec![renewal];
         }
         // Idle nodes are alike.
@@ -260,7 +269,11 @@ impl State {
         };
         let mut all = vec![self.step(at, next, None)];
         if let Some(call) = call {
-            all.extend(self.harms(call).into_iter().map(|harm| self.step(at, next, Some(harm))));
+            all.extend(
+                self.harms(call)
+                    .into_iter()
+                    .map(|harm| self.step(at, next, Some(harm))),
+            );
         }
         all
     }
@@ -285,7 +298,11 @@ impl State {
             ];
             // Of a question, a lost answer and a lost request are the same.
             let matters = |fault: &Fault| call.is_change() || !matches!(fault, Fault::RequestLost);
-            all.extend(of_answers.into_iter().filter(|fault| fault.fits(call) && matters(fault)));
+            all.extend(
+                of_answers
+                    .into_iter()
+                    .filter(|fault| fault.fits(call) && matters(fault)),
+            );
         }
         if self.left.pauses > 0 && (call.is_change() || call == Call::Commit) {
             all.push(Fault::PauseBefore { ms: 60_000 });
@@ -373,9 +390,18 @@ impl State {
 
     fn describe(&self, to: &mut Sink) -> fmt::Result {
         let (world, left) = (&self.world, &self.left);
-        write!(to, "{} {} {} {};", left.crashes, left.lost, left.foreign, left.pauses)?;
+        write!(
+            to,
+            "{} {} {} {};",
+            left.crashes, left.lost, left.foreign, left.pauses
+        )?;
         for node in &world.nodes {
-            write!(to, "{} {};", node.alive, self.ahead(Some(Moment::from_millis(node.paused_until))))?;
+            write!(
+                to,
+                "{} {};",
+                node.alive,
+                self.ahead(Some(Moment::from_millis(node.paused_until)))
+            )?;
         }
         for ((at, _), item) in &world.agenda {
             write!(to, "{} {item:?};", self.ahead(Some(Moment::from_millis(*at))))?;
@@ -389,7 +415,11 @@ impl State {
             )?;
         }
         for (number, user) in world.truth.users.iter().enumerate() {
-            write!(to, "{} {} {};", user.publishes, user.creates_in_flight, user.heals)?;
+            write!(
+                to,
+                "{} {} {};",
+                user.publishes, user.creates_in_flight, user.heals
+            )?;
             self.describe_row(number, to)?;
         }
         for job in &world.jobs {

@@ -106,6 +106,7 @@ impl World {
             for row in &mut self.rows {
                 row.release_all(number);
             }
+            self.recall_failed(number);
         }
         self.note(Some(number), What::Restart, String::new);
     }
@@ -197,6 +198,9 @@ impl World {
                     .is_some_and(|truth| truth.alive && truth.active)
                 {
                     self.aws.note_use(self.now, &key, "s3", "us-east-1");
+                    if let Some(truth) = self.truth.keys.get_mut(&key) {
+                        truth.used_at = Some(self.now);
+                    }
                 }
             }
             (Foreign::DeleteUser | Foreign::RecreateUser, _) => self.foreign_end_of_user(&user_name, what),

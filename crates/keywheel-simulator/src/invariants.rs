@@ -16,6 +16,7 @@ use crate::world::World;
 
 /// Our clock and AWS's may differ by this, and the creation of a key has whole seconds.
 const SLACK_MS: i64 = 32_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// What has just happened, or is about to.
 #[derive(Clone, Copy, Debug)]
@@ -158,10 +159,26 @@ pub fn i3(world: &World, fact: &Fact<'_>) -> Verdict {
         return Some(format!("{change:?} of a key that is {}", known.state.as_str()));
     }
     let truth = world.truth.keys.get(key)?;
-    let promised = world.truth.users[job.row].promised && known.proof == Some(Proof::Exclusive);
-    when(truth.made_by.is_none() && !truth.given && !promised, || {
-        format!("{change:?} of a key that somebody else made and nobody gave")
-    })
+    let exclusive = known.proof == Some(Proof::Exclusive);
+    let promised = exclusive && is_promised(world, job.row, known);
+    if truth.made_by.is_none() && !truth.given && !promised {
+        return Some(format!(
+            "{change:?} of a key that somebody else made and nobody gave"
+        ));
+    }
+    // AWS told of this use long before the proof was taken for one.
+    let told = |used: i64| world.now - used > world.plan.last_used_lag_ms + HOUR_MS;
+    when(
+        exclusive && !truth.word && truth.used_at.is_some_and(told),
+        || format!("{change:?} of a suspect that somebody uses"),
+    )
+}
+
+/// Whether the owner's promise is older than the create that could have made a suspect.
+fn is_promised(world: &World, row: usize, key: &ManagedKey) -> bool {
+    let mut intents = world.rows[row].intents.iter();
+    let announced = intents.find(|intent| key.explained_by == Some(intent.id));
+    announced.is_some_and(|intent| world.truth.users[row].promised_at(intent.opened_at.as_millis(), SLACK_MS))
 }
 
 /// One open intent and one live fence per user; an older holder writes nothing and sends nothing.
@@ -222,8 +239,15 @@ pub fn i5(world: &World, fact: &Fact<'_>) -> Verdict {
     waiting.map(|key| format!("a create is sent while {} waits to be published", key.id))
 }
 
-/// Every living key that Keywheel made is in the ledger, or covered by the open intent.
+/// Every living key that Keywheel made is in the ledger, or covered by the open intent; and one that turns up is told
+/// from those of others.
 pub fn i6(world: &World, fact: &Fact<'_>) -> Verdict {
+    if let Fact::Committing(job, commit, _) = fact {
+        return commit.changes.iter().find_map(|write| match write {
+            Write::Key(key) => silent_orphan(world, job, key),
+            _ => None,
+        });
+    }
     if !matches!(fact, Fact::Changed) {
         return None;
     }
@@ -234,6 +258,16 @@ pub fn i6(world: &World, fact: &Fact<'_>) -> Verdict {
             .iter()
             .any(|row| row.keys.contains_key(id) || row.open_intents().any(|open| open.id == intent));
         when(!known, || format!("nobody knows of {id}, which Keywheel made"))
+    })
+}
+
+/// Whether a key that Keywheel made is taken for somebody else's when it is first seen.
+fn silent_orphan(world: &World, job: &Job, key: &ManagedKey) -> Verdict {
+    let is_new = !world.rows[job.row].keys.contains_key(&key.id);
+    let truth = world.truth.keys.get(&key.id)?;
+    let silent = is_new && key.state == KeyState::Unmanaged && truth.made_by.is_some();
+    when(silent, || {
+        format!("{}, which Keywheel made, is taken for somebody else's", key.id)
     })
 }
 
@@ -343,7 +377,10 @@ fn illegal_step(world: &World, before: Option<&ManagedKey>, after: &ManagedKey, 
             (Verified | Displaced | Unmanaged, Published) => publishes,
             // Its owner named it: it is Keywheel's then, whoever made it.
             (OrphanSuspect, Displaced) => world.truth.keys.get(&after.id).is_some_and(|key| key.given),
-            (from, Lost) => !matches!(from, Deleted | Lost),
+            (from, Lost) => {
+                let alive = world.truth.keys.get(&after.id).is_some_and(|key| key.alive);
+                !alive && !matches!(from, Deleted | Lost)
+            }
             _ => false,
         };
     when(!fine, || {
@@ -362,6 +399,12 @@ fn early_deactivation(world: &World, job: &Job, key: &AccessKeyId) -> Verdict {
     let truth = world.truth.keys.get(key)?;
     if known.state != KeyState::Displaced || truth.word {
         return None;
+    }
+    // The list showed that it came back: it is displaced although it had been deactivated.
+    if truth.needed && known.deactivated_at.is_some() {
+        return Some(format!(
+            "{key} is deactivated again although somebody brought it back"
+        ));
     }
     let displaced = truth.displaced?;
     if let Some((grace, _)) = displaced.grace {

@@ -10,6 +10,8 @@ use crate::aws::REGION_FAR;
 use crate::faults::{Call, Fault, Foreign, PlannedFault, Role, When};
 use crate::rng::Rng;
 
+mod stories;
+
 /// The start of every schedule, in milliseconds since 1970.
 pub const START: i64 = 1_773_135_000_000;
 const SECOND: i64 = 1_000;
@@ -117,13 +119,18 @@ impl Plan {
     pub fn of_seed(seed: u64, bugs: Bugs) -> Self {
         // The plan and what happens under it draw from different streams.
         let mut rng = Rng::new(seed ^ 0x5EED_0F7A_91A7_0001);
-        let users: Vec<UserPlan> = (0..if rng.chance(12) { 2 } else { 1 })
+        let mut users: Vec<UserPlan> = (0..if rng.chance(12) { 2 } else { 1 })
             .map(|_| user(&mut rng))
             .collect();
         let days = users.iter().map(|user| user.interval_days).max().unwrap_or(1);
-        let calm_at = days * 2 * DAY + rng.millis(0, DAY);
-        let commands = commands(&mut rng, &users, calm_at);
-        let faults = faults(&mut rng, &users, calm_at);
+        let mut calm_at = days * 2 * DAY + rng.millis(0, DAY);
+        let mut commands = commands(&mut rng, &users, calm_at);
+        let mut faults = faults(&mut rng, &users, calm_at);
+        match rng.below(32) {
+            0 => calm_at = stories::suspect(&mut rng, &mut users, &mut commands, &mut faults),
+            1 => stories::late_deactivation(&mut rng, &mut users, &mut commands, &mut faults),
+            _ => {}
+        }
         Self {
             seed,
             clocks: [rng.millis(-20, 20) * SECOND, rng.millis(-20, 20) * SECOND],

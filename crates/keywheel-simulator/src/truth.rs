@@ -25,6 +25,10 @@ pub struct KeyTruth {
     pub harmed: bool,
     /// Somebody else brought it back after it was deactivated: its waits are theirs to answer for.
     pub revived: bool,
+    /// The same, and its owner has not spoken since.
+    pub needed: bool,
+    /// When somebody else used it last.
+    pub used_at: Option<i64>,
     /// Its secret.
     pub secret: String,
     /// When it was displaced, and for how long it was to stay active then.
@@ -67,8 +71,16 @@ pub struct UserTruth {
     /// What applications read did not work, as far as the store knew, when a run of the schedule began; until the
     /// next publish.
     pub heals: bool,
-    /// Whether the owner has ever promised that nobody else makes keys.
-    pub promised: bool,
+    /// When the owner promised that nobody else makes keys, and when that was taken back.
+    pub promises: Vec<(i64, bool)>,
+}
+
+impl UserTruth {
+    /// Whether the owner's promise covered what was announced at a moment, up to a difference of clocks.
+    pub fn promised_at(&self, moment: i64, slack: i64) -> bool {
+        let before = self.promises.iter().filter(|(at, _)| *at <= moment + slack);
+        before.last().is_some_and(|(_, promised)| *promised)
+    }
 }
 
 /// Everything that the observer knows.
@@ -92,6 +104,8 @@ impl Truth {
             active: true,
             harmed: false,
             revived: false,
+            needed: false,
+            used_at: None,
             secret,
             displaced: None,
             inactive_since: None,
@@ -107,6 +121,7 @@ impl Truth {
                 key.inactive_since = Some(now);
             }
             key.revived |= by_others && active && !key.active;
+            key.needed |= by_others && active && !key.active;
             key.active = active;
             key.harmed = by_others && !active;
         }

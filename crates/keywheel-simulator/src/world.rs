@@ -25,6 +25,9 @@ use crate::truth::{Truth, UserTruth};
 /// A claim comes at the next look of the schedule, which looks this often.
 const LOOK_EVERY_MS: i64 = 200;
 
+/// A wall clock that falls this far behind the monotonic one was set back.
+const SET_BACK_MIN_MS: i64 = 60_000;
+
 /// A process with its own wall clock.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -418,8 +421,23 @@ impl World {
     }
 
     fn set_clock(&mut self, node: usize) {
-        self.nodes[node].ahead_ms = self.plan.clocks[node];
+        let ahead_before = std::mem::replace(&mut self.nodes[node].ahead_ms, self.plan.clocks[node]);
         self.note(Some(node), What::Clock, || "the clock is set right".to_owned());
+        if ahead_before > self.nodes[node].ahead_ms + SET_BACK_MIN_MS && self.nodes[node].alive {
+            self.recall_failed(node);
+        }
+    }
+
+    /// After a start, and after its clock was set back, a node looks again at what failed under another clock.
+    pub(crate) fn recall_failed(&mut self, node: usize) {
+        let wall = self.wall(node);
+        let latest = wall + self.timings.retry_cap;
+        for row in &mut self.rows {
+            let far = row.user.due_at.is_some_and(|at| at > latest);
+            if far && row.user.failures > 0 {
+                row.user.due_at = Some(wall);
+            }
+        }
     }
 }
 
