@@ -11,8 +11,9 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use keywheel_core::clock::Moment;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::rotation::policy::{Hours, Policy, Retirement};
 
 use crate::faults::{Call, Fault, Foreign, Role};
@@ -21,7 +22,8 @@ use crate::plan::{Adopt, Bugs, Command, Plan, PlannedCommand, START, UserPlan};
 use crate::world::{Next, World};
 
 const MINUTE: i64 = 60_000;
-const DAY: i64 = 86_400_000;
+/// A short day, as in a trial: fewer retries lie between two rotations that are due.
+const DAY: i64 = 60 * MINUTE;
 
 /// What may go wrong on one path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,11 +131,11 @@ struct Link {
 }
 
 fn plan(beginning: &Beginning, bugs: Bugs) -> Plan {
-    let two_hours = Hours::new(2).unwrap_or(Hours::A_DAY);
+    let third_of_a_day = Hours::new(8).unwrap_or(Hours::A_DAY);
     let retirement = if beginning.grace {
         Retirement::Grace {
-            grace_hours: two_hours,
-            quarantine_hours: two_hours,
+            grace_hours: third_of_a_day,
+            quarantine_hours: third_of_a_day,
         }
     } else {
         Retirement::NextRotation
@@ -167,12 +169,37 @@ fn plan(beginning: &Beginning, bugs: Bugs) -> Plan {
     }
 }
 
+/// Searches from all beginnings, on several threads; in the order of [`BEGINNINGS`].
+pub fn search_all(bounds: Bounds, bugs: Bugs, threads: usize) -> Vec<Found> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut all = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            match BEGINNINGS.get(number) {
+                Some(beginning) => all.push((number, search(beginning, bounds, bugs))),
+                None => return all,
+            }
+        }
+    };
+    let mut all: Vec<(usize, Found)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        // A thread that panicked has said why on its own.
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
+        joined.flatten().collect()
+    });
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, found)| found).collect()
+}
+
 /// Searches everything within the bounds from one beginning.
 pub fn search(beginning: &Beginning, bounds: Bounds, bugs: Bugs) -> Found {
     let mut world = World::new(Arc::new(plan(beginning, bugs)));
     world.instant = true;
-    // In a row, and no more often than that takes.
+    // In a row, and no more often than that takes; and a key that never works is given up soon.
+    world.timings.verify_deadline = Millis::from_secs(8);
     world.timings.verify_successes = 2;
+    world.timings.day_length = Millis::new(DAY);
     let mut found = Found {
         complete: true,
         ..Found::default()

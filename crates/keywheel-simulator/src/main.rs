@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use keywheel_simulator::exhaustive::{BEGINNINGS, Bounds, search};
+use keywheel_simulator::exhaustive::{BEGINNINGS, Bounds, search_all};
 use keywheel_simulator::explore::{Range, Report, explore};
 use keywheel_simulator::plan::{Bugs, Plan};
 use keywheel_simulator::replay::{Recording, record};
@@ -76,6 +76,11 @@ struct Args {
 }
 
 impl Args {
+    fn threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        self.threads.unwrap_or(processors).max(1)
+    }
+
     const fn bugs(&self) -> Bugs {
         Bugs {
             ignore_fence: self.ignore_fence,
@@ -116,34 +121,38 @@ fn exhaustive(out: &mut impl Write, args: &Args) -> io::Result<bool> {
         "two nodes; on each path {} crashes, {} lost answers, {} acts of somebody else, {} pauses, {} rotations",
         bounds.crashes, bounds.lost, bounds.foreign, bounds.pauses, bounds.rotations
     )?;
-    let mut broken = false;
-    for beginning in &BEGINNINGS {
-        let began_at = Instant::now();
-        let found = search(beginning, bounds, args.bugs());
+    let began_at = Instant::now();
+    let all = search_all(bounds, args.bugs(), args.threads());
+    for (beginning, found) in BEGINNINGS.iter().zip(&all) {
         writeln!(
             out,
-            "{:<36} {:>10} states, depth {:>4}, {:>6.1} s{}",
+            "{:<36} {:>10} states, depth {:>4}{}",
             beginning.name,
             found.states,
             found.depth,
-            began_at.elapsed().as_secs_f64(),
             if found.complete { "" } else { ", not complete" }
         )?;
-        if let Some((text, way)) = found.violation {
-            broken = true;
+        if let Some((text, way)) = &found.violation {
             for step in way {
                 writeln!(out, "  {step}")?;
             }
             writeln!(out, "  {text}")?;
         }
     }
-    Ok(broken)
+    let states: usize = all.iter().map(|found| found.states).sum();
+    let broken = all.iter().filter(|found| found.violation.is_some()).count();
+    writeln!(
+        out,
+        "{states} states from {} beginnings, {:.1} s; {broken} broke a promise",
+        all.len(),
+        began_at.elapsed().as_secs_f64()
+    )?;
+    Ok(broken > 0)
 }
 
 /// Runs random schedules; whether a promise was broken.
 fn random(out: &mut impl Write, args: &Args) -> io::Result<bool> {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let threads = args.threads.unwrap_or(processors);
+    let threads = args.threads();
     let began_at = Instant::now();
     let report = explore(Range {
         from: args.from,
@@ -159,7 +168,7 @@ fn random(out: &mut impl Write, args: &Args) -> io::Result<bool> {
     tell(out, args, &report)?;
     let minutes = seconds / 60.0;
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let per_minute = report.schedules as f64 / minutes / threads.max(1) as f64;
+    let per_minute = report.schedules as f64 / minutes / threads as f64;
     writeln!(
         out,
         "{} schedules from seed {}, {} events, {seconds:.1} s on {threads} threads: {per_minute:.0} schedules per \
