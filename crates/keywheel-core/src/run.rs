@@ -267,6 +267,8 @@ pub struct Run {
     issue: IssueProgress,
     evidence: BTreeMap<AccessKeyId, Evidence>,
     retirements: u32,
+    /// When the call that is to be sent next was announced.
+    announced_at: Option<Moment>,
     changed_aws: bool,
     verified_at: Option<Moment>,
     /// What was unfinished when the run began.
@@ -300,6 +302,7 @@ impl Run {
             issue: IssueProgress::default(),
             evidence: BTreeMap::new(),
             retirements: 0,
+            announced_at: None,
             changed_aws: false,
             verified_at: None,
             unfinished_before,
@@ -451,6 +454,10 @@ impl Run {
     }
 
     fn proceed(&mut self, now: Moment, then: Then) -> Effect {
+        let sends = matches!(then, Then::Issue(_) | Then::Change | Then::Repeat { .. });
+        if sends && self.is_announced_too_long_ago(now) {
+            return self.withdraw(now, &then);
+        }
         match then {
             Then::Identify => self.identify(),
             Then::Decide => self.decide(now),

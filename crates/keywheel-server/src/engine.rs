@@ -45,8 +45,12 @@ use tokio_util::task::TaskTracker;
 use crate::ambient::{Clock, Entropy};
 use crate::vault::Vault;
 
-/// How long nothing is claimed after this server's clock was found to be wrong.
+/// How long nothing is claimed after this server's clock was found to be wrong: what it calls due may not be, and it
+/// may take the leases of other nodes for ended ones.
 const REST_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
+/// How long nothing is claimed after a run stopped where it was: its claim was taken over, or the database cannot be
+/// written. Two nodes that take each other's claims would otherwise go on for ever.
+const REST_AFTER_PARKED: Millis = Millis::from_secs(5);
 /// AWS's `Date` has whole seconds.
 const DATE_RESOLUTION: Millis = Millis::from_secs(1);
 /// Runs that the schedule has under way at the same time for all accounts together. A run mostly waits; the bound is
@@ -86,8 +90,8 @@ struct Inner {
     /// For all accounts together.
     permits: Arc<Semaphore>,
     turns: Arc<turns::Turns>,
-    /// Monotonic milliseconds until which the schedule rests because this server's clock was found wrong.
-    clock_mistrusted_until: AtomicI64,
+    /// Monotonic milliseconds until which the schedule claims nothing.
+    rests_until: AtomicI64,
     wake: Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -143,7 +147,7 @@ impl Engine {
             limiter: RateLimiter::keyed(Quota::per_second(per_second)),
             permits: Arc::new(Semaphore::new(RUNS_MAX)),
             turns: turns::Turns::new(parts.runs_max),
-            clock_mistrusted_until: AtomicI64::new(i64::MIN),
+            rests_until: AtomicI64::new(i64::MIN),
             wake: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -314,13 +318,10 @@ impl Engine {
         }
     }
 
-    /// Lets the schedule rest, because a run found this server's clock to be wrong: what it calls due may not be, and
-    /// it may take the leases of other nodes for ended ones.
-    fn mistrust_clock(&self) {
-        let until = self.parts().clock.monotonic() + REST_AFTER_CLOCK_SKEW;
-        self.0
-            .clock_mistrusted_until
-            .store(until.get(), Ordering::Release);
+    /// Lets the schedule rest: it claims nothing for a while.
+    fn rest(&self, length: Millis) {
+        let until = self.parts().clock.monotonic() + length;
+        self.0.rests_until.fetch_max(until.get(), Ordering::AcqRel);
     }
 
     /// Waits and bounds.

@@ -120,29 +120,28 @@ impl World {
             return;
         };
         let known = |row: &Row| row.user.identity.user_id == found.user_id;
-        let row = match self.rows.iter().position(known) {
-            Some(row) => row,
-            None => {
-                let id = ManagedUserId::new(self.wall(node), &self.rng.bytes());
-                let identity = UserIdentity {
-                    partition: Partition::from_trusted("aws"),
-                    account: found.caller.account,
-                    user_id: found.user_id,
-                };
-                self.add_row(Row::new(ManagedUser {
-                    id,
-                    identity,
-                    name: found.user_name,
-                    arn: found.arn,
-                    region: keywheel_core::aws::Region::default(),
-                    connection: Some(self.connection),
-                    rotation: None,
-                    settles_at: None,
-                    unfinished: None,
-                    failures: 0,
-                    due_at: None,
-                }))
-            }
+        let row = if let Some(row) = self.rows.iter().position(known) {
+            row
+        } else {
+            let id = ManagedUserId::new(self.wall(node), &self.rng.bytes());
+            let identity = UserIdentity {
+                partition: Partition::from_trusted("aws"),
+                account: found.caller.account,
+                user_id: found.user_id,
+            };
+            self.add_row(Row::new(ManagedUser {
+                id,
+                identity,
+                name: found.user_name,
+                arn: found.arn,
+                region: keywheel_core::aws::Region::default(),
+                connection: Some(self.connection),
+                rotation: None,
+                settles_at: None,
+                unfinished: None,
+                failures: 0,
+                due_at: None,
+            }))
         };
         if self.rows[row].rotation.is_some() {
             return; // Taken.

@@ -415,8 +415,10 @@ impl World {
             _ if !in_window => failed(effect, read(&expired())),
             Effect::Identify => Event::Identified(dated(self.aws.identify(self.now, &name), date)),
             Effect::List => {
-                let stale = matches!(harm, Some(Fault::StaleList)) && !self.stale_before;
-                self.stale_before = stale;
+                // Two in a row would look like a settled one.
+                let seen = &mut self.jobs[number].seen;
+                let stale = matches!(harm, Some(Fault::StaleList)) && !seen.stale_before;
+                seen.stale_before = stale;
                 Event::Listed(dated(self.aws.list(self.now, &name, stale), date))
             }
             Effect::LastUsed(key) => Event::LastUsed(dated(self.aws.last_used(self.now, key), date)),
@@ -430,15 +432,14 @@ impl World {
                     return Event::Verified(Err(read(&refusal)));
                 }
                 let sealed = self.jobs[number].run.secret_of(key);
-                match sealed.and_then(|sealed| self.open(key.as_str(), sealed)) {
-                    Some(secret) => Event::Verified(dated(
+                if let Some(secret) = sealed.and_then(|sealed| self.open(key.as_str(), sealed)) {
+                    Event::Verified(dated(
                         self.aws.verify(self.now, key, &secret, region.as_str()),
                         date,
-                    )),
-                    None => {
-                        self.violate("I7", format!("the secret of {key} of row {row} cannot be opened"));
-                        Event::LeaseLost
-                    }
+                    ))
+                } else {
+                    self.violate("I7", format!("the secret of {key} of row {row} cannot be opened"));
+                    Event::LeaseLost
                 }
             }
             _ => Event::LeaseLost,
@@ -534,12 +535,21 @@ impl World {
             user.failures_in_calm += u32::from(self.calm);
         }
         if job.run.is_clock_wrong() {
-            self.nodes[job.node].mistrusted_until = self.now + SLEEP_AFTER_CLOCK_SKEW_MS;
+            self.rest(job.node, SLEEP_AFTER_CLOCK_SKEW_MS);
+        }
+        if *outcome == Outcome::Parked {
+            self.rest(job.node, REST_AFTER_PARKED_MS);
         }
         // Whatever stopped a parked run may need time to pass.
         if *outcome != Outcome::Parked && self.has_database(job.node) {
             self.rows[job.row].release(job.fence);
         }
+    }
+
+    /// The schedule of a node claims nothing for a while.
+    fn rest(&mut self, node: usize, length_ms: i64) {
+        let until = &mut self.nodes[node].mistrusted_until;
+        *until = (*until).max(self.now + length_ms);
     }
 
     /// Makes a commit in the store, if the store takes it.
@@ -655,6 +665,9 @@ fn digest(before: u64, what: &impl std::fmt::Debug) -> u64 {
     let _ = write!(sink, "{before} {what:?}");
     sink.finish()
 }
+
+/// How long a node claims nothing after a run stopped where it was (the engine's `REST_AFTER_PARKED`).
+const REST_AFTER_PARKED_MS: i64 = 5_000;
 
 /// A changing call that waits longer for its turn is not sent any more (the driver's `SLOT_WAIT_MAX`).
 const SLOT_WAIT_MAX_MS: i64 = 5_000;

@@ -263,9 +263,11 @@ pub fn i6(world: &World, fact: &Fact<'_>) -> Verdict {
 
 /// Whether a key that Keywheel made is taken for somebody else's when it is first seen.
 fn silent_orphan(world: &World, job: &Job, key: &ManagedKey) -> Verdict {
-    let is_new = !world.rows[job.row].keys.contains_key(&key.id);
-    let truth = world.truth.keys.get(&key.id)?;
-    let silent = is_new && key.state == KeyState::Unmanaged && truth.made_by.is_some();
+    let row = &world.rows[job.row];
+    let made_by = world.truth.keys.get(&key.id)?.made_by?;
+    // Where the user was made again meanwhile, its row never announced the create.
+    let announced = row.intents.iter().any(|intent| intent.id == made_by);
+    let silent = announced && !row.keys.contains_key(&key.id) && key.state == KeyState::Unmanaged;
     when(silent, || {
         format!("{}, which Keywheel made, is taken for somebody else's", key.id)
     })
@@ -545,7 +547,8 @@ pub fn readers(world: &World, fact: &Fact<'_>) -> Verdict {
         if key.secret != mapped.secret_access_key {
             return Some("the mapped secrets are not of one key".to_owned());
         }
-        when(!(key.alive && key.active) && !key.harmed, || {
+        let works = key.alive && key.active;
+        when(!works && !key.harmed, || {
             format!("applications read {id}, which does not work")
         })
     })

@@ -84,6 +84,8 @@ pub enum Stage {
 pub struct Seen {
     /// The name means the pinned user.
     pub identified: bool,
+    /// Whether the last list was stale.
+    pub stale_before: bool,
     /// The last list.
     pub listed: Option<Vec<ListedKey>>,
     /// Successful checks in a row: key, region, time.

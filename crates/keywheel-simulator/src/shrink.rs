@@ -49,7 +49,7 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     with(&|plan| plan.last_used_lag_ms = 0);
     for number in 0..plan.users.len() {
         with(&|plan| plan.users[number].foreign_keys = 0);
-        with(&|plan| plan.users[number].policy = Default::default());
+        with(&|plan| plan.users[number].policy = keywheel_core::rotation::policy::Policy::default());
     }
     all
 }

@@ -37,7 +37,7 @@ pub struct Node {
     pub alive: bool,
     /// It stands still until then.
     pub paused_until: i64,
-    /// Its schedule rests until then, because its clock was found to be wrong.
+    /// Its schedule rests until then: its clock was found to be wrong, or a run stopped where it was.
     pub mistrusted_until: i64,
     /// Its schedule does not look before that.
     pub looks_at: i64,
@@ -95,8 +95,6 @@ pub struct World {
     pub down_until: i64,
     /// So many checks of keys are still refused.
     pub wrong_signatures: u8,
-    /// Whether the last list was stale; two in a row would look like a settled one.
-    pub stale_before: bool,
     /// Nothing goes wrong any more.
     pub calm: bool,
     /// What really happened.
@@ -160,7 +158,6 @@ impl World {
             throttled_until: 0,
             down_until: 0,
             wrong_signatures: 0,
-            stale_before: false,
             calm: false,
             truth: Truth::default(),
             violation: None,

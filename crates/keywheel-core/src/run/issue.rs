@@ -36,6 +36,7 @@ impl Run {
             let text = "the new access key is gone before it could be published";
             return self.fail(now, RunError::new(RunErrorCode::AwsUnavailable, text));
         }
+        self.announced_at = Some(now);
         let mut intent = self.new_intent(IntentKind::Create, None, now);
         intent.snapshot = self.listed.iter().map(|line| line.id.clone()).collect();
         let settles_at = intent.settles_at(self.timings.late_landing);

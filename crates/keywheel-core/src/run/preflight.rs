@@ -1,7 +1,7 @@
 //! Steps 0 and 1, and recovery: who is it, what was left open, and what does AWS list.
 
 use super::retire::close;
-use super::{Effect, ListedKey, Phase, Run, RunError, RunErrorCode, Then};
+use super::{Effect, ListedKey, Outcome, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, FailureKind, Identified};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
@@ -105,6 +105,38 @@ impl Run {
                 self.commit(vec![close], Then::List(ListPurpose::PLAN))
             }
         }
+    }
+
+    /// Whether this server stood still between the announcement of a call and its sending: it would land later than
+    /// everybody waits for.
+    pub(super) fn is_announced_too_long_ago(&self, now: Moment) -> bool {
+        let limit = self.timings.call_timeout;
+        self.announced_at.is_none_or(|at| (now - at).abs() > limit)
+    }
+
+    /// Stops before the call is sent, and takes the announcement back: nothing of this run is on its way. Whoever takes
+    /// the user up begins anew. A repeated call stays announced, because an earlier one may be on its way.
+    pub(super) fn withdraw(&mut self, now: Moment, then: &Then) -> Effect {
+        let announced = self.ledger.open_intent.clone();
+        let Some(intent) = announced.filter(|_| !matches!(then, Then::Repeat { .. })) else {
+            return Effect::Finish(Outcome::Parked);
+        };
+        let mut changes = vec![close(&intent, IntentOutcome::NoEffect, now)];
+        if let Some(mut key) = intent
+            .key
+            .as_ref()
+            .and_then(|id| self.ledger.keys.get(id))
+            .cloned()
+        {
+            key.settles_at = None;
+            changes.push(Change::Key(key));
+        }
+        if intent.kind == IntentKind::Create {
+            let mut user = self.ledger.user.clone();
+            user.settles_at = None;
+            changes.push(Change::User(user));
+        }
+        self.commit(changes, Then::Finish(Outcome::Parked))
     }
 
     /// Step 1, and the reading of every later list.

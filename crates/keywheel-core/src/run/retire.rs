@@ -148,6 +148,7 @@ impl Run {
 
     /// The same with a row that changes in the same commit.
     pub(super) fn announce_row(&mut self, now: Moment, kind: IntentKind, mut key: ManagedKey) -> Effect {
+        self.announced_at = Some(now);
         let intent = self.new_intent(kind, Some(key.id.clone()), now);
         let settles_at = intent.settles_at(self.timings.late_landing);
         key.settles_at = Some(settles_at);
@@ -172,6 +173,7 @@ impl Run {
             let close = close(intent, IntentOutcome::NoEffect, now);
             return self.commit(vec![close], Then::List(ListPurpose::PLAN));
         }
+        self.announced_at = Some(now);
         let earlier_may_land = key.settles_at.is_some_and(|at| !self.is_over(now, at));
         let settles_at = self.begins(now) + self.timings.call_timeout + self.timings.late_landing;
         key.settles_at = key.settles_at.max(Some(settles_at));

@@ -4,6 +4,7 @@ use keywheel_core::aws::{AwsFailure, FailureKind, IamUserId};
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::RunId;
 use keywheel_core::key::KeyState;
+use keywheel_core::ledger::Change;
 use keywheel_core::run::{CommitFault, Effect, Event, Goal, Outcome, Run, RunErrorCode, goal_of_due};
 
 use super::world::{Fault, World, create_goal, rotated, struck, timings};
@@ -248,4 +249,27 @@ fn a_created_key_is_as_old_as_the_later_clock_says() {
     let effect = run.step(world.now, Event::Issued(Ok(answer)));
     world.perform(&effect, usize::MAX);
     assert_eq!(world.ledger.keys[&id].first_seen_at, by_aws);
+}
+
+#[test]
+fn a_call_that_was_announced_long_ago_because_this_server_stood_still_is_not_sent() {
+    let announces = |effect: &Effect| {
+        let opens = |change: &Change| matches!(change, Change::OpenIntent(_));
+        matches!(effect, Effect::Commit(commit) if commit.changes.iter().any(opens))
+    };
+    for rotations in [0, 1] {
+        let mut world = rotated(rotations);
+        world.changes.clear();
+        let (mut run, effect) = run_to(&mut world, MANUAL, announces);
+        let event = world.perform(&effect, usize::MAX);
+        world.now = world.now + timings().call_timeout + Millis::new(1);
+        let effect = run.step(world.now, event);
+        let event = world.perform(&effect, usize::MAX);
+        assert_eq!(run.step(world.now, event), Effect::Finish(Outcome::Parked));
+        assert!(world.changes.is_empty() && world.creates_sent <= 2);
+        assert!(world.ledger.open_intent.is_none() && world.ledger.user.settles_at.is_none());
+        assert!(world.ledger.keys.values().all(|key| key.settles_at.is_none()));
+        world.run_due();
+        assert_eq!(kinds(&world).last(), Some(&"create"), "it begins anew");
+    }
 }

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::history::{self, History};
 use super::lease::HeldLease;
-use super::{Engine, Held, fault_point};
+use super::{Engine, Held, REST_AFTER_CLOCK_SKEW, fault_point};
 use crate::ambient::Clock;
 
 /// What one run is about.
@@ -79,7 +79,7 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
     let outcome = driver.drive(effect).await;
     driver.record_end(&outcome).await;
     if driver.run.is_clock_wrong() {
-        engine.mistrust_clock();
+        engine.rest(REST_AFTER_CLOCK_SKEW);
     }
     outcome
 }

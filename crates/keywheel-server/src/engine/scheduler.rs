@@ -11,7 +11,7 @@ use keywheel_core::run::{Outcome, goal_of_due};
 use keywheel_store::ledgers::DueClaim;
 
 use super::turns::Turn;
-use super::{Engine, Held};
+use super::{Engine, Held, REST_AFTER_PARKED};
 
 /// The longest sleep. Whoever makes something due earlier wakes the schedule; this is for what nobody tells:
 /// another node's writes, a clock that jumped.
@@ -76,8 +76,8 @@ async fn watch_clock(engine: &Engine, before: Option<Millis>) -> Option<Millis> 
 /// Starts a run for each user that is due, as far as there is room; how long to sleep then.
 async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError> {
     let parts = engine.parts();
-    let mistrusted_until = Millis::new(engine.0.clock_mistrusted_until.load(Ordering::Acquire));
-    if parts.clock.monotonic() < mistrusted_until {
+    let rests_until = Millis::new(engine.0.rests_until.load(Ordering::Acquire));
+    if parts.clock.monotonic() < rests_until {
         return Ok(SLEEP_MAX);
     }
     let free = u32::try_from(engine.0.permits.available_permits()).unwrap_or(u32::MAX);
@@ -117,6 +117,10 @@ fn start(engine: &Engine, held: Held, turn: Turn) {
         match outcome {
             Ok(Outcome::Failed(error)) => {
                 tracing::warn!(user = %claim.user, %job, code = error.code.as_str(), %error, "a run failed");
+            }
+            Ok(Outcome::Parked) => {
+                engine.rest(REST_AFTER_PARKED);
+                tracing::debug!(user = %claim.user, %job, "a run stopped where it was");
             }
             Ok(outcome) => tracing::debug!(user = %claim.user, %job, ?outcome, "a run ended"),
             Err(error) => tracing::error!(user = %claim.user, %job, %error, "a run could not start"),
