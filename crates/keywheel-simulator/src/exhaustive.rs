@@ -185,7 +185,9 @@ pub fn search_all(bounds: Bounds, bugs: Bugs, threads: usize) -> Vec<Found> {
     let mut all: Vec<(usize, Found)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         // A thread that panicked has said why on its own.
-        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_default());
         joined.flatten().collect()
     });
     all.sort_by_key(|(number, _)| *number);

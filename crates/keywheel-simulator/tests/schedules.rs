@@ -76,7 +76,10 @@ fn no_schedule_breaks_a_promise_and_every_fault_strikes() {
         ("error", "OUTCOME_UNKNOWN"),
         ("error", "NO_FREE_SLOT"),
     ] {
-        assert!(report.coverage.count(kind, name) > 0, "{kind} {name} never occurred");
+        assert!(
+            report.coverage.count(kind, name) > 0,
+            "{kind} {name} never occurred"
+        );
     }
 }
 
@@ -149,8 +152,18 @@ fn a_failing_schedule_becomes_smaller_and_fails_again_from_its_file() {
 fn no_interleaving_in_a_small_scope_breaks_a_promise() {
     for beginning in &BEGINNINGS {
         let found = search(beginning, Bounds::SMALL, Bugs::default());
-        assert!(found.violation.is_none(), "{}: {:#?}", beginning.name, found.violation);
-        assert!(found.complete && found.states > 100, "{}: {}", beginning.name, found.states);
+        assert!(
+            found.violation.is_none(),
+            "{}: {:#?}",
+            beginning.name,
+            found.violation
+        );
+        assert!(
+            found.complete && found.states > 100,
+            "{}: {}",
+            beginning.name,
+            found.states
+        );
     }
 }
 
