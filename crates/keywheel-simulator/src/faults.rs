@@ -221,8 +221,7 @@ impl Fault {
             | Self::PauseBefore { .. }
             | Self::PauseAfter { .. }
             | Self::Foreign { .. } => !matches!(call, Call::Finish),
-            Self::PauseSent { .. } => call.is_change(),
-            Self::LateLanding { .. } => call.is_change(),
+            Self::PauseSent { .. } | Self::LateLanding { .. } => call.is_change(),
             Self::AnswerLost
             | Self::ServiceFailure
             | Self::RequestLost

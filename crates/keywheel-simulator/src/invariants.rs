@@ -545,7 +545,8 @@ pub fn readers(world: &World, fact: &Fact<'_>) -> Verdict {
         if key.secret != mapped.secret_access_key {
             return Some("the mapped secrets are not of one key".to_owned());
         }
-        when(!(key.alive && key.active) && !key.harmed, || {
+        let works = key.alive && key.active;
+        when(!works && !key.harmed, || {
             format!("applications read {id}, which does not work")
         })
     })
