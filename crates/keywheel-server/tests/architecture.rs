@@ -48,6 +48,13 @@ const RULES: &[Rule] = &[
         ours_in_tests: &[],
         outside: None,
     },
+    // Development only: the rules, and the sandbox's model of IAM without its HTTP front.
+    Rule {
+        name: "keywheel-simulator",
+        ours: &["keywheel-core", "keywheel-sandbox"],
+        ours_in_tests: &[],
+        outside: Some(&["clap", "serde", "serde_json"]),
+    },
     Rule {
         name: "keywheel",
         ours: &[

@@ -1,6 +1,6 @@
 //! What people ask for: runs by hand, and edits of the record between runs.
 
-use keywheel_core::aws::{AccessKeyId, Partition};
+use keywheel_core::aws::{AccessKeyId, IamUserName, Identified, Partition, Region};
 use keywheel_core::ids::{
     EnvironmentId, FolderId, IdEntropy, ManagedUserId, ProjectId, RotationId, SecretId,
 };
@@ -119,30 +119,7 @@ impl World {
         let Ok(found) = self.aws.identify(self.now, &user_name(user)) else {
             return;
         };
-        let known = |row: &Row| row.user.identity.user_id == found.user_id;
-        let row = if let Some(row) = self.rows.iter().position(known) {
-            row
-        } else {
-            let id = ManagedUserId::new(self.wall(node), &self.rng.bytes());
-            let identity = UserIdentity {
-                partition: Partition::from_trusted("aws"),
-                account: found.caller.account,
-                user_id: found.user_id,
-            };
-            self.add_row(Row::new(ManagedUser {
-                id,
-                identity,
-                name: found.user_name,
-                arn: found.arn,
-                region: keywheel_core::aws::Region::default(),
-                connection: Some(self.connection),
-                rotation: None,
-                settles_at: None,
-                unfinished: None,
-                failures: 0,
-                due_at: None,
-            }))
-        };
+        let row = self.reserve(node, found);
         if self.rows[row].rotation.is_some() {
             return; // Taken.
         }
@@ -155,6 +132,33 @@ impl World {
         let promised = draft.settings.policy.exclusive_since.is_some();
         self.truth.users[row].promises.push((self.now, promised));
         self.ask_run(node, row, |_| Some(Goal::Create(Box::new(draft))));
+    }
+
+    /// The row of a user that AWS named; a new one if it was never seen.
+    fn reserve(&mut self, node: usize, found: Identified) -> usize {
+        let known = |row: &Row| row.user.identity.user_id == found.user_id;
+        if let Some(row) = self.rows.iter().position(known) {
+            return row;
+        }
+        let id = ManagedUserId::new(self.wall(node), &self.rng.bytes());
+        let identity = UserIdentity {
+            partition: Partition::from_trusted("aws"),
+            account: found.caller.account,
+            user_id: found.user_id,
+        };
+        self.add_row(Row::new(ManagedUser {
+            id,
+            identity,
+            name: found.user_name,
+            arn: found.arn,
+            region: Region::default(),
+            connection: Some(self.connection),
+            rotation: None,
+            settles_at: None,
+            unfinished: None,
+            failures: 0,
+            due_at: None,
+        }))
     }
 
     /// A rotation that does not exist yet. None if a name is not of the right form, which does not happen.
@@ -176,8 +180,8 @@ impl World {
             name: Slug::parse("name", &user_name(user)).ok()?,
             description: None,
             connection: self.connection,
-            user_name: keywheel_core::aws::IamUserName::from_trusted(user_name(user)),
-            region: keywheel_core::aws::Region::default(),
+            user_name: IamUserName::from_trusted(user_name(user)),
+            region: Region::default(),
             mapping: SecretsMapping::new(SecretName::parse("ID").ok()?, SecretName::parse("SECRET").ok()?)?,
             automatic: true,
             interval: IntervalDays::new(planned.interval_days)?,

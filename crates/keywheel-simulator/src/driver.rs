@@ -1,28 +1,27 @@
 //! The driver: claims what is due, performs the effects of runs, and feeds the answers back, as the server does.
 
-use keywheel_core::aws::{Answer, KeyStatus, Observed};
+use std::fmt::Write as _;
+
+use keywheel_core::aws::{AwsFailure, FailureKind};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::RunId;
 use keywheel_core::key::{KeyState, ManagedKey, SealedSecret, Terms};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Change as Write, Commit};
 use keywheel_core::rotation::Rotation;
-use keywheel_core::run::{
-    Adoption, CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start, goal_of_due,
-};
+use keywheel_core::run::{Adoption, CommitFault, Effect, Event, Goal, Outcome, Run, Start, goal_of_due};
 use keywheel_sandbox::model::{Code, Refusal};
 
-use std::fmt::Write as _;
-
-use crate::aws::{self, SIGNATURE_WINDOW_MS};
+use crate::aws;
 use crate::events::What;
 use crate::exhaustive::Sink;
 use crate::faults::{Call, Fault};
 use crate::invariants::{self, Fact, promised_grace, rotation_in};
-use crate::job::{Change, Flight, Job, Seen, Stage};
+use crate::job::{Change, Job, Seen, Stage};
 use crate::store::{Fencing, Mapped};
 use crate::truth::{Displaced, LastFailure};
-use crate::world::{Item, World, short};
+use crate::words::{call_name, came_back, goal_name, in_words, outcome_name};
+use crate::world::{Item, World};
 
 /// A renewal comes after this part of the lease.
 const RENEWALS_PER_LEASE: i64 = 3;
@@ -124,7 +123,7 @@ impl World {
         }
     }
 
-    fn set(&mut self, number: usize, stage: Stage, at: i64) {
+    pub(crate) fn set(&mut self, number: usize, stage: Stage, at: i64) {
         let job = &mut self.jobs[number];
         job.stage = stage;
         job.at = at;
@@ -182,168 +181,13 @@ impl World {
     }
 
     /// Sends what takes effect a little later.
-    fn send(&mut self, number: usize, effect: Effect) {
+    pub(crate) fn send(&mut self, number: usize, effect: Effect) {
         let slow = match self.jobs[number].harm {
             Some(Fault::Slow { ms }) => ms,
             _ => 0,
         };
         let lands_at = self.now + self.latency() + slow;
         self.set(number, Stage::Land(effect), lands_at);
-    }
-
-    fn send_to_aws(&mut self, number: usize, effect: Effect) {
-        let change = Change::of(&effect);
-        if let Some(change) = &change
-            && !self.announce(number, change)
-        {
-            return;
-        }
-        let job = &self.jobs[number];
-        let (node, harm) = (job.node, job.harm);
-        self.note(Some(node), What::Send, || in_words(&effect));
-        let changing = change.is_some();
-        let soon = self.now + self.latency();
-        let given_up = self.now + self.timings.call_timeout.get();
-        match harm {
-            Some(Fault::RequestLost) => {
-                self.call_is_over(number);
-                let at = if self.rng.chance(50) { given_up } else { soon };
-                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), at);
-            }
-            Some(Fault::LateLanding { ms }) => {
-                self.let_go(number, self.now + ms);
-                self.set(
-                    number,
-                    Stage::Answer(failed(&effect, aws::silence(changing))),
-                    given_up,
-                );
-            }
-            Some(Fault::PauseSent { ms }) => {
-                self.let_go(number, self.now + ms);
-                self.pause(node, ms);
-                let at = given_up.max(self.now + ms);
-                self.set(number, Stage::Answer(failed(&effect, aws::silence(changing))), at);
-            }
-            _ => match self.refusal_at_the_door(Call::of(&effect), harm) {
-                Some(refusal) => {
-                    self.call_is_over(number);
-                    let failure = aws::failure(&refusal, changing, self.date(harm));
-                    self.set(number, Stage::Answer(failed(&effect, failure)), soon);
-                }
-                None => self.send(number, effect),
-            },
-        }
-    }
-
-    /// Checks whether a changing call may be sent, and signs it.
-    fn announce(&mut self, number: usize, change: &Change) -> bool {
-        let job = &self.jobs[number];
-        let in_time = job.may_send(self.now, self.timings.lease, self.timings.call_timeout);
-        if !in_time && !self.plan.bugs.ignore_may_send {
-            self.set(number, Stage::Answer(Event::LeaseLost), self.now);
-            return false;
-        }
-        let broken = invariants::broken(self, &Fact::Sending(job, change));
-        self.convict(broken);
-        self.sign(number, change.clone());
-        true
-    }
-
-    /// Makes the request; from now on it may land.
-    fn sign(&mut self, number: usize, change: Change) {
-        let job = &self.jobs[number];
-        let row = job.row;
-        if matches!(change, Change::Create(_)) {
-            self.truth.users[row].creates_in_flight += 1;
-        }
-        let flight = Flight {
-            change,
-            row,
-            user_name: job.run.ledger().user.name.as_str().to_owned(),
-            signed_at: self.wall(job.node).as_millis(),
-        };
-        self.jobs[number].flight = Some(flight);
-    }
-
-    /// A request that nobody waits for any more still lands.
-    pub(crate) fn let_go(&mut self, number: usize, lands_at: i64) {
-        let Some(flight) = self.jobs[number].flight.take() else {
-            return;
-        };
-        if (flight.signed_at - lands_at).abs() > SIGNATURE_WINDOW_MS {
-            self.flight_is_over(&flight); // AWS will refuse it: it cannot take effect any more.
-        } else {
-            self.at(lands_at, Item::Land(flight));
-        }
-    }
-
-    /// A request will not land.
-    fn call_is_over(&mut self, number: usize) {
-        if let Some(flight) = self.jobs[number].flight.take() {
-            self.flight_is_over(&flight);
-        }
-    }
-
-    fn flight_is_over(&mut self, flight: &Flight) {
-        if matches!(flight.change, Change::Create(_)) {
-            self.truth.users[flight.row].creates_in_flight -= 1;
-        }
-    }
-
-    fn refusal_at_the_door(&self, call: Call, harm: Option<Fault>) -> Option<Refusal> {
-        let refusal = |code| Some(Refusal::new(code, "refused"));
-        match harm {
-            Some(Fault::Throttle) => refusal(Code::Throttling),
-            Some(Fault::Unavailable) => refusal(Code::ServiceUnavailable),
-            // Nobody needs a permission to ask who he is.
-            Some(Fault::AccessDenied) if call != Call::Verify => refusal(Code::AccessDenied),
-            _ if self.now < self.throttled_until => refusal(Code::Throttling),
-            _ if self.now < self.denied_until && call != Call::Verify => refusal(Code::AccessDenied),
-            _ => None,
-        }
-    }
-
-    /// A request lands whose sender is gone, or does not wait any more.
-    pub(crate) fn land_late(&mut self, flight: &Flight) {
-        let made = self.change_aws(flight);
-        self.note(None, What::Land, || {
-            format!("late: {:?}: {}", flight.change, outcome_of(&made))
-        });
-        self.check(&Fact::Changed);
-    }
-
-    /// The change itself. A signature that is too old is refused.
-    fn change_aws(&mut self, flight: &Flight) -> Result<Option<Issued>, Refusal> {
-        self.flight_is_over(flight);
-        let name = flight.user_name.as_str();
-        if (flight.signed_at - self.now).abs() > SIGNATURE_WINDOW_MS {
-            return Err(expired());
-        }
-        self.check(&Fact::Landing(flight));
-        match &flight.change {
-            Change::Create(intent) => {
-                let key = self.aws.create_key(self.now, name)?;
-                let id = keywheel_core::aws::AccessKeyId::from_trusted(key.access_key_id);
-                let secret = key.secret_access_key.expose().to_owned();
-                let user_id = self.aws.user_id(name).unwrap_or_default().to_owned();
-                self.truth.born(id.clone(), user_id, secret, Some(*intent));
-                Ok(Some(Issued {
-                    id,
-                    secret: None,
-                    created_at: Some(Moment::from_millis(self.now.div_euclid(1_000) * 1_000)),
-                }))
-            }
-            Change::Switch { key, active } => {
-                self.aws.set_status(self.now, name, key, *active)?;
-                self.truth.switched(key, *active, false, self.now);
-                Ok(None)
-            }
-            Change::Delete(key) => {
-                self.aws.delete_key(self.now, name, key)?;
-                self.truth.died(key, false);
-                Ok(None)
-            }
-        }
     }
 
     /// The effect takes place.
@@ -400,84 +244,6 @@ impl World {
         self.ask_aws(number, effect, None)
     }
 
-    fn ask_aws(&mut self, number: usize, effect: &Effect, harm: Option<Fault>) -> Event {
-        let row = self.jobs[number].row;
-        let name = self.jobs[number].run.ledger().user.name.as_str().to_owned();
-        let ahead_ms = self.nodes[self.jobs[number].node].ahead_ms;
-        let date = self.date(harm);
-        if let Some(flight) = self.jobs[number].flight.take() {
-            let made = self.change_aws(&flight);
-            return self.change_event(made, date, harm, effect);
-        }
-        let in_window = ahead_ms.abs() <= SIGNATURE_WINDOW_MS;
-        let read = |refusal: &Refusal| aws::failure(refusal, false, date);
-        match effect {
-            _ if !in_window => failed(effect, read(&expired())),
-            Effect::Identify => Event::Identified(dated(self.aws.identify(self.now, &name), date)),
-            Effect::List => {
-                // Two in a row would look like a settled one.
-                let seen = &mut self.jobs[number].seen;
-                let stale = matches!(harm, Some(Fault::StaleList)) && !seen.stale_before;
-                seen.stale_before = stale;
-                Event::Listed(dated(self.aws.list(self.now, &name, stale), date))
-            }
-            Effect::LastUsed(key) => Event::LastUsed(dated(self.aws.last_used(self.now, key), date)),
-            Effect::Verify { key, region } => {
-                if let Some(Fault::WrongSignature { count }) = harm {
-                    self.wrong_signatures = count;
-                }
-                if self.wrong_signatures > 0 {
-                    self.wrong_signatures -= 1;
-                    let refusal = Refusal::new(Code::SignatureDoesNotMatch, "does not match");
-                    return Event::Verified(Err(read(&refusal)));
-                }
-                let sealed = self.jobs[number].run.secret_of(key);
-                if let Some(secret) = sealed.and_then(|sealed| self.open(key.as_str(), sealed)) {
-                    Event::Verified(dated(
-                        self.aws.verify(self.now, key, &secret, region.as_str()),
-                        date,
-                    ))
-                } else {
-                    self.violate("I7", format!("the secret of {key} of row {row} cannot be opened"));
-                    Event::LeaseLost
-                }
-            }
-            _ => Event::LeaseLost,
-        }
-    }
-
-    /// The `Date` of an answer, in whole seconds.
-    fn date(&self, harm: Option<Fault>) -> Option<Moment> {
-        let undated = matches!(harm, Some(Fault::NoDate));
-        (!undated).then(|| Moment::from_millis(self.now.div_euclid(1_000) * 1_000))
-    }
-
-    fn change_event(
-        &mut self,
-        made: Result<Option<Issued>, Refusal>,
-        date: Option<Moment>,
-        harm: Option<Fault>,
-        effect: &Effect,
-    ) -> Event {
-        match made {
-            Err(refusal) => failed(effect, aws::failure(&refusal, true, date)),
-            Ok(None) => Event::Changed(Ok(Observed {
-                value: (),
-                aws_date: date,
-            })),
-            Ok(Some(mut issued)) => {
-                if !matches!(harm, Some(Fault::SealingFails)) {
-                    let secret = self.truth.keys.get(&issued.id).map(|key| key.secret.clone());
-                    issued.secret = secret.map(|secret| self.seal(issued.id.as_str(), &secret));
-                }
-                Event::Issued(Ok(Observed {
-                    value: issued,
-                    aws_date: date,
-                }))
-            }
-        }
-    }
-
     /// What the invariants need to know of what this run was shown.
     fn look(&mut self, number: usize, effect: &Effect, event: &Event) {
         let job = &mut self.jobs[number];
@@ -495,7 +261,7 @@ impl World {
                 }
             }
             (Effect::Verify { key, .. }, Event::Verified(Err(failure)))
-                if failure.kind == keywheel_core::aws::FailureKind::Refused =>
+                if failure.kind == FailureKind::Refused =>
             {
                 job.seen.successes.retain(|(id, _, _)| id != key);
             }
@@ -635,7 +401,7 @@ impl World {
     }
 
     /// Opens a sealed secret of this key.
-    fn open(&self, id: &str, sealed: &SealedSecret) -> Option<String> {
+    pub(crate) fn open(&self, id: &str, sealed: &SealedSecret) -> Option<String> {
         if self.plan.bugs.skip_seal {
             return String::from_utf8(sealed.as_bytes().to_vec()).ok();
         }
@@ -675,23 +441,8 @@ const SLOT_WAIT_MAX_MS: i64 = 5_000;
 /// Turns a sealed secret into something else than itself.
 const SEAL: u8 = 0x5A;
 
-/// The refusal of a signature that is not of these five minutes.
-fn expired() -> Refusal {
-    Refusal::new(Code::SignatureDoesNotMatch, "Signature expired")
-}
-
-fn dated<T>(answer: Result<T, Refusal>, date: Option<Moment>) -> Answer<T> {
-    match answer {
-        Ok(value) => Ok(Observed {
-            value,
-            aws_date: date,
-        }),
-        Err(refusal) => Err(aws::failure(&refusal, false, date)),
-    }
-}
-
 /// The event of an effect that failed.
-fn failed(effect: &Effect, failure: keywheel_core::aws::AwsFailure) -> Event {
+pub(crate) fn failed(effect: &Effect, failure: AwsFailure) -> Event {
     match effect {
         Effect::Identify => Event::Identified(Err(failure)),
         Effect::List => Event::Listed(Err(failure)),
@@ -701,114 +452,5 @@ fn failed(effect: &Effect, failure: keywheel_core::aws::AwsFailure) -> Event {
         Effect::Deactivate(_) | Effect::Reactivate(_) | Effect::Delete(_) => Event::Changed(Err(failure)),
         Effect::Commit(_) => Event::Committed(Err(CommitFault::Unavailable)),
         Effect::Wait(_) | Effect::Finish(_) => Event::Woke,
-    }
-}
-
-const fn goal_name(goal: &Goal) -> &'static str {
-    match goal {
-        Goal::Create(_) => "create",
-        Goal::Rotate(trigger) if trigger.is_manual() => "rotate by hand",
-        Goal::Rotate(_) => "rotate",
-        Goal::Revoke { .. } => "revoke",
-        Goal::RollBack { .. } => "roll back",
-        Goal::Retire { .. } => "retire",
-        Goal::Settle => "settle",
-    }
-}
-
-const fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Published => "published",
-        Outcome::Revoked => "revoked",
-        Outcome::Settled => "settled",
-        Outcome::Failed(_) => "failed",
-        Outcome::Parked => "parked",
-    }
-}
-
-const fn call_name(call: Call) -> &'static str {
-    match call {
-        Call::Identify => "identify",
-        Call::List => "list",
-        Call::Commit => "commit",
-        Call::Issue => "issue",
-        Call::Deactivate => "deactivate",
-        Call::Reactivate => "reactivate",
-        Call::Delete => "delete",
-        Call::LastUsed => "last used",
-        Call::Verify => "verify",
-        Call::Wait => "wait",
-        Call::Finish => "finish",
-    }
-}
-
-fn outcome_of<T>(made: &Result<T, Refusal>) -> String {
-    match made {
-        Ok(_) => "done".to_owned(),
-        Err(refusal) => refusal.code.as_str().to_owned(),
-    }
-}
-
-/// An effect for the log.
-fn in_words(effect: &Effect) -> String {
-    match effect {
-        Effect::Commit(commit) => {
-            let writes: Vec<String> = commit.changes.iter().map(write_in_words).collect();
-            format!("commit [{}]", writes.join(", "))
-        }
-        Effect::Issue(_) => "create a key".to_owned(),
-        Effect::Deactivate(key) => format!("deactivate {}", short(key.as_str())),
-        Effect::Reactivate(key) => format!("reactivate {}", short(key.as_str())),
-        Effect::Delete(key) => format!("delete {}", short(key.as_str())),
-        Effect::LastUsed(key) => format!("last use of {}", short(key.as_str())),
-        Effect::Verify { key, region } => format!("verify {} in {region}", short(key.as_str())),
-        other => call_name(Call::of(other)).to_owned(),
-    }
-}
-
-fn write_in_words(write: &Write) -> String {
-    match write {
-        Write::User(_) => "user".to_owned(),
-        Write::Key(key) => format!("{} {}", short(key.id.as_str()), key.state.as_str()),
-        Write::OpenIntent(intent) => format!("open {}", intent.kind.as_str()),
-        Write::CloseIntent { outcome, .. } => format!("close as {}", outcome.as_str()),
-        Write::CreateRotation(_) => "create rotation".to_owned(),
-        Write::UpdateRotation(_) => "rotation".to_owned(),
-        Write::RemoveRotation { .. } => "remove rotation".to_owned(),
-        Write::EraseValues(_) => "erase values".to_owned(),
-    }
-}
-
-fn came_back(event: &Event) -> String {
-    fn of<T>(answer: &Answer<T>) -> String {
-        match answer {
-            Ok(_) => "ok".to_owned(),
-            Err(failure) => format!("{:?} {failure}", failure.kind),
-        }
-    }
-    match event {
-        Event::Identified(answer) => of(answer),
-        Event::Listed(Ok(listed)) => {
-            let line = |line: &keywheel_core::aws::ListedKey| {
-                let status = if line.status == KeyStatus::Active {
-                    ""
-                } else {
-                    " inactive"
-                };
-                format!("{}{status}", short(line.id.as_str()))
-            };
-            let lines: Vec<String> = listed.value.iter().map(line).collect();
-            format!("[{}]", lines.join(", "))
-        }
-        Event::Listed(answer) => of(answer),
-        Event::Committed(Ok(())) => "ok".to_owned(),
-        Event::Committed(Err(fault)) => format!("{fault:?}"),
-        Event::Issued(Ok(issued)) => short(issued.value.id.as_str()).to_owned(),
-        Event::Issued(answer) => of(answer),
-        Event::Changed(answer) => of(answer),
-        Event::LastUsed(answer) => of(answer),
-        Event::Verified(answer) => of(answer),
-        Event::Woke => "woke".to_owned(),
-        Event::LeaseLost => "lease lost".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ pub mod explore;
 pub mod faults;
 pub mod invariants;
 pub mod job;
+pub mod liveness;
 pub mod plan;
 pub mod replay;
 pub mod rng;
@@ -16,7 +17,8 @@ pub mod store;
 pub mod truth;
 pub mod world;
 
+mod calls;
 mod commands;
 mod driver;
 mod harm;
-pub mod liveness;
+mod words;

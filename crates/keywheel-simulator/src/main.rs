@@ -21,7 +21,7 @@ const FILES_MAX: usize = 5;
 /// Exit codes: 0 no promise was broken, 1 one was (with --expect-violation the other way round), 2 wrong usage.
 #[derive(Parser)]
 #[command(name = "keywheel-simulator")]
-#[expect(clippy::struct_excessive_bools, reason = "flags")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Args {
     /// How many random schedules to run.
     #[arg(long, default_value_t = 10_000)]

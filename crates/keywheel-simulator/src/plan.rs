@@ -25,7 +25,7 @@ pub const NODES: usize = 2;
 /// Defects of a driver, switched on to see that they are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a defect by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Bugs {
     /// Writes under an older fence are made.
     pub ignore_fence: bool,
@@ -245,13 +245,8 @@ fn extra(rng: &mut Rng, user: usize, plan: &UserPlan, at: i64, all: &mut Vec<Pla
             policy: policy(rng, plan.interval_days),
         },
         16 => Command::Release { key: Role::Displaced },
-        17 => {
-            if rng.chance(50) {
-                Command::Resolve { key: Role::Suspect }
-            } else {
-                Command::HandOver
-            }
-        }
+        17 if rng.chance(50) => Command::Resolve { key: Role::Suspect },
+        17 => Command::HandOver,
         18 => Command::Revoke {
             delete_secrets: rng.chance(50),
         },

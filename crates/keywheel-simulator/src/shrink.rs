@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use keywheel_core::rotation::policy::Policy;
+
 use crate::liveness;
 use crate::plan::Plan;
 
@@ -49,7 +51,7 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     with(&|plan| plan.last_used_lag_ms = 0);
     for number in 0..plan.users.len() {
         with(&|plan| plan.users[number].foreign_keys = 0);
-        with(&|plan| plan.users[number].policy = keywheel_core::rotation::policy::Policy::default());
+        with(&|plan| plan.users[number].policy = Policy::default());
     }
     all
 }

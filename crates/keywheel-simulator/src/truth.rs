@@ -8,10 +8,7 @@ use keywheel_core::run::RunErrorCode;
 
 /// A key that exists or existed.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "what an observer notes, fact by fact"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct KeyTruth {
     /// Whose, by the id that is never used again.
     pub user_id: String,
@@ -82,8 +79,9 @@ pub struct UserTruth {
 impl UserTruth {
     /// Whether the owner's promise covered what was announced at a moment, up to a difference of clocks.
     pub fn promised_at(&self, moment: i64, slack: i64) -> bool {
-        let mut before = self.promises.iter().filter(|(at, _)| *at <= moment + slack);
-        before.next_back().is_some_and(|(_, promised)| *promised)
+        let mut latest_first = self.promises.iter().rev();
+        let last = latest_first.find(|(at, _)| *at <= moment + slack);
+        last.is_some_and(|(_, promised)| *promised)
     }
 }
 
