@@ -63,9 +63,10 @@ impl Run {
         Effect::LastUsed(key)
     }
 
-    /// Whether AWS has to be asked before this key is deactivated: others may have used it.
+    /// Whether AWS has to be asked before the next step of this key: others may have used it. Of a suspect that only a
+    /// promise made Keywheel's, AWS may know more at the end of the quarantine than at its beginning.
     pub(super) fn needs_evidence(&self, key: &ManagedKey) -> bool {
-        key.state == KeyState::Displaced
+        (key.state == KeyState::Displaced || is_promised_away(key))
             && key.terms() != Terms::AtOnce
             && !self.is_revoking()
             && !self.evidence.contains_key(&key.id)
@@ -91,6 +92,10 @@ impl Run {
         match key.state {
             KeyState::OrphanSuspect => self.judge_suspect(now, &mut key, &mut alarms),
             KeyState::Displaced => self.judge_displaced(now, &mut key, &mut alarms),
+            KeyState::Deactivated if is_promised_away(&key) && key.last_used.is_some() => {
+                key.held = Some(HELD_CONTRADICTION.to_owned());
+                alarms.push(Alarm::Contradiction(key.id.clone()));
+            }
             _ => {}
         }
         let commit = Commit {
@@ -176,6 +181,11 @@ impl Run {
                 .is_some_and(|at| (used.at - at).abs() <= STAMP_SPAN);
         !ours && now - used.at < self.timings.last_used_quiet
     }
+}
+
+/// Whether a key is in quarantine because of its owner's standing promise alone.
+pub(super) fn is_promised_away(key: &ManagedKey) -> bool {
+    key.state == KeyState::Deactivated && key.proof == Some(Proof::Exclusive)
 }
 
 /// Whether the owner had promised, before the create was announced that could have made this key, that nobody

@@ -1,5 +1,6 @@
 //! Retirement: a key goes in two recorded steps, by id: deactivated, then deleted. Never in one.
 
+use super::evidence::{Evidence, is_promised_away};
 use super::preflight::ListPurpose;
 use super::{AccessKeyId, Effect, Goal, Outcome, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, KeyStatus};
@@ -111,6 +112,11 @@ impl Run {
     pub(super) fn retire(&mut self, now: Moment, id: &AccessKeyId) -> Effect {
         if let Some(key) = self.ledger.keys.get(id).filter(|key| self.needs_evidence(key)) {
             return self.look_up_use(key.id.clone());
+        }
+        let unreadable = self.evidence.get(id) == Some(&Evidence::Unreadable);
+        if unreadable && self.ledger.keys.get(id).is_some_and(is_promised_away) {
+            let text = format!("AWS does not tell whether access key {id} is used, so it is not deleted yet");
+            return self.fail(now, RunError::new(RunErrorCode::AwsUnavailable, text));
         }
         // A reactivation that may still land contradicts what comes now.
         let displaced = self

@@ -378,3 +378,35 @@ fn nobody_is_asked_for_the_use_of_a_key_that_nobody_can_have_used() {
     assert_eq!(world.only(KeyState::Deleted), world.ours[1]);
     assert_eq!(world.lookups, 0);
 }
+
+/// A suspect that its owner's promise has put into quarantine, which ends now.
+fn at_the_end_of_quarantine() -> (World, AccessKeyId) {
+    let created = rotated(0).now;
+    let (mut world, key) = suspect_under(&promised(created));
+    world.now = world.ledger.keys[&key].first_seen_at + timings().suspect_quiet;
+    world.run(Goal::Settle);
+    assert_eq!(world.state(&key), KeyState::Deactivated);
+    world.now = world.now + timings().suspect_quiet;
+    (world, key)
+}
+
+#[test]
+fn a_promised_suspect_of_which_aws_tells_a_late_use_is_not_deleted() {
+    let (mut world, key) = at_the_end_of_quarantine();
+    used(&mut world, &key);
+    world.run(Goal::Settle);
+    assert_eq!(world.state(&key), KeyState::Deactivated);
+    assert!(world.ledger.keys[&key].held.is_some());
+    assert!(world.alarms.contains(&Alarm::Contradiction(key)));
+}
+
+#[test]
+fn a_promised_suspect_is_not_deleted_while_aws_does_not_tell_of_its_use() {
+    let (mut world, key) = at_the_end_of_quarantine();
+    world.uses_unreadable = true;
+    assert_eq!(code(world.run(Goal::Settle)), RunErrorCode::AwsUnavailable);
+    assert_eq!(world.state(&key), KeyState::Deactivated);
+    world.uses_unreadable = false;
+    world.run_due();
+    assert_eq!(world.state(&key), KeyState::Deleted);
+}
