@@ -1,7 +1,8 @@
 """The guards of the machine, and how each is switched off.
 
 A guard is a place in the rules that forbids something. Switched off, the simulator has to find what it forbids; a guard
-whose absence nobody notices is no guard. Each entry: a name, what it forbids in a few words, and its edits: the file
+whose absence nobody notices is no guard. One is left to the tests of the core: the simulator has no connection that acts
+as its own target. Each entry: a name, what it forbids in a few words, and its edits: the file
 below crates/keywheel-core/src, the text as it stands (any white space fits any other), and the text instead, in which
 OFF is true while the guard is off. A guard of the driver or the store is a flag of the simulator instead.
 """
@@ -102,9 +103,6 @@ GUARDS = [
         "same-user", "changing another user that has the name now",
         (RUN("preflight"), "(!same).then(|| {", "(!OFF && !same).then(|| {")),
     guard(
-        "connection-is-not-the-target", "a connection that cuts off its own branch",
-        (RUN("preflight"), "if found.caller.user_id == found.user_id {", "if !OFF && found.caller.user_id == found.user_id {")),
-    guard(
         "clocks-agree", "changes while this server's clock and AWS's differ",
         (RUN("clocks"), "pub fn is_clock_wrong(&self) -> bool {", "pub fn is_clock_wrong(&self) -> bool { if OFF { return false; }")),
     guard(
@@ -149,6 +147,14 @@ GUARDS = [
         "given-back-keys", "repeating a call on a key that was given back",
         (RUN("retire"), "self.ledger.keys.get(id).filter(|key| key.is_ours()).cloned() else {",
          "self.ledger.keys.get(id).filter(|key| OFF || key.is_ours()).cloned() else {")),
+    guard(
+        "announced-long-ago", "a call that lands after everybody stopped waiting, because the process stood still",
+        (RUN("run-decide"), "if sends && self.is_announced_too_long_ago(now) {",
+         "if !OFF && sends && self.is_announced_too_long_ago(now) {")),
+    guard(
+        "look-before-deletion", "deleting a promised suspect of which AWS tells a use by now",
+        (RUN("evidence"), "(key.state == KeyState::Displaced || is_promised_away(key))",
+         "(key.state == KeyState::Displaced || (!OFF && is_promised_away(key)))")),
     guard("fence", "a write by a holder whose claim is over", flag="--ignore-fence"),
     guard("room-in-the-lease", "a call that outlives the lease it is sent under", flag="--ignore-may-send"),
     guard("no-retries-of-creates", "a create that the SDK sends twice", flag="--retry-creates"),

@@ -130,6 +130,8 @@ impl Plan {
         match rng.below(32) {
             0 => calm_at = stories::suspect(&mut rng, &mut users, &mut commands, &mut faults),
             1 => stories::late_deactivation(&mut rng, &mut users, &mut commands, &mut faults),
+            3 => stories::late_announcement(&mut rng, &mut users, &mut commands, &mut faults),
+            2 => stories::forgotten_meanwhile(&mut rng, &mut users, &mut commands, &mut faults),
             _ => {}
         }
         Self {

@@ -80,7 +80,10 @@ pub(super) fn suspect(
         faults.push(at_effect(Call::Issue, 1, Fault::Foreign { user: 0, what }));
     }
     if rng.chance(50) {
-        faults.push(at(HOUR + rng.millis(0, 18) * HOUR, Foreign::Use(Role::Suspect)));
+        faults.push(at(
+            HOUR + rng.millis(0, 23 * 60) * MINUTE,
+            Foreign::Use(Role::Suspect),
+        ));
     }
     5 * DAY + rng.millis(0, DAY)
 }
@@ -92,6 +95,72 @@ pub(super) fn late_deactivation(
     commands: &mut Vec<PlannedCommand>,
     faults: &mut Vec<PlannedFault>,
 ) {
+    let grace_ends = grace_of_an_hour(rng, users, commands);
+    for _ in 0..6 {
+        let at = grace_ends + rng.millis(20, 240) * SECOND;
+        commands.push(ask(
+            rng,
+            at,
+            Command::RollBack {
+                to: Role::Deactivated,
+            },
+        ));
+    }
+    commands.sort_by_key(|command| command.at);
+    faults.truncate(1);
+    let ms = rng.millis(60, 300) * SECOND;
+    faults.push(at_effect(Call::Deactivate, 0, Fault::LateLanding { ms }));
+    if rng.chance(30) {
+        let ms = rng.millis(60, 300) * SECOND;
+        faults.push(at_effect(Call::Deactivate, 1, Fault::LateLanding { ms }));
+    }
+}
+
+/// The deactivation at the end of a grace time goes unanswered, and the rotation is deleted without its keys before
+/// anybody repeats it.
+pub(super) fn forgotten_meanwhile(
+    rng: &mut Rng,
+    users: &mut Vec<UserPlan>,
+    commands: &mut Vec<PlannedCommand>,
+    faults: &mut Vec<PlannedFault>,
+) {
+    let grace_ends = grace_of_an_hour(rng, users, commands);
+    for _ in 0..6 {
+        let at = grace_ends + rng.millis(20, 120) * SECOND;
+        commands.push(ask(rng, at, Command::Forget));
+    }
+    commands.sort_by_key(|command| command.at);
+    faults.truncate(1);
+    faults.push(at_effect(Call::Deactivate, 0, Fault::RequestLost));
+}
+
+/// The process stands still between the announcement of the first create and the create, whose answer is lost.
+pub(super) fn late_announcement(
+    rng: &mut Rng,
+    users: &mut Vec<UserPlan>,
+    commands: &mut Vec<PlannedCommand>,
+    faults: &mut Vec<PlannedFault>,
+) {
+    users.truncate(1);
+    users[0].foreign_keys = 0;
+    commands.clear();
+    for at in [0, 30 * MINUTE, 2 * HOUR] {
+        commands.push(ask(
+            rng,
+            at,
+            Command::Create {
+                adopt: Adopt::Nothing,
+            },
+        ));
+    }
+    faults.truncate(1);
+    let ms = rng.millis(5, 20) * MINUTE;
+    faults.push(at_effect(Call::Commit, 0, Fault::PauseBefore { ms }));
+    faults.push(at_effect(Call::Issue, 0, Fault::AnswerLost));
+}
+
+/// A rotation by hand displaces a key that has an hour of grace. When that ends.
+fn grace_of_an_hour(rng: &mut Rng, users: &mut Vec<UserPlan>, commands: &mut Vec<PlannedCommand>) -> i64 {
     users.truncate(1);
     users[0] = UserPlan {
         foreign_keys: 0,
@@ -113,23 +182,5 @@ pub(super) fn late_deactivation(
         },
     ));
     commands.push(ask(rng, 10 * MINUTE, Command::Rotate));
-    let grace_ends = 10 * MINUTE + HOUR;
-    for _ in 0..6 {
-        let at = grace_ends + rng.millis(20, 240) * SECOND;
-        commands.push(ask(
-            rng,
-            at,
-            Command::RollBack {
-                to: Role::Deactivated,
-            },
-        ));
-    }
-    commands.sort_by_key(|command| command.at);
-    faults.truncate(1);
-    let ms = rng.millis(60, 300) * SECOND;
-    faults.push(at_effect(Call::Deactivate, 0, Fault::LateLanding { ms }));
-    if rng.chance(30) {
-        let ms = rng.millis(60, 300) * SECOND;
-        faults.push(at_effect(Call::Deactivate, 1, Fault::LateLanding { ms }));
-    }
+    10 * MINUTE + HOUR
 }
