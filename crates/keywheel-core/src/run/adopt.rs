@@ -71,7 +71,7 @@ impl Run {
         }
     }
 
-    pub(super) fn is_handed_over(&self, id: &AccessKeyId) -> bool {
+    fn is_handed_over(&self, id: &AccessKeyId) -> bool {
         let given = |k: &ManagedKey| k.origin == Origin::HandedOver && k.state != KeyState::Unmanaged;
         self.ledger.keys.get(id).is_some_and(given)
     }

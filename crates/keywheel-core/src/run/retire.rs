@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, is_promised_away};
 use super::preflight::ListPurpose;
-use super::{AccessKeyId, Effect, Goal, Outcome, Phase, Run, RunError, RunErrorCode, Then};
+use super::{AccessKeyId, Adoption, Effect, Goal, Outcome, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, KeyStatus};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
@@ -77,10 +77,10 @@ impl Run {
     pub(super) fn due_for_retirement(&self, now: Moment) -> Option<AccessKeyId> {
         let all = matches!(self.goal, Goal::Settle) || self.ending.is_some();
         let own = matches!(self.goal, Goal::Rotate(_) | Goal::Create(_));
-        // A create changes no key that it does not name.
-        let named = |id: &AccessKeyId| match &self.goal {
-            Goal::Create(draft) => draft.adoption.key() == Some(id) && self.is_handed_over(id),
-            _ => false,
+        // A create changes no key that it does not hand over itself.
+        let named = |id: &AccessKeyId| {
+            matches!(&self.goal, Goal::Create(draft)
+                if matches!(&draft.adoption, Adoption::HandOver { key, .. } if key == id))
         };
         let due = |k: &&ManagedKey| {
             let Some(at) = k.retires_at(self.timings.pending_max) else {

@@ -231,3 +231,37 @@ fn what_a_key_waited_for_ends_with_the_rotation_that_made_it_wait() {
         Some(world.now + Millis::from_hours(24))
     );
 }
+
+#[test]
+fn a_create_that_imports_a_key_does_not_go_on_with_an_earlier_hand_over_of_it() {
+    let hand_over = |key: &AccessKeyId| {
+        let adoption = Adoption::HandOver {
+            key: key.clone(),
+            at_once: true,
+        };
+        create_with(adoption, Policy::default())
+    };
+    let make = || {
+        let mut world = World::new();
+        let key = world.foreign_key();
+        world.given.push(key);
+        world
+    };
+    let key = make().keys.keys().next().unwrap().clone();
+    let half_way = |w: &World| w.ledger.keys.values().any(|k| k.state == KeyState::Deactivated);
+    let mut world = crashed(make, &hand_over(&key), half_way);
+    world.changes.clear();
+    let import = Adoption::Import {
+        key: key.clone(),
+        secret: SealedSecret::from_bytes(vec![1]),
+    };
+    let refused = world.run(create_with(import, Policy::default()));
+    assert!(matches!(refused, Some(Outcome::Failed(_))), "{refused:?}");
+    assert!(world.changes.is_empty() && world.keys.contains_key(&key));
+    assert_eq!(
+        world.run(hand_over(&key)),
+        Some(Outcome::Published),
+        "said again, it goes"
+    );
+    assert!(!world.keys.contains_key(&key));
+}
