@@ -326,6 +326,25 @@ mod tests {
     }
 
     #[test]
+    fn ids_of_access_keys_follow_the_model_of_aws() {
+        let id = "AKIA0123456789ABCDEF";
+        assert_eq!(AccessKeyId::parse(&format!(" {id} ")).unwrap().as_str(), id);
+        assert!(AccessKeyId::parse(&"A".repeat(16)).is_ok() && AccessKeyId::parse(&"a_9".repeat(42)).is_ok());
+        for bad in [
+            "",
+            "AKIA",
+            &"A".repeat(15),
+            &"A".repeat(129),
+            "AKIA0123456789ABCD-F",
+            "AKIA0123456789ABCDÉF",
+        ] {
+            assert!(AccessKeyId::parse(bad).is_err(), "{bad:?}");
+        }
+        let is_temporary = |id: &str| AccessKeyId::from_trusted(id).is_temporary();
+        assert!(is_temporary("ASIA0123456789ABCDEF") && !is_temporary(id));
+    }
+
+    #[test]
     fn iam_user_names_follow_the_model_of_aws() {
         for good in ["demo-app", "a+b=c,d.e@f_g"] {
             assert!(IamUserName::parse(good).is_ok(), "{good:?}");

@@ -201,6 +201,42 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_names_the_key_its_state_and_what_it_would_have_to_be() {
+        let hold = Word::Hold {
+            reason: String::new(),
+        };
+        for (word, text) in [
+            (
+                Word::Theirs,
+                "access key AKIA1 (published) cannot be resolved: only a suspect can be",
+            ),
+            (
+                Word::HandOver,
+                "cannot be handed over: only a live key that is not Keywheel's can be",
+            ),
+            (
+                hold,
+                "cannot be held: only a key of Keywheel's that waits for its retirement can be",
+            ),
+            (Word::Release, "cannot be released: it is not held"),
+        ] {
+            let refused =
+                take(&ledger(KeyState::Published), &id(), &word, NOW, &Timings::DEFAULT).unwrap_err();
+            assert!(refused.text.contains(text), "{refused}");
+            let unknown = AccessKeyId::from_trusted("AKIA2");
+            let refused = take(
+                &ledger(KeyState::Published),
+                &unknown,
+                &word,
+                NOW,
+                &Timings::DEFAULT,
+            )
+            .unwrap_err();
+            assert!(refused.text.contains("is not a key of this user"), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_key_without_a_rotation_that_could_retire_it_is_not_handed_over() {
         assert!(after(&ledger(KeyState::Unmanaged), &Word::HandOver).is_none());
     }

@@ -146,6 +146,7 @@ mod tests {
             assert!(Hours::new(bad).is_none(), "{bad}");
         }
         assert_eq!(Hours::new(i64::from(Hours::MAX)).unwrap().get(), Hours::MAX);
+        assert_eq!(Hours::HOLD_MAX, 720, "thirty days");
     }
 
     #[test]

@@ -56,17 +56,16 @@ impl Run {
         let Some(key) = self.ledger.keys.get(id).filter(|key| key.is_ours()) else {
             return self.settle(now);
         };
-        if key.held.is_none() && key.retires_at(self.timings.pending_max).is_some() {
-            return self.retire(now, id);
+        if key.held.is_none() {
+            return match key.retires_at(self.timings.pending_max) {
+                Some(_) => self.retire(now, id),
+                None => self.fail(now, contradiction(id)),
+            };
         }
         // Somebody reactivated it meanwhile. The word that was just given counts for that too.
         let mut key = key.clone();
         key.held = None;
         key.terms = Some(Terms::AtOnce);
-        self.retirements += 1;
-        if self.retirements > CHANGES_MAX || key.retires_at(self.timings.pending_max).is_none() {
-            return self.fail(now, contradiction(id));
-        }
         self.commit(vec![Change::Key(key)], Then::Decide)
     }
 

@@ -268,3 +268,20 @@ fn a_clock_that_jumped_before_the_list_creates_nothing() {
         assert!(message.contains("Synchronize"), "{message}");
     }
 }
+
+#[test]
+fn a_failure_that_aws_did_not_date_leaves_the_schedule_alone_and_does_not_come_back_at_once() {
+    let mut world = rotated(0);
+    world.now = world.ledger.user.due_at.unwrap();
+    let goal = scheduled(&world);
+    let next = world.ledger.rotation.as_ref().unwrap().next_attempt_at;
+    world.effects = 0;
+    world.fault = Fault::AnswerLost(0);
+    assert!(matches!(world.run(goal), Some(Outcome::Failed(_))));
+    let rotation = world.ledger.rotation.as_ref().unwrap();
+    assert_eq!((rotation.next_attempt_at, rotation.failures), (next, 0));
+    let due = world.ledger.user.due_at.unwrap();
+    assert!(due > world.now && due <= world.now + timings().retry_first);
+    world.fault = Fault::None;
+    assert_eq!(world.run_due().first(), Some(&Some(Outcome::Published)));
+}

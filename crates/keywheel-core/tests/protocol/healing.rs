@@ -165,3 +165,17 @@ fn a_published_key_that_works_again_is_not_rotated_before_its_time() {
     assert_eq!((rotation.next_attempt_at, rotation.failures), (slot, 0));
     assert_eq!(world.published(), Some(published));
 }
+
+#[test]
+fn a_rotation_that_begins_in_the_moment_of_its_slot_is_due_and_not_a_heal() {
+    let mut world = rotated(0);
+    let published = world.published();
+    let slot = world.ledger.rotation.as_ref().unwrap().slot_at.unwrap();
+    world.now = slot;
+    let trigger = Trigger::Scheduled {
+        job: keywheel_core::ids::RunId::new(slot, &[0; 10]),
+        started_at: slot,
+    };
+    assert_eq!(world.run(Goal::Rotate(trigger)), Some(Outcome::Published));
+    assert_ne!(world.published(), published);
+}

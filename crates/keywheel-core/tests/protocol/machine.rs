@@ -273,3 +273,28 @@ fn a_call_that_was_announced_long_ago_because_this_server_stood_still_is_not_sen
         assert_eq!(kinds(&world).last(), Some(&"create"), "it begins anew");
     }
 }
+
+#[test]
+fn a_row_of_checks_with_a_gap_in_it_begins_anew() {
+    for (gap, more) in [(Millis::from_secs(55), 2), (Millis::from_secs(61), 3)] {
+        let mut world = rotated(0);
+        world.verifications = 0;
+        let waits = |effect: &Effect| matches!(effect, Effect::Wait(_));
+        let (mut run, mut effect) = run_to(&mut world, MANUAL, waits);
+        assert_eq!(world.verifications, 1);
+        world.now = world.now + gap;
+        effect = run.step(
+            world.now,
+            match effect {
+                Effect::Wait(_) => Event::Woke,
+                other => panic!("{other:?}"),
+            },
+        );
+        while !matches!(effect, Effect::Finish(_)) {
+            let event = world.perform(&effect, usize::MAX);
+            effect = run.step(world.now, event);
+        }
+        assert_eq!(world.verifications, 1 + more, "{gap:?}");
+        assert_eq!(effect, Effect::Finish(Outcome::Published));
+    }
+}
