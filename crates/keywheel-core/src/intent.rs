@@ -96,6 +96,9 @@ pub struct Intent {
     pub closed_at: Option<Moment>,
 }
 
+/// What is lost where AWS cuts two times to whole seconds.
+const WHOLE_SECONDS: Millis = Millis::from_secs(2);
+
 impl Intent {
     /// From then on the call cannot take effect any more, if it has not.
     pub fn settles_at(&self, late_landing: Millis) -> Moment {
@@ -104,10 +107,11 @@ impl Intent {
 
     /// Whether this intent, if it is a create, could have made a listed key that the ledger does not know.
     ///
-    /// AWS gives the creation time in whole seconds of its own clock; `clock_skew_max` covers both. A key
+    /// AWS gives the creation time by its own clock, which may be behind ours by `clock_skew_max`. Both that time and
+    /// the `Date` by which the clocks were compared have whole seconds, so a key may look two seconds older. A key
     /// without a creation time cannot be told from ours, so it counts as explained and is left to a person.
     pub fn explains(&self, listed: &ListedKey, clock_skew_max: Millis, late_landing: Millis) -> bool {
-        let from = self.opened_at - clock_skew_max;
+        let from = self.opened_at - (clock_skew_max + WHOLE_SECONDS);
         let to = self.settles_at(late_landing);
         self.kind == IntentKind::Create
             && !self.snapshot.contains(&listed.id)
@@ -149,9 +153,9 @@ mod tests {
     fn a_create_explains_new_keys_inside_its_window_only() {
         let explains = |key: &ListedKey| create().explains(key, SKEW, LATE);
         assert!(explains(&listed("AKIANEW", 1_000_000)));
-        assert!(explains(&listed("AKIANEW", 970_000)));
+        assert!(explains(&listed("AKIANEW", 968_000)));
         assert!(explains(&listed("AKIANEW", 1_340_000)));
-        assert!(!explains(&listed("AKIANEW", 969_999)));
+        assert!(!explains(&listed("AKIANEW", 967_999)));
         assert!(!explains(&listed("AKIANEW", 1_340_001)));
         assert!(!explains(&listed("AKIAOLD", 1_000_000)), "it was there before");
     }

@@ -186,7 +186,10 @@ impl World {
             automatic: true,
             interval: IntervalDays::new(planned.interval_days)?,
             rotate_at: RotateAtUtc::MIDNIGHT,
-            policy: planned.policy.clone(),
+            policy: Policy {
+                exclusive_since: planned.policy.exclusive_since.map(|_| now),
+                ..planned.policy.clone()
+            },
         };
         let adoption = self.adoption(user, adopt);
         Some(NewRotation {

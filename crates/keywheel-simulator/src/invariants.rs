@@ -320,8 +320,10 @@ pub fn i8(world: &World, fact: &Fact<'_>) -> Verdict {
             }
             let user = row.user.identity.user_id.as_str();
             world.truth.keys.iter().find_map(|(id, key)| {
-                let silent =
-                    key.alive && key.made_by.is_some() && key.user_id == user && !row.keys.contains_key(id);
+                // Where the user was made again meanwhile, its row never announced the create.
+                let announced = |intent| row.intents.iter().any(|known| known.id == intent);
+                let ours = key.made_by.is_some_and(announced) && key.user_id == user;
+                let silent = key.alive && ours && !row.keys.contains_key(id);
                 when(silent, || format!("a create is sent while nobody knows of {id}"))
             })
         }

@@ -99,7 +99,7 @@ impl Run {
             let announced = self.ledger.open_intent.as_ref().and_then(|i| i.key.as_ref());
             key.origin == Origin::HandedOver && key.state == KeyState::Displaced && announced != Some(&key.id)
         };
-        if !matches!(self.goal, Goal::Create(_)) || self.ledger.rotation.is_some() {
+        if !matches!(self.goal, Goal::Create(_)) {
             return Vec::new();
         }
         let back = |key: &ManagedKey| {

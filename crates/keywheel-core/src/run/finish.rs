@@ -93,7 +93,7 @@ impl Run {
             changes.push(Change::UpdateRotation(rotation.clone()));
         }
         after.user.failures = 0;
-        after.user.due_at = due_at(&after, &self.timings, now + self.retry_after(0));
+        after.user.due_at = due_at(&after, &self.timings, now);
         changes.push(Change::User(after.user));
         self.commit(changes, Then::Finish(Outcome::Settled))
     }

@@ -1,12 +1,14 @@
 //! Clocks (I13), healing and regions: what time and place cannot break.
 
+use keywheel_core::aws::{AwsFailure, FailureKind};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
 use keywheel_core::key::KeyState;
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::{RotationStatus, Trigger};
-use keywheel_core::run::{Goal, Outcome, RunErrorCode, goal_of_due};
+use keywheel_core::run::{Effect, Event, Goal, Outcome, RunErrorCode, goal_of_due};
 
+use super::machine::run_to;
 use super::world::{Fault, World, grace, rotated, rotated_under, timings};
 use super::{MANUAL, code, kinds};
 
@@ -284,4 +286,37 @@ fn a_failure_that_aws_did_not_date_leaves_the_schedule_alone_and_does_not_come_b
     assert!(due > world.now && due <= world.now + timings().retry_first);
     world.fault = Fault::None;
     assert_eq!(world.run_due().first(), Some(&Some(Outcome::Published)));
+}
+
+#[test]
+fn a_refused_signature_that_aws_dates_far_from_our_clock_is_told_as_a_wrong_clock() {
+    let far = Millis::DAY.times(400);
+    for (ahead, code) in [
+        (far, RunErrorCode::ClockSkew),
+        (Millis::ZERO, RunErrorCode::AwsRefused),
+    ] {
+        let mut world = rotated(0);
+        let next = world.ledger.user.due_at;
+        let asks = |effect: &Effect| *effect == Effect::Identify;
+        let (mut run, _) = run_to(&mut world, MANUAL, asks);
+        let expired = AwsFailure {
+            kind: FailureKind::Refused,
+            code: Some("SignatureDoesNotMatch".to_owned()),
+            message: "Signature expired".to_owned(),
+            aws_date: Some(world.now),
+        };
+        let wrong_now = world.now + ahead;
+        let mut effect = run.step(wrong_now, Event::Identified(Err(expired)));
+        while let Effect::Commit(_) = effect {
+            let event = world.perform(&effect, usize::MAX);
+            effect = run.step(wrong_now, event);
+        }
+        let Effect::Finish(Outcome::Failed(error)) = effect else {
+            panic!("it went on: {effect:?}")
+        };
+        assert_eq!(error.code, code);
+        assert_eq!(run.is_clock_wrong(), ahead == far);
+        let due = world.ledger.user.due_at.unwrap();
+        assert!(Some(due) <= next, "dated by AWS's clock: {due}");
+    }
 }

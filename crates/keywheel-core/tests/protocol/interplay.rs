@@ -265,3 +265,31 @@ fn a_create_that_imports_a_key_does_not_go_on_with_an_earlier_hand_over_of_it() 
     );
     assert!(!world.keys.contains_key(&key));
 }
+
+#[test]
+fn a_key_that_is_half_retired_by_its_owners_word_is_not_given_back_by_a_refusal() {
+    let make = || {
+        let mut world = World::new();
+        let key = world.foreign_key();
+        world.given.push(key);
+        world
+    };
+    let key = make().keys.keys().next().unwrap().clone();
+    let hand_over = Adoption::HandOver {
+        key: key.clone(),
+        at_once: true,
+    };
+    let goal = create_with(hand_over, Policy::default());
+    let half_way = |w: &World| {
+        w.ledger
+            .keys
+            .get(&key)
+            .is_some_and(|k| k.state == KeyState::Deactivated)
+    };
+    let mut world = crashed(make, &goal, half_way);
+    world.denied = true;
+    assert!(matches!(world.run(goal.clone()), Some(Outcome::Failed(_))));
+    assert_eq!(world.state(&key), KeyState::Deactivated);
+    world.denied = false;
+    assert_eq!(world.run(goal), Some(Outcome::Published));
+}

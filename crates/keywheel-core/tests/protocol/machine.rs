@@ -269,6 +269,16 @@ fn a_call_that_was_announced_long_ago_because_this_server_stood_still_is_not_sen
         assert!(world.changes.is_empty() && world.creates_sent <= 2);
         assert!(world.ledger.open_intent.is_none() && world.ledger.user.settles_at.is_none());
         assert!(world.ledger.keys.values().all(|key| key.settles_at.is_none()));
+
+        let (mut run, effect) = run_to(&mut world, MANUAL, announces);
+        let event = world.perform(&effect, usize::MAX);
+        world.now = world.now + timings().call_timeout;
+        let effect = run.step(world.now, event);
+        assert!(
+            matches!(effect, Effect::Issue(_) | Effect::Deactivate(_)),
+            "in time: {effect:?}"
+        );
+        world.now = world.now + timings().late_landing + timings().call_timeout;
         world.run_due();
         assert_eq!(kinds(&world).last(), Some(&"create"), "it begins anew");
     }
@@ -276,7 +286,7 @@ fn a_call_that_was_announced_long_ago_because_this_server_stood_still_is_not_sen
 
 #[test]
 fn a_row_of_checks_with_a_gap_in_it_begins_anew() {
-    for (gap, more) in [(Millis::from_secs(55), 2), (Millis::from_secs(61), 3)] {
+    for (gap, more) in [(Millis::from_secs(60), 2), (Millis::new(60_001), 3)] {
         let mut world = rotated(0);
         world.verifications = 0;
         let waits = |effect: &Effect| matches!(effect, Effect::Wait(_));
