@@ -22,7 +22,9 @@ def create(api, connection, user, **more):
 
 
 def ledger(api, rotation):
-    return {key["accessKeyId"]: key for key in api.ok("GET", f"{ROTATIONS}/{rotation}/keys")["keys"]}
+    keys = api.ok("GET", f"{ROTATIONS}/{rotation}/keys")["keys"]
+    # Everything but what changes by itself.
+    return {key["accessKeyId"]: key | {"ageSeconds": None} for key in keys}
 
 
 def word(api, rotation, key, action, body=None):
@@ -104,6 +106,9 @@ def policy_and_grace(binary, folder):
     require(shown["retirement"] == {"mode": "next-rotation"} and not shown["exclusiveUser"], f"defaults: {shown}")
     require(api.ok("PATCH", path, grace)["policy"]["retirement"] == grace["retirement"], "it is changed")
     require(api.ok("GET", path)["policy"]["whenStillUsed"] == {"action": "warn"}, "the rest stays")
+    changed = api.ok("PATCH", path, {"policy": {"retirement": {"graceHours": 3}}})["policy"]["retirement"]
+    require(changed == {"mode": "grace", "graceHours": 3, "quarantineHours": 2}, f"what is absent stays: {changed}")
+    api.ok("PATCH", path, grace)
     longer = {"retirement": {"mode": "grace", "graceHours": 48, "quarantineHours": 48}}
     api.ok("PATCH", path, longer)
     api.refused(400, "PATCH", f"{ROTATIONS}/{rotation}", {"rotationInterval": 2}, containing="shorter than")
@@ -120,6 +125,8 @@ def policy_and_grace(binary, folder):
     require(row["terms"]["when"] == "grace" and row["nextChange"]["change"] == "deactivate", f"what comes next: {row}")
     text = api.refused(400, "POST", f"{ROTATIONS}/{rotation}/rotate-secrets", containing=first)
     require("grace time" in text, f"the slot is held, and it is said why: {text}")
+    shown = api.ok("GET", f"{ROTATIONS}/{rotation}")["secretRotation"]
+    require(shown["rotationStatus"] == "success", f"nothing is wrong with the rotation: {shown}")
     until("it is inactive", lambda: aws.keys("app").get(first) == "Inactive" or None)
     until("it is gone", lambda: first not in aws.keys("app") or None)
     require(changes(aws)[-2:] == ["UpdateAccessKey", "DeleteAccessKey"], "in two steps")
@@ -147,6 +154,9 @@ def roll_back(binary, folder):
 
     # Out of quarantine: an hour active, then inactive for long.
     policy = {"retirement": {"mode": "grace", "graceHours": 1, "quarantineHours": 400}}
+    wanted = api.rotation(connection, "calm", policy=policy, rotationInterval=30)
+    next_one = api.ok("POST", f"{ROTATIONS}/preview", wanted)["preview"]["next"]
+    require(next_one["outcome"] == "published", f"by then the grace time is over: {next_one}")
     rotation = create(api, connection, "calm", policy=policy)
     first = api.published("calm")
     api.rotate(rotation)
@@ -167,6 +177,7 @@ def retire_and_hold(binary, folder):
     api.refused(400, "POST", f"{ROTATIONS}/{rotation}/keys/{first}/retire", containing="the published one")
     api.rotate(rotation)
     word(api, rotation, first, "hold", {"reason": "the batch job moves on Monday"})
+    api.refused(422, "POST", f"{ROTATIONS}/{rotation}/keys/{first}/hold", {"reason": "two\nlines"})
     text = api.refused(400, "POST", f"{ROTATIONS}/{rotation}/rotate-secrets", containing=first)
     require("moves on Monday" in text and aws.keys("app")[first] == "Active", f"it is held, and why is told: {text}")
     word(api, rotation, first, "release")

@@ -264,9 +264,11 @@ impl Rotation {
         self.reschedule(day_length);
     }
 
-    /// Notes that an earlier key is published again. Schedule and outcome of the last run stay.
+    /// Notes that an earlier key is published again. The schedule stays; what went wrong before is of the past.
     pub fn note_rolled_back(&mut self, key: AccessKeyId, now: Moment) {
         self.slots.roll_back(key);
+        self.status = RotationStatus::Success;
+        self.last_message = None;
         self.updated_at = now;
     }
 

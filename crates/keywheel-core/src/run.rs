@@ -52,6 +52,7 @@ use clocks::Clocks;
 pub use due::{due_at, goal_of_due};
 pub use errors::{RunError, RunErrorCode};
 use evidence::Evidence;
+pub use evidence::is_own_use;
 use issue::IssueProgress;
 use preflight::ListPurpose;
 use retire::Sending;

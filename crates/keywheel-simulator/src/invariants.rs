@@ -494,7 +494,10 @@ pub fn i12(world: &World, fact: &Fact<'_>) -> Verdict {
         }
         Fact::Finished(job, Outcome::Failed(error)) => {
             let row = &world.rows[job.row];
-            let counts = matches!(job.goal, Goal::Rotate(_)) && error.code != RunErrorCode::InProgress;
+            // Refusals that say nothing of the rotation.
+            let refused = error.code == RunErrorCode::InProgress
+                || (error.code == RunErrorCode::GraceHoldsSlot && job.goal == Goal::Rotate(Trigger::Manual));
+            let counts = matches!(job.goal, Goal::Rotate(_)) && !refused;
             let rotation = row
                 .rotation
                 .as_ref()

@@ -1,6 +1,6 @@
 //! No room for a new key, and none that may be made: which keys are in the way, and the ways out.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, is_own_use};
 use super::{Effect, Goal, Run, RunError, RunErrorCode};
 use crate::clock::{Millis, Moment};
 use crate::key::{KeyState, ManagedKey, Terms};
@@ -99,6 +99,7 @@ fn describe(key: &ManagedKey, use_is_known: bool, now: Moment) -> String {
         .aws_created_at
         .map_or_else(|| "of unknown age".to_owned(), |at| age(now - at));
     let used = match &key.last_used {
+        Some(used) if is_own_use(key) => format!("last used {} by a check of Keywheel's", used.at),
         Some(used) => format!("last used {} with {} in {}", used.at, used.service, used.region),
         None if use_is_known => "never used as far as AWS knows".to_owned(),
         None => "last use unknown".to_owned(),

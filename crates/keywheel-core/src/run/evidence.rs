@@ -169,18 +169,20 @@ impl Run {
             && !self.is_over(now, since + hours_max.length(self.timings.day_length))
     }
 
-    /// Whether somebody else used the key within the quiet time. A stamp near a check of ours, of a service
-    /// that our checks call, is our own.
+    /// Whether somebody else used the key within the quiet time.
     fn used_lately(&self, now: Moment, key: &ManagedKey) -> bool {
-        let Some(used) = &key.last_used else {
-            return false;
-        };
-        let ours = OWN_SERVICES.contains(&used.service.as_str())
-            && key
-                .verified_at
-                .is_some_and(|at| (used.at - at).abs() <= STAMP_SPAN);
-        !ours && now - used.at < self.timings.last_used_quiet
+        let recent = |used: &LastUse| now - used.at < self.timings.last_used_quiet;
+        key.last_used.as_ref().is_some_and(recent) && !is_own_use(key)
     }
+}
+
+/// Whether the last use that AWS tells of is a check of ours: a stamp near it, of a service that our checks call.
+pub fn is_own_use(key: &ManagedKey) -> bool {
+    let near = |at: Moment, used: &LastUse| (used.at - at).abs() <= STAMP_SPAN;
+    key.last_used.as_ref().is_some_and(|used| {
+        let checked = key.verified_at.is_some_and(|at| near(at, used));
+        checked && OWN_SERVICES.contains(&used.service.as_str())
+    })
 }
 
 /// Whether a key is in quarantine because of its owner's standing promise alone.

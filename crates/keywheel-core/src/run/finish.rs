@@ -21,6 +21,8 @@ impl Run {
         let trigger = match self.goal {
             // A clock that is wrong, or that AWS did not confirm, sets no date of the schedule.
             Goal::Rotate(_) if wrong_clock || self.is_clock_unknown() => Some(Trigger::Manual),
+            // The waits of a displaced key are as its owner wants them.
+            Goal::Rotate(Trigger::Manual) if error.code == RunErrorCode::GraceHoldsSlot => None,
             Goal::Rotate(trigger) => Some(trigger),
             Goal::Revoke { .. } => Some(Trigger::Manual),
             Goal::Create(_) | Goal::RollBack { .. } | Goal::Retire { .. } | Goal::Settle => None,

@@ -1,5 +1,6 @@
 //! Retirement (C.9): when a displaced key goes, in which steps, and what holds it back.
 
+use keywheel_core::aws::LastUse;
 use keywheel_core::aws::{AccessKeyId, KeyStatus};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::key::{KeyState, Terms};
@@ -376,4 +377,31 @@ fn a_quarantine_counts_from_the_later_clock() {
     let effect = run.step(world.now, Event::Changed(Ok(answer)));
     world.perform(&effect, usize::MAX);
     assert_eq!(world.ledger.keys[&key].deactivated_at, Some(by_aws));
+}
+
+#[test]
+fn a_grace_time_that_refuses_a_rotation_by_hand_is_no_failure_of_the_rotation() {
+    let mut world = rotated_under(grace(24, 24), 1);
+    let before = world.ledger.rotation.clone();
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::GraceHoldsSlot);
+    assert_eq!(world.ledger.rotation, before);
+    assert_eq!(world.ledger.user.unfinished, None);
+}
+
+#[test]
+fn a_use_that_was_our_own_check_is_told_as_such() {
+    let mut world = rotated_under(grace(24, 24), 1);
+    let key = world.only(KeyState::Displaced);
+    let checked_at = world.ledger.keys[&key].verified_at.unwrap();
+    let used = LastUse {
+        at: checked_at,
+        service: "sts".to_owned(),
+        region: "us-east-1".to_owned(),
+    };
+    world.uses.insert(key.clone(), used);
+    let Some(Outcome::Failed(error)) = world.run(MANUAL) else {
+        panic!("it went")
+    };
+    assert!(error.text.contains("by a check of Keywheel's"), "{error}");
+    assert!(keywheel_core::run::is_own_use(&world.ledger.keys[&key]));
 }

@@ -323,3 +323,17 @@ fn a_key_that_left_its_place_takes_the_other_one() {
     assert_eq!(slots.keys, [Some(key(3)), Some(key(2))]);
     assert_eq!(slots.active_key(), Some(&key(3)));
 }
+
+#[test]
+fn a_roll_back_ends_what_was_told_of_an_earlier_failure() {
+    let (mut world, key) = replaced(Policy::default());
+    let rotation = world.ledger.rotation.as_mut().unwrap();
+    rotation.status = RotationStatus::Failed;
+    rotation.last_message = Some("it is held".to_owned());
+    assert_eq!(world.run(to(&key)), Some(Outcome::Published));
+    let rotation = world.ledger.rotation.as_ref().unwrap();
+    assert_eq!(
+        (rotation.status, &rotation.last_message),
+        (RotationStatus::Success, &None)
+    );
+}

@@ -4,7 +4,7 @@ use keywheel_core::aws::Region;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::RotationId;
 use keywheel_core::ledger::Change;
-use keywheel_core::rotation::policy::{Policy, Retirement, WhenStillUsed};
+use keywheel_core::rotation::policy::{Hours, Policy, Retirement, WhenStillUsed};
 use keywheel_core::rotation::schedule::IntervalDays;
 use keywheel_core::run::due_at;
 
@@ -19,13 +19,71 @@ use crate::http::errors::ApiError;
 #[derive(Clone, Default)]
 pub struct PolicyChange {
     /// When displaced keys are retired.
-    pub retirement: Option<Retirement>,
+    pub retirement: RetirementChange,
     /// What recent use of a displaced key does.
-    pub when_still_used: Option<WhenStillUsed>,
+    pub when_still_used: UseChange,
     /// Where else a new key has to work.
     pub verify_regions: Option<Vec<Region>>,
     /// Whether the owner promises that nobody else makes keys on the user. The promise counts from now on.
     pub exclusive_user: Option<bool>,
+}
+
+/// What a request changes of the retirement; absent is unchanged.
+#[derive(Clone, Copy, Default)]
+pub struct RetirementChange {
+    /// Whether displaced keys have a grace time.
+    pub grace: Option<bool>,
+    /// How long it is.
+    pub grace_hours: Option<Hours>,
+    /// How long they are inactive then.
+    pub quarantine_hours: Option<Hours>,
+}
+
+/// What a request changes of the meaning of recent use; absent is unchanged.
+#[derive(Clone, Copy, Default)]
+pub struct UseChange {
+    /// Whether it holds a displaced key.
+    pub hold: Option<bool>,
+    /// For how long at most.
+    pub hours_max: Option<Hours>,
+}
+
+impl RetirementChange {
+    /// The retirement after the change; both waits are a day unless something else was said.
+    fn applied_to(self, before: Retirement) -> Retirement {
+        let (had_grace, grace, quarantine) = match before {
+            Retirement::NextRotation => (false, Hours::A_DAY, Hours::A_DAY),
+            Retirement::Grace {
+                grace_hours,
+                quarantine_hours,
+            } => (true, grace_hours, quarantine_hours),
+        };
+        if self.grace.unwrap_or(had_grace) {
+            Retirement::Grace {
+                grace_hours: self.grace_hours.unwrap_or(grace),
+                quarantine_hours: self.quarantine_hours.unwrap_or(quarantine),
+            }
+        } else {
+            Retirement::NextRotation
+        }
+    }
+}
+
+impl UseChange {
+    /// What use means after the change; a hold ends after a week unless something else was said.
+    fn applied_to(self, before: WhenStillUsed) -> WhenStillUsed {
+        let (held, most) = match before {
+            WhenStillUsed::Warn => (false, Hours::A_WEEK),
+            WhenStillUsed::Hold { hours_max } => (true, hours_max),
+        };
+        if self.hold.unwrap_or(held) {
+            WhenStillUsed::Hold {
+                hours_max: self.hours_max.unwrap_or(most),
+            }
+        } else {
+            WhenStillUsed::Warn
+        }
+    }
 }
 
 impl PolicyChange {
@@ -37,12 +95,8 @@ impl PolicyChange {
         interval: IntervalDays,
         now: Moment,
     ) -> Result<(), String> {
-        if let Some(retirement) = self.retirement {
-            policy.retirement = retirement;
-        }
-        if let Some(when_still_used) = self.when_still_used {
-            policy.when_still_used = when_still_used;
-        }
+        policy.retirement = self.retirement.applied_to(policy.retirement);
+        policy.when_still_used = self.when_still_used.applied_to(policy.when_still_used);
         if let Some(regions) = &self.verify_regions {
             if let Some(foreign) = regions.iter().find(|r| r.partition() != region.partition()) {
                 return Err(format!(

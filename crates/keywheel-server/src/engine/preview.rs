@@ -21,6 +21,8 @@ use super::{Engine, EngineError, Result, history};
 
 /// Most effects of an imagined run. A real one has about forty; the longest is one that verifies to its deadline.
 const EFFECTS_MAX: usize = 5_000;
+/// Most runs between two rotations that are imagined: the two steps of a retirement, and as many looks again.
+const SETTLED_BETWEEN_MAX: usize = 6;
 /// The id that stands for a key that does not exist yet.
 const NEW_KEY: &str = "(new)";
 
@@ -86,12 +88,9 @@ impl Engine {
 
     async fn imagine(&self, ledger: Ledger, goal: Goal, credentials: &ConnectionCredentials) -> Preview {
         let world = Imagination::new(self, credentials);
-        let (mut preview, after, mut world) = world.run(ledger, goal).await;
+        let (mut preview, after, world) = world.run(ledger, goal).await;
         if preview.outcome == Outcome::Published {
-            let at = after.rotation.as_ref().and_then(|r| r.next_attempt_at);
-            world.pass_until(at.unwrap_or(preview.ends_at));
-            let (next, ..) = world.run(after, Goal::Rotate(Trigger::Manual)).await;
-            preview.next = Some(Box::new(next));
+            preview.next = Some(Box::new(world.next(after, preview.ends_at).await));
         }
         preview
     }
@@ -164,6 +163,22 @@ impl<'a> Imagination<'a> {
         (preview, after, self)
     }
 
+    /// The rotation after this one, once what is due before it has been done.
+    async fn next(mut self, mut ledger: Ledger, now: Moment) -> Preview {
+        let begins_at = ledger.rotation.as_ref().and_then(|r| r.next_attempt_at);
+        let begins_at = begins_at.unwrap_or(now);
+        for _ in 0..SETTLED_BETWEEN_MAX {
+            let Some(due_at) = ledger.user.due_at.filter(|due_at| *due_at < begins_at) else {
+                break;
+            };
+            self.pass_until(due_at);
+            (_, ledger, self) = self.run(ledger, Goal::Settle).await;
+        }
+        self.pass_until(begins_at);
+        let (next, ..) = self.run(ledger, Goal::Rotate(Trigger::Manual)).await;
+        next
+    }
+
     fn note(&mut self, effect: &Effect, at: Moment, done: bool, error: Option<String>) {
         if matches!(effect, Effect::Commit(commit) if commit.publish.is_none()) {
             return;
@@ -190,9 +205,10 @@ impl<'a> Imagination<'a> {
     async fn perform(&mut self, run: &Run, effect: &Effect) -> (Event, bool, Option<String>) {
         match effect {
             Effect::Identify => {
+                let done = self.identified.is_none();
                 let answer = self.identify(run).await;
                 let error = answer.as_ref().err().map(ToString::to_string);
-                (Event::Identified(answer), true, error)
+                (Event::Identified(answer), done, error)
             }
             Effect::List => {
                 let done = self.listed.is_none();

@@ -89,8 +89,7 @@ impl ApiError {
 
     /// 404: no such route, in the shape that the contract gives it (rule R9).
     pub fn no_route(method: &Method, path: &str) -> Self {
-        let text =
-            format!("Route {method}:{path} not found. The API document at {DOCS_PATH} lists all routes.");
+        let text = format!("Route {method}:{path} not found. The API is described at {DOCS_PATH}.");
         let mut error = Self::named(StatusCode::NOT_FOUND, "Not Found", text);
         error.0.docs = Some(DOCS_PATH);
         error

@@ -48,16 +48,18 @@ pub(super) struct Refusal {
 enum Adoption {
     /// The key becomes the published one. Nothing changes at AWS.
     Import {
+        #[schema(rename = "accessKeyId")]
         access_key_id: String,
-        #[schema(max_length = 128, write_only)]
+        #[schema(rename = "secretAccessKey", max_length = 128, write_only)]
         secret_access_key: String,
     },
     /// The key is retired by the policy of the rotation; with `retireAtOnce` before its successor exists, which a user
     /// with two keys needs.
     HandOver {
+        #[schema(rename = "accessKeyId")]
         access_key_id: String,
-        #[schema(default = false)]
-        retire_at_once: bool,
+        #[schema(rename = "retireAtOnce", default = false)]
+        retire_at_once: Option<bool>,
     },
 }
 

@@ -5,6 +5,7 @@ mod json;
 use axum::extract::State;
 use keywheel_core::aws::AccessKeyId;
 use keywheel_core::ids::RotationId;
+use keywheel_core::issues::IssueCode;
 use keywheel_core::owner::Word;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,7 +14,7 @@ use self::json::{HoldBody, KeysAnswer, ResolveBody};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params};
-use super::fields::Field;
+use super::fields::{Field, Read, refusal};
 use super::openapi::Refusal;
 use super::secret_rotations::RotationAnswer;
 use crate::actions::rotation_keys::{self, Owner};
@@ -167,7 +168,7 @@ async fn hand_over(State(app): State<App>, caller: Caller, params: Params) -> Re
 )]
 async fn hold(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeysAnswer> {
     let mut fields = body.fields();
-    let reason = fields.optional("reason", |f: Field<'_>| f.text_within(1..=REASON_CHARS_MAX));
+    let reason = fields.optional("reason", reason);
     let reason = fields.finish(|| reason)?;
     let reason = reason.unwrap_or_else(|| "its owner holds it".to_owned());
     say(&app, &caller, &params, Word::Hold { reason }).await
@@ -198,6 +199,18 @@ async fn say(app: &App, caller: &Caller, params: &Params, word: Word) -> Reply<K
     Ok(Answer(
         rotation_keys::say(app, caller, id, key, word).await?.into(),
     ))
+}
+
+/// A line of text: it is put into messages.
+fn reason(field: Field<'_>) -> Read<String> {
+    let text = field.text_within(1..=REASON_CHARS_MAX)?;
+    if text.chars().any(char::is_control) {
+        return Err(refusal(
+            IssueCode::Custom,
+            "A reason is one line without control characters",
+        ));
+    }
+    Ok(text)
 }
 
 fn named(params: &Params) -> Result<(RotationId, AccessKeyId), ApiError> {

@@ -10,11 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply, Time};
+use super::errors::ApiError;
 use super::extract::{Body, Params};
 use super::fields::{Field, Fields, Read, Taken};
 use super::openapi::Refusal;
 use super::place::id_param;
-use crate::actions::rotation_policy::{self, PolicyChange};
+use crate::actions::rotation_policy::{self, PolicyChange, RetirementChange, UseChange};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
@@ -55,9 +56,7 @@ async fn show(State(app): State<App>, caller: Caller, params: Params) -> Reply<I
 )]
 async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<InPolicy> {
     let id: RotationId = id_param(&params, "rotationId")?;
-    let mut fields = body.fields();
-    let wanted = policy_fields(&mut fields);
-    let wanted = fields.finish(|| wanted)?;
+    let wanted = patch(&body)?;
     Ok(Answer(
         rotation_policy::update(&app, &caller, id, wanted).await?.into(),
     ))
@@ -107,10 +106,10 @@ pub(super) struct PolicyPatch {
 enum RetirementShape {
     NextRotation,
     Grace {
-        #[schema(minimum = 1, default = 24)]
-        grace_hours: u32,
-        #[schema(minimum = 1, default = 24)]
-        quarantine_hours: u32,
+        #[schema(rename = "graceHours", minimum = 1, default = 24)]
+        grace_hours: Option<u32>,
+        #[schema(rename = "quarantineHours", minimum = 1, default = 24)]
+        quarantine_hours: Option<u32>,
     },
 }
 
@@ -122,8 +121,8 @@ enum RetirementShape {
 enum WhenStillUsedShape {
     Warn,
     Hold {
-        #[schema(minimum = 1, maximum = 720, default = 168)]
-        hours_max: u32,
+        #[schema(rename = "hoursMax", minimum = 1, maximum = 720, default = 168)]
+        hours_max: Option<u32>,
     },
 }
 
@@ -141,6 +140,17 @@ impl From<Policy> for InPolicy {
     }
 }
 
+/// The body of a PATCH: the fields of a policy, bare or as they are answered, below `policy`.
+fn patch(body: &Body) -> Result<PolicyChange, ApiError> {
+    let mut fields = body.fields();
+    if fields.has("policy") {
+        let wanted = fields.required("policy", |f| f.object(policy_fields));
+        return fields.finish(|| wanted);
+    }
+    let wanted = policy_fields(&mut fields);
+    fields.finish(|| wanted)
+}
+
 /// The fields of a policy, all optional: in a PATCH of it, and in a create.
 pub(super) fn policy_fields(fields: &mut Fields<'_>) -> Taken<PolicyChange> {
     let retirement = fields.optional("retirement", |f| f.object(retirement));
@@ -150,41 +160,34 @@ pub(super) fn policy_fields(fields: &mut Fields<'_>) -> Taken<PolicyChange> {
     });
     let exclusive_user = fields.optional("exclusiveUser", Field::boolean);
     Ok(PolicyChange {
-        retirement: retirement?,
-        when_still_used: when_still_used?,
+        retirement: retirement?.unwrap_or_default(),
+        when_still_used: when_still_used?.unwrap_or_default(),
         verify_regions: verify_regions?,
         exclusive_user: exclusive_user?,
     })
 }
 
-/// `{mode: "next-rotation"}` or `{mode: "grace", graceHours, quarantineHours}`; both waits default to a day.
-fn retirement(fields: &mut Fields<'_>) -> Taken<Retirement> {
+/// `{mode: "next-rotation"}` or `{mode: "grace", graceHours, quarantineHours}`.
+fn retirement(fields: &mut Fields<'_>) -> Taken<RetirementChange> {
     const GRACE: [(&str, bool); 2] = [("next-rotation", false), ("grace", true)];
-    let grace = fields.required("mode", |f| f.one_of(&GRACE));
+    let grace = fields.optional("mode", |f| f.one_of(&GRACE));
     let grace_hours = fields.optional("graceHours", hours);
     let quarantine_hours = fields.optional("quarantineHours", hours);
-    let (grace_hours, quarantine_hours) = (grace_hours?, quarantine_hours?);
-    Ok(if grace? {
-        Retirement::Grace {
-            grace_hours: grace_hours.unwrap_or(Hours::A_DAY),
-            quarantine_hours: quarantine_hours.unwrap_or(Hours::A_DAY),
-        }
-    } else {
-        Retirement::NextRotation
+    Ok(RetirementChange {
+        grace: grace?,
+        grace_hours: grace_hours?,
+        quarantine_hours: quarantine_hours?,
     })
 }
 
-/// `{action: "warn"}` or `{action: "hold", hoursMax}`; the bound defaults to a week.
-fn when_still_used(fields: &mut Fields<'_>) -> Taken<WhenStillUsed> {
+/// `{action: "warn"}` or `{action: "hold", hoursMax}`.
+fn when_still_used(fields: &mut Fields<'_>) -> Taken<UseChange> {
     const HOLD: [(&str, bool); 2] = [("warn", false), ("hold", true)];
-    let hold = fields.required("action", |f| f.one_of(&HOLD));
-    let hours_max = fields.optional("hoursMax", |f| hours_up_to(f, Hours::HOLD_MAX))?;
-    Ok(if hold? {
-        WhenStillUsed::Hold {
-            hours_max: hours_max.unwrap_or(Hours::A_WEEK),
-        }
-    } else {
-        WhenStillUsed::Warn
+    let hold = fields.optional("action", |f| f.one_of(&HOLD));
+    let hours_max = fields.optional("hoursMax", |f| hours_up_to(f, Hours::HOLD_MAX));
+    Ok(UseChange {
+        hold: hold?,
+        hours_max: hours_max?,
     })
 }
 

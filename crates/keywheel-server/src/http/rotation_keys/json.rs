@@ -2,7 +2,8 @@
 
 use keywheel_core::aws::{AccessKeyId, Arn, AwsAccount, IamUserName, KeyStatus};
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_core::key::{Origin, Proof, Terms};
+use keywheel_core::key::{KeyState, Origin, Proof, Terms};
+use keywheel_core::run::is_own_use;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -83,18 +84,22 @@ enum TermsPart {
     Grace {
         #[schema(value_type = String, format = DateTime)]
         until: Time,
+        #[schema(rename = "quarantineSeconds")]
         quarantine_seconds: i64,
     },
     AtOnce,
 }
 
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = LastUse)]
 struct LastUsePart {
     #[schema(value_type = String, format = DateTime)]
     at: Time,
     service: String,
     region: String,
+    /// Whether it was a check of Keywheel's own.
+    by_keywheel: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -143,6 +148,8 @@ fn part(shown: LedgerKey, now: Moment) -> KeyPart {
     const MILLIS: i64 = 1_000;
     let key = shown.key;
     let live = !key.state.is_end();
+    let waits = matches!(key.state, KeyState::Displaced | KeyState::Deactivated);
+    let by_keywheel = is_own_use(&key);
     KeyPart {
         state: key.state.as_str(),
         status: live.then_some(key.aws_status),
@@ -156,10 +163,10 @@ fn part(shown: LedgerKey, now: Moment) -> KeyPart {
         first_seen_at: Time(key.first_seen_at),
         verified_at: key.verified_at.map(Time),
         published_at: key.published_at.map(Time),
-        displaced_at: key.displaced_at.map(Time),
+        displaced_at: key.displaced_at.filter(|_| waits || !live).map(Time),
         deactivated_at: key.deactivated_at.map(Time),
         ended_at: key.ended_at.map(Time),
-        terms: key.displaced_at.filter(|_| live).map(|_| match key.terms() {
+        terms: key.displaced_at.filter(|_| waits).map(|_| match key.terms() {
             Terms::NextRotation => TermsPart::NextRotation,
             Terms::Grace { until, quarantine } => TermsPart::Grace {
                 until: Time(until),
@@ -172,6 +179,7 @@ fn part(shown: LedgerKey, now: Moment) -> KeyPart {
             at: Time(used.at),
             service: used.service,
             region: used.region,
+            by_keywheel,
         }),
         last_used_checked_at: key.use_checked_at.map(Time),
         still_used_since: key.use_waits_since.map(Time),
