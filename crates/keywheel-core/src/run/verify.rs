@@ -162,7 +162,8 @@ impl Run {
         if (now - until).abs() > VERIFIED_FOR {
             return self.begin_verification(now, verification.key.clone());
         }
-        self.verified_at = Some(now);
+        // Counted from when the checks were over, and not from when this server looked again.
+        self.verified_at = Some(until);
         if self.imports(&verification.key) {
             return self.publish(now);
         }

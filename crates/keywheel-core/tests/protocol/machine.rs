@@ -308,3 +308,23 @@ fn a_row_of_checks_with_a_gap_in_it_begins_anew() {
         assert_eq!(effect, Effect::Finish(Outcome::Published));
     }
 }
+
+#[test]
+fn a_verification_ages_from_its_end_however_long_this_server_stood_still_twice() {
+    let settles = |effect: &Effect| matches!(effect, Effect::Wait(_));
+    let mut world = rotated(0);
+    world.verifications = 0;
+    let (mut run, mut effect) = run_to(&mut world, MANUAL, settles);
+    let stands_still = Millis::from_secs(55);
+    while !matches!(effect, Effect::Finish(_)) {
+        let settling = settles(&effect) && world.verifications == timings().verify_successes;
+        let recorded = matches!(&effect, Effect::Commit(commit) if commit.changes.len() == 1);
+        let event = world.perform(&effect, usize::MAX);
+        if world.verifications == timings().verify_successes && (settling || recorded) {
+            world.now = world.now + stands_still;
+        }
+        effect = run.step(world.now, event);
+    }
+    assert_eq!(effect, Effect::Finish(Outcome::Published));
+    assert_eq!(world.verifications, 2 * timings().verify_successes);
+}
