@@ -81,6 +81,13 @@ def adoption(binary, folder):
     api.rotate(rotation)
     require(key not in aws.keys("left"), "handed over, it makes room")
 
+    # A key that nobody has looked at yet can be spoken of as well.
+    (displaced,) = [key for key, row in ledger(api, rotation).items() if row["state"] == "displaced"]
+    aws.control("POST", "/foreign", {"do": "deleteKey", "userName": "left", "accessKeyId": displaced})
+    new = foreign_key(aws, "left")["accessKeyId"]
+    keys = word(api, rotation, new, "hand-over")["keys"]
+    require([k["state"] for k in keys if k["accessKeyId"] == new] == ["displaced"], f"it is handed over: {keys}")
+
     # Two of others: refused, with everything that helps to decide.
     text = api.refused(400, "POST", ROTATIONS, api.rotation(connection, "full"))
     for part in [*aws.keys("full"), "Active", "less than an hour old", "never used", "Import one", "retireAtOnce"]:

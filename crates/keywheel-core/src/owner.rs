@@ -6,7 +6,7 @@ use crate::aws::AccessKeyId;
 use crate::clock::Moment;
 use crate::key::{KeyState, ManagedKey};
 use crate::ledger::{Change, Commit, Ledger};
-use crate::run::{RunError, RunErrorCode, due_at, hand_over};
+use crate::run::{RunError, RunErrorCode, due_at, given};
 use crate::timings::Timings;
 
 /// A word about one key, named by its id.
@@ -14,7 +14,8 @@ use crate::timings::Timings;
 pub enum Word {
     /// A suspect is somebody else's (T15).
     Theirs,
-    /// A key that is not Keywheel's is, from now on; it is retired by the rotation's policy (T16).
+    /// A key that is not Keywheel's, or of which that is not known, is from now on; it is retired by the rotation's
+    /// policy (T16).
     HandOver,
     /// Its retirement waits until the owner speaks again.
     Hold {
@@ -94,9 +95,10 @@ impl Word {
                 key.become_state(KeyState::Unmanaged, now).ok()
             }
             Self::HandOver => {
-                (key.state == KeyState::Unmanaged).then_some(())?;
                 let policy = &ledger.rotation.as_ref()?.settings.policy;
-                hand_over(key, policy.retirement.terms(now, timings.day_length), now)
+                let terms = policy.retirement.terms(now, timings.day_length);
+                *key = given(key, terms, now)?;
+                Some(())
             }
             Self::Hold { reason } => {
                 let waits = matches!(

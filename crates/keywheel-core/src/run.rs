@@ -47,7 +47,7 @@ use crate::rotation::policy::Policy;
 use crate::rotation::{MappedSecrets, Place, RotationSettings, Trigger};
 use crate::timings::Timings;
 
-pub use adopt::{Adoption, hand_over};
+pub use adopt::{Adoption, given, hand_over};
 use clocks::Clocks;
 pub use due::{due_at, goal_of_due};
 pub use errors::{RunError, RunErrorCode};

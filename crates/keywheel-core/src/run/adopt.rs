@@ -146,12 +146,14 @@ impl Run {
     }
 }
 
-/// A key that its owner gives: an unmanaged one, or a suspect, which by this word was the owner's (T15).
-fn given(key: &ManagedKey, terms: Terms, now: Moment) -> Option<ManagedKey> {
+/// A key that its owner gives: an unmanaged one, or a suspect, which by this word was the owner's (T15). None for any
+/// other.
+pub fn given(key: &ManagedKey, terms: Terms, now: Moment) -> Option<ManagedKey> {
     let mut key = key.clone();
     if key.state == KeyState::OrphanSuspect {
         key.become_state(KeyState::Unmanaged, now).ok()?;
     }
+    (key.state == KeyState::Unmanaged).then_some(())?;
     hand_over(&mut key, terms, now)?;
     Some(key)
 }

@@ -58,6 +58,12 @@ impl Run {
                 "It keeps its slot until its grace time and quarantine are over; retire it now by its id if nothing \
                  uses it any more.",
             )
+        } else if any(&|k| k.held.is_none() && k.use_waits_since.is_some()) {
+            (
+                RunErrorCode::KeyHeld,
+                "It goes by itself when it is not used any more, or when the bound of its policy is reached; retire it by \
+                 its id if it may go now.",
+            )
         } else {
             (
                 RunErrorCode::KeyHeld,

@@ -410,3 +410,20 @@ fn a_promised_suspect_is_not_deleted_while_aws_does_not_tell_of_its_use() {
     world.run_due();
     assert_eq!(world.state(&key), KeyState::Deleted);
 }
+
+#[test]
+fn a_suspect_that_its_owner_hands_over_has_the_terms_of_the_policy() {
+    let (mut world, key) = suspect();
+    let word = keywheel_core::owner::Word::HandOver;
+    let commit = keywheel_core::owner::take(&world.ledger, &key, &word, world.now, &timings()).unwrap();
+    for change in &commit.changes {
+        world.ledger.apply(change);
+    }
+    assert_eq!(world.state(&key), KeyState::Displaced);
+    assert_eq!(
+        world.ledger.keys[&key].terms(),
+        keywheel_core::key::Terms::NextRotation
+    );
+    assert_eq!(world.run(MANUAL), Some(Outcome::Published));
+    assert_eq!(world.state(&key), KeyState::Deleted);
+}

@@ -203,11 +203,27 @@ async fn known(
     key: &AccessKeyId,
 ) -> Result<ShownRotation, ApiError> {
     let found = permitted(app, caller, id, Action::RotateSecrets).await?;
-    let ledger = app.store().load(found.rotation.user).await?;
-    if ledger.is_none_or(|ledger| !ledger.keys.contains_key(key)) {
-        return Err(ApiError::not_found(format!(
-            "Could not find access key \"{key}\" among the keys of secret rotation \"{id}\""
-        )));
+    if is_known(app, &found, key).await? {
+        return Ok(found);
     }
-    Ok(found)
+    // It may be new at AWS: a look at the list tells. That the look fails tells nothing of the key.
+    let author = Author::Identity(caller.identity());
+    let looked = app
+        .engine()
+        .reach(found.rotation.user, id, Goal::Settle, author)
+        .await;
+    if let Err(error) = looked {
+        tracing::debug!(rotation = %id, %error, "the keys of a rotation could not be looked at");
+    }
+    if is_known(app, &found, key).await? {
+        return Ok(found);
+    }
+    Err(ApiError::not_found(format!(
+        "Could not find access key \"{key}\" among the keys of secret rotation \"{id}\""
+    )))
+}
+
+async fn is_known(app: &App, found: &ShownRotation, key: &AccessKeyId) -> Result<bool, ApiError> {
+    let ledger = app.store().load(found.rotation.user).await?;
+    Ok(ledger.is_some_and(|ledger| ledger.keys.contains_key(key)))
 }

@@ -625,7 +625,7 @@ pub(super) fn failure(error: EngineError) -> ApiError {
         EngineError::Run(error) if error.code == RunErrorCode::InProgress => {
             ApiError::bad_request(IN_PROGRESS)
         }
-        EngineError::Run(error) if is_refusal(&error) && error.before_change => {
+        EngineError::Run(error) if is_refusal(&error) && is_harmless(&error) => {
             ApiError::bad_request(cut(&error.text))
         }
         EngineError::Run(error) => ApiError::failed(cut(&format!("{AWS_PREFIX}{error}"))),
@@ -649,12 +649,17 @@ pub(super) fn failure(error: EngineError) -> ApiError {
 /// The same for work on one key: the contract has no words for it.
 pub(super) fn key_failure(error: EngineError) -> ApiError {
     match error {
-        EngineError::Run(error) if is_refusal(&error) && error.before_change => {
+        EngineError::Run(error) if is_refusal(&error) && is_harmless(&error) => {
             ApiError::bad_request(cut(&error.text))
         }
         EngineError::Run(error) => ApiError::failed(cut(&error.text)),
         other => failure(other),
     }
+}
+
+/// Whether nothing went wrong. A run that finds a wait in its way may have brought that wait one step further.
+fn is_harmless(error: &RunError) -> bool {
+    error.before_change || error.code == RunErrorCode::GraceHoldsSlot
 }
 
 /// Whether it is the state of things that forbids the run, and not a call to AWS that failed.
