@@ -414,8 +414,8 @@ fn a_promised_suspect_is_not_deleted_while_aws_does_not_tell_of_its_use() {
 #[test]
 fn a_suspect_that_its_owner_hands_over_has_the_terms_of_the_policy() {
     let (mut world, key) = suspect();
-    let word = keywheel_core::owner::Word::HandOver;
-    let commit = keywheel_core::owner::take(&world.ledger, &key, &word, world.now, &timings()).unwrap();
+    let given = keywheel_core::owner::Word::HandOver;
+    let commit = keywheel_core::owner::take(&world.ledger, &key, &given, world.now, &timings()).unwrap();
     for change in &commit.changes {
         world.ledger.apply(change);
     }
