@@ -123,7 +123,11 @@ impl Truth {
                 key.inactive_since = Some(now);
             }
             key.revived |= by_others && active && !key.active;
-            key.needed |= by_others && active && !key.active;
+            if active && !by_others {
+                key.needed = false; // Its owner rolls back to it; that somebody did the same is not seen.
+            } else {
+                key.needed |= by_others && active && !key.active;
+            }
             key.active = active;
             key.harmed = by_others && !active;
         }
