@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ STOP_SECONDS_MAX = 30
 REQUEST_SECONDS_MAX = 60
 SETTLE_SECONDS_MAX = 60
 POLL_SECONDS = 0.05
+PORTS = (12_000, 32_000)
+PORTS_TAKEN = set()
 ROTATIONS = "/api/v2/secret-rotations/aws-iam-user-secret"
 
 # A rotation takes less than a second, and what waits for a lost call waits for two.
@@ -54,8 +57,16 @@ def until(what, attempt, seconds=SETTLE_SECONDS_MAX):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port that stays free while its process is down: below those that the system lends to outgoing connections."""
+    while True:
+        port = random.randrange(*PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        if port not in PORTS_TAKEN:
+            PORTS_TAKEN.add(port)
+            return port
 
 
 def call(method, url, body=None, token=None):
