@@ -137,9 +137,13 @@ def policy_and_grace(binary, folder):
     until("it is inactive", lambda: aws.keys("app").get(first) == "Inactive" or None)
     until("it is gone", lambda: first not in aws.keys("app") or None)
     require(changes(aws)[-2:] == ["UpdateAccessKey", "DeleteAccessKey"], "in two steps")
-    credentials = api.ok("GET", f"{ROTATIONS}/{rotation}/generated-credentials")
-    empty = [c for c in credentials["generatedCredentials"] if c["accessKeyId"] == first]
-    require(empty and empty[0]["secretAccessKey"] == "", "its id is shown, its secret is erased")
+
+    def erased():
+        """AWS forgets the key before the ledger may: that waits for the answer and for a list without the key."""
+        shown = api.ok("GET", f"{ROTATIONS}/{rotation}/generated-credentials")["generatedCredentials"]
+        return [c["secretAccessKey"] for c in shown if c["accessKeyId"] == first] == [""] or None
+
+    until("its id is shown, its secret is erased", erased)
 
 
 def roll_back(binary, folder):
