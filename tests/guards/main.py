@@ -39,7 +39,8 @@ def copy_rules():
     """A workspace of three crates, in which files change only if they differ: the build stays warm."""
     manifest = (ROOT / "Cargo.toml").read_text()
     members = ", ".join(f'"crates/{crate}"' for crate in CRATES)
-    manifest = re.sub(r"members\s*=\s*\[[^\]]*\]", f"members = [{members}]", manifest, count=1)
+    manifest = re.sub(r"(?m)^members\s*=\s*\[[^\]]*\]", f"members = [{members}]", manifest)
+    manifest = re.sub(r"(?m)^default-members\s*=.*\n", "", manifest)
     manifest = re.sub(r"\[workspace\.lints\.[a-z]+\][^\[]*", lambda m: m.group(0).split("\n")[0] + "\n\n", manifest)
     files = {COPY / "Cargo.toml": manifest, COPY / "Cargo.lock": (ROOT / "Cargo.lock").read_text()}
     for crate in CRATES:
