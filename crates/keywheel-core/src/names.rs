@@ -19,7 +19,8 @@ pub struct NameFault {
 }
 
 impl NameFault {
-    fn new(code: IssueCode, message: impl Into<String>) -> Self {
+    /// A fault of this kind, with a text for people.
+    pub fn new(code: IssueCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),

@@ -3,88 +3,186 @@
 mod json;
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::json::{AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections};
+use self::json::{AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections, OptionsJson};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
+use super::openapi::{at, body_of, query_of};
 use super::place::id_param;
 use crate::actions::connections;
 use crate::app::App;
 use crate::auth::caller::Caller;
 
-/// GET /api/v1/app-connections/options
-pub(super) async fn options(_: Caller) -> Reply<Value> {
-    Ok(Answer(json!({
-        "appConnectionOptions": [{"name": "AWS", "app": "aws", "methods": ["assume-role", "access-key"]}]
-    })))
+/// Connections.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(options))
+        .routes(routes!(list, create))
+        .routes(routes!(available))
+        .routes(routes!(get_by_name))
+        .routes(routes!(get, update, delete))
+        .routes(at("/api/v1/app-connections", "OfAllApps", routes!(list)))
 }
 
-/// GET /api/v1/app-connections and /api/v1/app-connections/aws
-pub(super) async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<InConnections> {
-    let found = connections::list(&app, &caller, json::project(&query)?).await?;
+query_of!(
+    /// Of which project.
+    ProjectQuery = json::project
+);
+body_of!(
+    /// A connection to be made.
+    CreateAppConnection = json::create
+);
+body_of!(
+    /// What is to change of a connection.
+    UpdateAppConnection = json::update
+);
+
+/// List what can be connected
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/options",
+    operation_id = "listAppConnectionOptions",
+    tag = "app connections",
+    responses((status = 200, body = OptionsJson))
+)]
+async fn options(_: Caller) -> Reply<OptionsJson> {
+    Ok(Answer(OptionsJson::aws()))
+}
+
+/// List connections
+///
+/// Of a project, or all of the organization.
+/// Permission: `read` on `app-connections`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/aws",
+    operation_id = "listAppConnections",
+    tag = "app connections",
+    params(ProjectQuery),
+    responses((status = 200, body = InConnections))
+)]
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<InConnections> {
+    let found = connections::list(&app, &caller, json::project(query.fields())?).await?;
     Ok(Answer(InConnections {
         app_connections: found.iter().map(ConnectionJson::from).collect(),
     }))
 }
 
-/// GET /api/v1/app-connections/aws/available
-pub(super) async fn available(State(app): State<App>, caller: Caller, query: Query) -> Reply<InAvailable> {
-    let found = connections::usable(&app, &caller, json::project(&query)?).await?;
+/// List connections that a project may use
+///
+/// Permission: `connect` on `app-connections`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/aws/available",
+    operation_id = "listAvailableAppConnections",
+    tag = "app connections",
+    params(ProjectQuery),
+    responses((status = 200, body = InAvailable))
+)]
+async fn available(State(app): State<App>, caller: Caller, query: Query) -> Reply<InAvailable> {
+    let found = connections::usable(&app, &caller, json::project(query.fields())?).await?;
     Ok(Answer(InAvailable {
         app_connections: found.iter().map(AvailableJson::from).collect(),
     }))
 }
 
-/// GET /api/v1/app-connections/aws/{connection}
-pub(super) async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InConnection> {
+/// Get a connection
+///
+/// Permission: `read` on `app-connections`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/aws/{connection}",
+    operation_id = "getAppConnection",
+    tag = "app connections",
+    responses((status = 200, body = InConnection))
+)]
+async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InConnection> {
     let found = connections::get(&app, &caller, id_param(&params, "connection")?).await?;
     Ok(Answer(InConnection {
         app_connection: (&found).into(),
     }))
 }
 
-/// GET /api/v1/app-connections/aws/connection-name/{name}
-pub(super) async fn get_by_name(
+/// Get a connection by its name
+///
+/// Permission: `read` on `app-connections`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/aws/connection-name/{name}",
+    operation_id = "getAppConnectionByName",
+    tag = "app connections",
+    params(ProjectQuery),
+    responses((status = 200, body = InConnection))
+)]
+async fn get_by_name(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     query: Query,
 ) -> Reply<InConnection> {
     let name = json::name_in_path(&params)?;
-    let found = connections::get_by_name(&app, &caller, json::project(&query)?, &name).await?;
+    let found = connections::get_by_name(&app, &caller, json::project(query.fields())?, &name).await?;
     Ok(Answer(InConnection {
         app_connection: (&found).into(),
     }))
 }
 
-/// POST /api/v1/app-connections/aws
-pub(super) async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InConnection> {
-    let made = connections::create(&app, &caller, json::create(&body)?).await?;
+/// Create a connection
+///
+/// AWS has to accept its credentials.
+/// Permission: `create` on `app-connections`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/app-connections/aws",
+    operation_id = "createAppConnection",
+    tag = "app connections",
+    request_body = CreateAppConnection,
+    responses((status = 200, body = InConnection))
+)]
+async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InConnection> {
+    let made = connections::create(&app, &caller, json::create(body.fields())?).await?;
     Ok(Answer(InConnection {
         app_connection: (&made).into(),
     }))
 }
 
-/// PATCH /api/v1/app-connections/aws/{connection}
-pub(super) async fn update(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-    body: Body,
-) -> Reply<InConnection> {
+/// Update a connection
+///
+/// New credentials are checked with AWS; the method cannot change.
+/// Permission: `edit` on `app-connections`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/app-connections/aws/{connection}",
+    operation_id = "updateAppConnection",
+    tag = "app connections",
+    request_body = UpdateAppConnection,
+    responses((status = 200, body = InConnection))
+)]
+async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<InConnection> {
     let id = id_param(&params, "connection")?;
-    let given = json::update(&body)?;
+    let given = json::update(body.fields())?;
     let before = connections::to_change(&app, &caller, id).await?;
-    let wanted = given.for_method(before.method, &body)?;
+    let wanted = given.for_method(before.method, body.fields())?;
     let after = connections::update(&app, &before, wanted).await?;
     Ok(Answer(InConnection {
         app_connection: (&after).into(),
     }))
 }
 
-/// DELETE /api/v1/app-connections/aws/{connection}
-pub(super) async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<InConnection> {
+/// Delete a connection
+///
+/// Refused while rotations use it.
+/// Permission: `delete` on `app-connections`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/app-connections/aws/{connection}",
+    operation_id = "deleteAppConnection",
+    tag = "app connections",
+    responses((status = 200, body = InConnection))
+)]
+async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<InConnection> {
     let before = connections::delete(&app, &caller, id_param(&params, "connection")?).await?;
     Ok(Answer(InConnection {
         app_connection: (&before).into(),

@@ -4,12 +4,14 @@ mod json;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use self::json::{TokenAnswer, access_token};
+use self::json::{Revoked, TokenAnswer, access_token};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::Body;
+use super::openapi::body_of;
 use crate::app::App;
 use crate::auth::caller::client_ip;
 use crate::auth::login;
@@ -25,24 +27,78 @@ impl FromRequestParts<App> for ClientAddress {
     }
 }
 
-/// POST /api/v1/auth/universal-auth/login
-pub(super) async fn login(
+/// Log in, renew, revoke.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(renew))
+        .routes(routes!(revoke))
+}
+
+body_of!(
+    /// What a login sends.
+    LogIn = |fields| json::login(fields, std::net::Ipv4Addr::LOCALHOST.into())
+);
+body_of!(
+    /// The token that a renew or a revoke is about.
+    AccessTokenBody = access_token
+);
+
+/// Log in
+///
+/// With the client id and a client secret of Universal Auth. Wrong ones count towards the lockout of the identity.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/universal-auth/login",
+    operation_id = "logIn",
+    tag = "access tokens",
+    request_body = LogIn,
+    responses((status = 200, body = TokenAnswer)),
+    security(())
+)]
+async fn login(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
     body: Body,
 ) -> Reply<TokenAnswer> {
     Ok(Answer(
-        login::log_in(&app, &json::login(&body, address)?).await?.into(),
+        login::log_in(&app, &json::login(body.fields(), address)?)
+            .await?
+            .into(),
     ))
 }
 
-/// POST /api/v1/auth/token/renew
-pub(super) async fn renew(State(app): State<App>, body: Body) -> Reply<TokenAnswer> {
-    Ok(Answer(login::renew(&app, &access_token(&body)?).await?.into()))
+/// Renew an access token
+///
+/// Until its max TTL is over. No other token is needed.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/token/renew",
+    operation_id = "renewAccessToken",
+    tag = "access tokens",
+    request_body = AccessTokenBody,
+    responses((status = 200, body = TokenAnswer)),
+    security(())
+)]
+async fn renew(State(app): State<App>, body: Body) -> Reply<TokenAnswer> {
+    Ok(Answer(
+        login::renew(&app, &access_token(body.fields())?).await?.into(),
+    ))
 }
 
-/// POST /api/v1/auth/token/revoke
-pub(super) async fn revoke(State(app): State<App>, body: Body) -> Reply<Value> {
-    login::revoke(&app, &access_token(&body)?).await?;
-    Ok(Answer(json!({"message": "Successfully revoked access token"})))
+/// Revoke an access token
+///
+/// It is refused from then on, after a restart too.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/token/revoke",
+    operation_id = "revokeAccessToken",
+    tag = "access tokens",
+    request_body = AccessTokenBody,
+    responses((status = 200, body = Revoked)),
+    security(())
+)]
+async fn revoke(State(app): State<App>, body: Body) -> Reply<Revoked> {
+    login::revoke(&app, &access_token(body.fields())?).await?;
+    Ok(Answer(Revoked::done()))
 }

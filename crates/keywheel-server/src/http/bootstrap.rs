@@ -3,22 +3,28 @@
 use axum::extract::State;
 use keywheel_core::ids::{AccountId, IdentityId};
 use keywheel_core::issues::IssueCode;
-use keywheel_core::names::Title;
+use keywheel_core::names::{NameFault, Title};
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::Body;
-use super::fields::{Field, Read, refusal};
+use super::fields::{Field, Fields, Read};
 use super::identities::OrganizationJson;
+use super::openapi::body_of;
 use crate::actions::bootstrap::{self, CreateFirst};
 use crate::app::App;
 use crate::auth::password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 
 /// Longest e-mail address, in characters (RFC 5321, section 4.5.3.1).
-const EMAIL_CHARS_MAX: i64 = 254;
+const EMAIL_CHARS_MAX: usize = 254;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Bootstrapped)]
 pub(super) struct BootstrapJson {
     message: &'static str,
     identity: IdentityJson,
@@ -26,21 +32,26 @@ pub(super) struct BootstrapJson {
     user: UserJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstIdentity)]
 struct IdentityJson {
+    #[schema(value_type = uuid::Uuid)]
     id: IdentityId,
     name: String,
     credentials: CredentialsJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstCredentials)]
 struct CredentialsJson {
     token: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = FirstUser)]
 struct UserJson {
+    #[schema(value_type = uuid::Uuid)]
     id: AccountId,
     email: String,
     first_name: &'static str,
@@ -49,9 +60,30 @@ struct UserJson {
     super_admin: bool,
 }
 
-/// Sets the instance up.
-pub(super) async fn bootstrap(State(app): State<App>, body: Body) -> Reply<BootstrapJson> {
-    let created = bootstrap::bootstrap(&app, read(&body)?).await?;
+/// The set-up.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(bootstrap))
+}
+
+body_of!(
+    /// The first account and the organization.
+    Bootstrap = read
+);
+
+/// Set the instance up
+///
+/// Works once: makes the first account, the organization, and an identity whose token does not expire.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/bootstrap",
+    operation_id = "bootstrap",
+    tag = "instance",
+    request_body = Bootstrap,
+    responses((status = 200, body = BootstrapJson)),
+    security(())
+)]
+async fn bootstrap(State(app): State<App>, body: Body) -> Reply<BootstrapJson> {
+    let created = bootstrap::bootstrap(&app, read(body.fields())?).await?;
     let stored = created.stored;
     Ok(Answer(BootstrapJson {
         message: "Successfully bootstrapped instance",
@@ -74,8 +106,7 @@ pub(super) async fn bootstrap(State(app): State<App>, body: Body) -> Reply<Boots
     }))
 }
 
-fn read(body: &Body) -> Result<CreateFirst, ApiError> {
-    let mut fields = body.fields();
+fn read(mut fields: Fields<'_>) -> Result<CreateFirst, ApiError> {
     let email = fields.required("email", email);
     let password = fields.required("password", |field| {
         field.text_within(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX)
@@ -94,16 +125,18 @@ fn read(body: &Body) -> Result<CreateFirst, ApiError> {
 
 /// Something on both sides of one `@`, without spaces: whether mail arrives there, only mail can tell.
 fn email(field: Field<'_>) -> Read<String> {
-    let text = field.text_within(1..=EMAIL_CHARS_MAX)?;
-    let good = text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(char::is_whitespace)
-    });
-    if good {
-        Ok(text)
-    } else {
-        Err(refusal(
-            IssueCode::InvalidString { validation: "email" },
-            "Invalid email",
-        ))
-    }
+    let shape =
+        || json!({"type": "string", "maxLength": EMAIL_CHARS_MAX, "pattern": r"^\s*[^\s@]+@[^\s@]+\s*$"});
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        let good = text.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(char::is_whitespace)
+        });
+        if good && text.chars().count() <= EMAIL_CHARS_MAX {
+            Ok(text.to_owned())
+        } else {
+            let code = IssueCode::InvalidString { validation: "email" };
+            Err(NameFault::new(code, "Invalid email"))
+        }
+    })
 }

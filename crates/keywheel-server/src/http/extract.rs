@@ -28,21 +28,21 @@ pub struct Params(Value);
 impl Body {
     /// Its fields.
     pub fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.0)
+        Fields::json(&self.0)
     }
 }
 
 impl Query {
     /// Its fields.
     pub fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.0)
+        Fields::texts(&self.0)
     }
 }
 
 impl Params {
     /// Its fields.
     pub fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.0)
+        Fields::texts(&self.0)
     }
 }
 

@@ -3,71 +3,133 @@
 mod json;
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(super) use self::json::MembershipJson;
-use self::json::{BareJson, RoleJson};
+pub(super) use self::json::OwnMembershipsJson;
+use self::json::{InBareMembership, InMembership, MembershipsJson, RolesJson};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
+use super::openapi::{at, body_of, query_of};
 use super::place::{id_param, project_by_id};
 use crate::actions::memberships;
 use crate::app::App;
 use crate::auth::caller::Caller;
 
-/// POST …/identity-memberships/{identity}
-pub(super) async fn create(
+/// Memberships, below both names of a project.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let newer = "/api/v1/projects/{project}/memberships/identities";
+    let one = format!("{newer}/{{identity}}");
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(create, get, update, delete))
+        .routes(at(newer, "OfProject", routes!(list)))
+        .routes(at(&one, "OfProject", routes!(create, get, update, delete)))
+}
+
+body_of!(
+    /// One role or several; without any, no access.
+    CreateMembership = json::create
+);
+body_of!(
+    /// The roles from now on.
+    UpdateMembership = json::update
+);
+query_of!(
+    /// Which page.
+    PageQuery = json::page
+);
+
+/// Make an identity a member
+///
+/// Permission: `create` on `identity` in the project.
+#[utoipa::path(
+    post,
+    path = "/api/v2/workspace/{project}/identity-memberships/{identity}",
+    operation_id = "createMembership",
+    tag = "memberships",
+    request_body = CreateMembership,
+    responses((status = 200, body = InBareMembership))
+)]
+async fn create(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     body: Body,
-) -> Reply<Value> {
+) -> Reply<InBareMembership> {
     let (project, identity) = (project_by_id(&params)?, id_param(&params, "identity")?);
-    let made = memberships::create(&app, &caller, &project, identity, json::create(&body)?).await?;
-    Ok(Answer(json!({"identityMembership": BareJson::from(&made)})))
+    let made = memberships::create(&app, &caller, &project, identity, json::create(body.fields())?).await?;
+    Ok(Answer((&made).into()))
 }
 
-/// PATCH …/identity-memberships/{identity}
-pub(super) async fn update(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-    body: Body,
-) -> Reply<Value> {
+/// Change the roles of a member
+///
+/// Permission: `edit` on `identity` in the project.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/workspace/{project}/identity-memberships/{identity}",
+    operation_id = "updateMembership",
+    tag = "memberships",
+    request_body = UpdateMembership,
+    responses((status = 200, body = RolesJson))
+)]
+async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<RolesJson> {
     let (project, identity) = (project_by_id(&params)?, id_param(&params, "identity")?);
-    let after = memberships::update(&app, &caller, &project, identity, json::update(&body)?).await?;
-    let roles: Vec<RoleJson> = after
-        .roles
-        .iter()
-        .map(|role| RoleJson::of(role, after.id))
-        .collect();
-    Ok(Answer(json!({"roles": roles})))
+    let after = memberships::update(&app, &caller, &project, identity, json::update(body.fields())?).await?;
+    Ok(Answer((&after).into()))
 }
 
-/// DELETE …/identity-memberships/{identity}
-pub(super) async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<Value> {
+/// Take a membership away
+///
+/// Takes effect at once.
+/// Permission: `delete` on `identity` in the project.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/workspace/{project}/identity-memberships/{identity}",
+    operation_id = "deleteMembership",
+    tag = "memberships",
+    responses((status = 200, body = InBareMembership))
+)]
+async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<InBareMembership> {
     let (project, identity) = (project_by_id(&params)?, id_param(&params, "identity")?);
     let before = memberships::delete(&app, &caller, &project, identity).await?;
-    Ok(Answer(json!({"identityMembership": BareJson::from(&before)})))
+    Ok(Answer((&before).into()))
 }
 
-/// GET …/identity-memberships/{identity}
-pub(super) async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<Value> {
+/// Get a membership
+///
+/// Permission: `read` on `identity` in the project.
+#[utoipa::path(
+    get,
+    path = "/api/v2/workspace/{project}/identity-memberships/{identity}",
+    operation_id = "getMembership",
+    tag = "memberships",
+    responses((status = 200, body = InMembership))
+)]
+async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InMembership> {
     let (project, identity) = (project_by_id(&params)?, id_param(&params, "identity")?);
     let found = memberships::get(&app, &caller, &project, identity).await?;
-    Ok(Answer(json!({"identityMembership": MembershipJson::from(found)})))
+    Ok(Answer(found.into()))
 }
 
-/// GET …/identity-memberships
-pub(super) async fn list(
+/// List the members of a project
+///
+/// Permission: `read` on `identity` in the project.
+#[utoipa::path(
+    get,
+    path = "/api/v2/workspace/{project}/identity-memberships",
+    operation_id = "listMemberships",
+    tag = "memberships",
+    params(PageQuery),
+    responses((status = 200, body = MembershipsJson))
+)]
+async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     query: Query,
-) -> Reply<Value> {
-    let page = json::page(&query)?;
+) -> Reply<MembershipsJson> {
+    let page = json::page(query.fields())?;
     let found = memberships::list(&app, &caller, &project_by_id(&params)?, page).await?;
-    let shown: Vec<MembershipJson> = found.rows.into_iter().map(MembershipJson::from).collect();
-    Ok(Answer(
-        json!({"identityMemberships": shown, "totalCount": found.total}),
-    ))
+    Ok(Answer(found.into()))
 }

@@ -1,114 +1,93 @@
-//! The API document, OpenAPI 3.1, made from the handlers. It is checked in as `openapi.json`, and a test fails when
-//! the two differ. So far it holds what Keywheel adds to Infisical's API.
+//! The API document, OpenAPI 3.1, made from the code. It is checked in as `openapi.json`, and a test fails when the two
+//! differ.
+//!
+//! | part | where it comes from |
+//! |---|---|
+//! | paths, methods | the router: a route without a description does not compile into it |
+//! | bodies and queries | the readers that check them, by way of [`Sketch`](super::fields::Sketch) |
+//! | answers | the types that are serialized |
+//! | what every operation has | [`complete`]: the token, refusals, headers, path parameters |
+//! | what a field means, and an example | [`glossary`], once for each name |
+
+mod complete;
+mod described;
+mod examples;
+mod glossary;
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
 
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{OpenApi, ToSchema};
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub(super) use self::described::{at, body_of, query, query_of, schema};
 use super::answer::Answer;
+use super::router;
 use crate::app::App;
 
-/// The document.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Keywheel",
-        description = "Sub-resources of a secret rotation that go beyond Infisical's API. Every other route answers as \
-                       Infisical's does."
+        description = "Rotates the access keys of AWS IAM users. The API is that of Infisical, whose clients work \
+                       unchanged; what Keywheel adds are sub-resources and optional request fields.\n\nSend \
+                       `Authorization: Bearer <access token>` from a Universal Auth login. Bodies are JSON; unknown keys \
+                       are dropped. Every answer has an `x-request-id`; every refusal repeats it as `reqId`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
+        (name = "secret rotations", description = "Rotations of AWS IAM users, as in Infisical's API"),
         (name = "keys", description = "The access keys of a rotation's IAM user, and what their owner may do with one"),
         (name = "policy", description = "How a rotation treats displaced keys"),
         (name = "runs", description = "What runs did, and what a run would do"),
-    ),
-    components(schemas(Refusal, Adoption, Beyond))
+        (name = "app connections", description = "Credentials that Keywheel uses at AWS"),
+        (name = "secrets", description = "Secrets and their versions"),
+        (name = "folders", description = "Folders that secrets and rotations are in"),
+        (name = "environments", description = "Environments of a project"),
+        (name = "projects", description = "Projects; older routes call them workspaces"),
+        (name = "memberships", description = "Roles of identities in projects"),
+        (name = "identities", description = "Machine identities"),
+        (name = "universal auth", description = "Logins of identities by client id and client secret"),
+        (name = "access tokens", description = "Log in, renew, revoke"),
+        (name = "audit logs", description = "Who did what"),
+        (name = "instance", description = "Set-up, status and this document"),
+    )
 )]
-struct Document;
+struct Head;
 
-/// A refusal: 400 where a rule forbids it, 401 and 403 for callers, 404 for what is not there, 422 with a list of
-/// issues for what is not of the right form.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Refusal {
-    /// Names the request in the log.
-    req_id: String,
-    status_code: u16,
-    /// A text, or the issues of a 422.
-    #[schema(value_type = Object)]
-    message: String,
-    error: String,
+/// The document.
+pub(super) fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        let mut document = Head::openapi();
+        document.merge(router::documented().into_openapi());
+        // A document that cannot be written is caught by the test that compares it with the checked-in one.
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        complete::complete(&mut document);
+        document
+    })
 }
 
-/// What a create, and its preview, may say of an access key that the IAM user already has. Nothing said: such a key
-/// is left alone, and blocks the next rotation if both slots are taken.
-#[derive(Serialize, ToSchema)]
-#[serde(tag = "mode", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-#[expect(dead_code, reason = "the shape of what the body of a create is read as")]
-enum Adoption {
-    /// The key becomes the published one. Nothing changes at AWS.
-    Import {
-        #[schema(rename = "accessKeyId")]
-        access_key_id: String,
-        #[schema(rename = "secretAccessKey", max_length = 128, write_only)]
-        secret_access_key: String,
-    },
-    /// The key is retired by the policy of the rotation; with `retireAtOnce` before its successor exists, which a user
-    /// with two keys needs.
-    HandOver {
-        #[schema(rename = "accessKeyId")]
-        access_key_id: String,
-        #[schema(rename = "retireAtOnce", default = false)]
-        retire_at_once: Option<bool>,
-    },
+/// The document as a route.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-/// The fields that a create may have beyond Infisical's.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CreateBeyondInfisical)]
-struct Beyond {
-    adoption: Option<Adoption>,
-    policy: Option<super::rotation_policy::PolicyPatch>,
-}
-
-/// The document without a server around it.
-fn document() -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
-    for part in [
-        super::rotation_policy::routes(),
-        super::rotation_keys::routes(),
-        super::rotation_runs::routes(),
-    ] {
-        document.merge(part.into_openapi());
-    }
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-    if let Some(components) = document.components.as_mut() {
-        components.add_security_scheme("token", SecurityScheme::Http(bearer));
-    }
-    document
-}
-
-/// GET /api/docs/json
-pub(super) async fn show(State(_): State<App>) -> Answer<utoipa::openapi::OpenApi> {
+/// The API document
+///
+/// This document: OpenAPI 3.1.
+#[utoipa::path(
+    get,
+    path = "/api/docs/json",
+    operation_id = "getApiDocument",
+    tag = "instance",
+    responses((status = 200, body = Object)),
+    security(())
+)]
+async fn show(State(_): State<App>) -> Answer<&'static Value> {
     Answer(document())
-}
-
-#[cfg(test)]
-mod tests {
-    /// Set to write the file anew: `KEYWHEEL_WRITE_OPENAPI=1 cargo test -p keywheel --lib openapi`.
-    const WRITE: &str = "KEYWHEEL_WRITE_OPENAPI";
-
-    #[test]
-    fn the_document_that_is_checked_in_is_the_one_that_is_served() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
-        let served = serde_json::to_string_pretty(&super::document()).unwrap() + "\n";
-        if std::env::var_os(WRITE).is_some() {
-            std::fs::write(&file, &served).unwrap();
-        }
-        let kept = std::fs::read_to_string(&file).unwrap();
-        assert!(
-            kept == served,
-            "openapi.json differs from the code; write it anew with {WRITE}=1"
-        );
-    }
 }

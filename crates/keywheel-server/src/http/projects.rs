@@ -3,108 +3,238 @@
 mod json;
 
 use axum::extract::State;
+use keywheel_store::projects::ProjectUpdate;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(super) use self::json::patch;
 use self::json::{InProject, InProjects, InWorkspace, InWorkspaces, KeptAudit, ProjectJson};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params};
+use super::openapi::{at, body_of};
 use super::place::{project_by_id, project_by_slug};
 use crate::actions::projects::{self, ProjectRef};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
-/// POST /api/v1/projects and /api/v2/workspace
-pub(super) async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InProject> {
-    let view = projects::create(&app, &caller, json::create(&body)?).await?;
+/// Projects, under both names.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let older_slug = "/api/v1/workspace/slug/{project}";
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get_by_slug))
+        .routes(routes!(get, update, delete))
+        .routes(routes!(list_workspaces))
+        .routes(at(older_slug, "AsWorkspace", routes!(get_by_slug)))
+        .routes(routes!(get_workspace, update_workspace, delete_workspace))
+        .routes(routes!(keep_audit))
+        .routes(at("/api/v2/workspace", "AsWorkspace", routes!(create)))
+        .routes(routes!(update_by_slug, delete_by_slug))
+        .routes(at("/api/v2/workspace/{project}", "V2", routes!(get_by_slug)))
+}
+
+body_of!(
+    /// A project to be made.
+    CreateProject = json::create
+);
+body_of!(
+    /// What is to change of a project.
+    UpdateProject = json::update
+);
+body_of!(
+    /// For how long.
+    KeepAuditLogs = json::audit_days
+);
+
+/// Create a project
+///
+/// With the environments dev, staging and prod, unless told otherwise; the caller becomes its admin.
+/// Permission: `create` on `project`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projects",
+    operation_id = "createProject",
+    tag = "projects",
+    request_body = CreateProject,
+    responses((status = 200, body = InProject))
+)]
+async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InProject> {
+    let view = projects::create(&app, &caller, json::create(body.fields())?).await?;
     Ok(Answer(InProject { project: view.into() }))
 }
 
-/// GET /api/v1/projects
-pub(super) async fn list(State(app): State<App>, caller: Caller) -> Reply<InProjects> {
+/// List projects
+///
+/// Those that the caller is a member of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects",
+    operation_id = "listProjects",
+    tag = "projects",
+    responses((status = 200, body = InProjects))
+)]
+async fn list(State(app): State<App>, caller: Caller) -> Reply<InProjects> {
     Ok(Answer(InProjects {
         projects: all(&app, &caller).await?,
     }))
 }
 
-/// GET /api/v1/workspace
-pub(super) async fn list_workspaces(State(app): State<App>, caller: Caller) -> Reply<InWorkspaces> {
+/// List projects, as workspaces
+///
+/// Those that the caller is a member of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspace",
+    operation_id = "listWorkspaces",
+    tag = "projects",
+    responses((status = 200, body = InWorkspaces))
+)]
+async fn list_workspaces(State(app): State<App>, caller: Caller) -> Reply<InWorkspaces> {
     Ok(Answer(InWorkspaces {
         workspaces: all(&app, &caller).await?,
     }))
 }
 
-/// GET /api/v1/projects/{project}
-pub(super) async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InProject> {
+/// Get a project
+///
+/// Permission: `read` on `project`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}",
+    operation_id = "getProject",
+    tag = "projects",
+    responses((status = 200, body = InProject))
+)]
+async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InProject> {
     Ok(Answer(InProject {
         project: one(&app, &caller, project_by_id(&params)?).await?,
     }))
 }
 
-/// GET /api/v1/workspace/{project}
-pub(super) async fn get_workspace(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Reply<InWorkspace> {
+/// Get a project, as a workspace
+///
+/// Permission: `read` on `project`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workspace/{project}",
+    operation_id = "getWorkspace",
+    tag = "projects",
+    responses((status = 200, body = InWorkspace))
+)]
+async fn get_workspace(State(app): State<App>, caller: Caller, params: Params) -> Reply<InWorkspace> {
     Ok(Answer(InWorkspace {
         workspace: one(&app, &caller, project_by_id(&params)?).await?,
     }))
 }
 
-/// GET /api/v1/projects/slug/{project}, /api/v1/workspace/slug/{project} and /api/v2/workspace/{project}
-pub(super) async fn get_by_slug(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Reply<ProjectJson> {
+/// Get a project by its slug
+///
+/// Permission: `read` on `project`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/slug/{project}",
+    operation_id = "getProjectBySlug",
+    tag = "projects",
+    responses((status = 200, body = ProjectJson))
+)]
+async fn get_by_slug(State(app): State<App>, caller: Caller, params: Params) -> Reply<ProjectJson> {
     Ok(Answer(one(&app, &caller, project_by_slug(&params)?).await?))
 }
 
-/// PATCH /api/v1/projects/{project}
-pub(super) async fn update(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-    body: Body,
-) -> Reply<InProject> {
+/// Update a project
+///
+/// Permission: `edit` on `project`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/projects/{project}",
+    operation_id = "updateProject",
+    tag = "projects",
+    request_body = UpdateProject,
+    responses((status = 200, body = InProject))
+)]
+async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<InProject> {
     Ok(Answer(InProject {
-        project: change(&app, &caller, project_by_id(&params)?, &body).await?,
+        project: change(
+            &app,
+            &caller,
+            project_by_id(&params)?,
+            json::update(body.fields())?,
+        )
+        .await?,
     }))
 }
 
-/// PATCH /api/v1/workspace/{project}
-pub(super) async fn update_workspace(
+/// Update a project, as a workspace
+///
+/// Permission: `edit` on `project`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/workspace/{project}",
+    operation_id = "updateWorkspace",
+    tag = "projects",
+    request_body = UpdateProject,
+    responses((status = 200, body = InWorkspace))
+)]
+async fn update_workspace(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     body: Body,
 ) -> Reply<InWorkspace> {
     Ok(Answer(InWorkspace {
-        workspace: change(&app, &caller, project_by_id(&params)?, &body).await?,
+        workspace: change(
+            &app,
+            &caller,
+            project_by_id(&params)?,
+            json::update(body.fields())?,
+        )
+        .await?,
     }))
 }
 
-/// PATCH /api/v2/workspace/{project}
-pub(super) async fn update_by_slug(
+/// Update a project by its slug
+///
+/// Permission: `edit` on `project`.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/workspace/{project}",
+    operation_id = "updateProjectBySlug",
+    tag = "projects",
+    request_body = UpdateProject,
+    responses((status = 200, body = ProjectJson))
+)]
+async fn update_by_slug(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     body: Body,
 ) -> Reply<ProjectJson> {
     Ok(Answer(
-        change(&app, &caller, project_by_slug(&params)?, &body).await?,
+        change(
+            &app,
+            &caller,
+            project_by_slug(&params)?,
+            json::update(body.fields())?,
+        )
+        .await?,
     ))
 }
 
-/// PUT /api/v1/workspace/{project}/audit-logs-retention
-pub(super) async fn keep_audit(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-    body: Body,
-) -> Reply<KeptAudit> {
-    let days = json::audit_days(&body)?;
+/// Say how long audit logs are kept
+///
+/// The project is named by its slug.
+/// Permission: `edit` on `project`.
+#[utoipa::path(
+    put,
+    path = "/api/v1/workspace/{project}/audit-logs-retention",
+    operation_id = "keepAuditLogs",
+    tag = "projects",
+    request_body = KeepAuditLogs,
+    responses((status = 200, body = KeptAudit))
+)]
+async fn keep_audit(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeptAudit> {
+    let days = json::audit_days(body.fields())?;
     let view = projects::keep_audit(&app, &caller, &project_by_slug(&params)?, days).await?;
     Ok(Answer(KeptAudit {
         message: "Successfully updated project's audit logs retention period",
@@ -112,30 +242,52 @@ pub(super) async fn keep_audit(
     }))
 }
 
-/// DELETE /api/v1/projects/{project}
-pub(super) async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<InProject> {
+/// Delete a project
+///
+/// Refused while it holds rotations.
+/// Permission: `delete` on `project`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/projects/{project}",
+    operation_id = "deleteProject",
+    tag = "projects",
+    responses((status = 200, body = InProject))
+)]
+async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply<InProject> {
     Ok(Answer(InProject {
         project: remove(&app, &caller, project_by_id(&params)?).await?,
     }))
 }
 
-/// DELETE /api/v1/workspace/{project}
-pub(super) async fn delete_workspace(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Reply<InWorkspace> {
+/// Delete a project, as a workspace
+///
+/// Refused while it holds rotations.
+/// Permission: `delete` on `project`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/workspace/{project}",
+    operation_id = "deleteWorkspace",
+    tag = "projects",
+    responses((status = 200, body = InWorkspace))
+)]
+async fn delete_workspace(State(app): State<App>, caller: Caller, params: Params) -> Reply<InWorkspace> {
     Ok(Answer(InWorkspace {
         workspace: remove(&app, &caller, project_by_id(&params)?).await?,
     }))
 }
 
-/// DELETE /api/v2/workspace/{project}
-pub(super) async fn delete_by_slug(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Reply<ProjectJson> {
+/// Delete a project by its slug
+///
+/// Refused while it holds rotations.
+/// Permission: `delete` on `project`.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/workspace/{project}",
+    operation_id = "deleteProjectBySlug",
+    tag = "projects",
+    responses((status = 200, body = ProjectJson))
+)]
+async fn delete_by_slug(State(app): State<App>, caller: Caller, params: Params) -> Reply<ProjectJson> {
     Ok(Answer(remove(&app, &caller, project_by_slug(&params)?).await?))
 }
 
@@ -151,10 +303,13 @@ async fn one(app: &App, caller: &Caller, named: ProjectRef) -> Result<ProjectJso
     Ok(projects::get(app, caller, &named).await?.into())
 }
 
-async fn change(app: &App, caller: &Caller, named: ProjectRef, body: &Body) -> Result<ProjectJson, ApiError> {
-    Ok(projects::update(app, caller, &named, json::update(body)?)
-        .await?
-        .into())
+async fn change(
+    app: &App,
+    caller: &Caller,
+    named: ProjectRef,
+    wanted: ProjectUpdate,
+) -> Result<ProjectJson, ApiError> {
+    Ok(projects::update(app, caller, &named, wanted).await?.into())
 }
 
 async fn remove(app: &App, caller: &Caller, named: ProjectRef) -> Result<ProjectJson, ApiError> {

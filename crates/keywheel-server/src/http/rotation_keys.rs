@@ -6,23 +6,25 @@ use axum::extract::State;
 use keywheel_core::aws::AccessKeyId;
 use keywheel_core::ids::RotationId;
 use keywheel_core::issues::IssueCode;
+use keywheel_core::names::NameFault;
 use keywheel_core::owner::Word;
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::json::{HoldBody, KeysAnswer, ResolveBody};
+use self::json::KeysAnswer;
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params};
-use super::fields::{Field, Read, refusal};
-use super::openapi::Refusal;
+use super::fields::{Field, Fields, Read};
+use super::openapi::body_of;
 use super::secret_rotations::RotationAnswer;
 use crate::actions::rotation_keys::{self, Owner};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
 /// Longest reason of a hold, in characters.
-const REASON_CHARS_MAX: i64 = 256;
+const REASON_CHARS_MAX: usize = 256;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -35,6 +37,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(release))
 }
 
+body_of!(
+    /// Whose the key is.
+    ResolveSuspect = read_owner
+);
+body_of!(
+    /// Why, for people.
+    HoldKey = read_reason
+);
+
 /// The key ledger
 ///
 /// Every key of the IAM user that Keywheel knows, ended ones too, with what comes next and what blocks.
@@ -44,9 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys",
     operation_id = "listKeys",
     tag = "keys",
-    params(("rotationId" = String, Path, format = Uuid)),
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn list(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     let id = super::place::id_param(&params, "rotationId")?;
@@ -62,12 +71,7 @@ async fn list(State(app): State<App>, caller: Caller, params: Params) -> Reply<K
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/roll-back",
     operation_id = "rollBackToKey",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    responses((status = 200, body = Object), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = RotationAnswer))
 )]
 async fn roll_back(State(app): State<App>, caller: Caller, params: Params) -> Reply<RotationAnswer> {
     let (id, key) = named(&params)?;
@@ -85,12 +89,7 @@ async fn roll_back(State(app): State<App>, caller: Caller, params: Params) -> Re
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/retire",
     operation_id = "retireKey",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn retire(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     let (id, key) = named(&params)?;
@@ -108,20 +107,12 @@ async fn retire(State(app): State<App>, caller: Caller, params: Params) -> Reply
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/resolve",
     operation_id = "resolveSuspect",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    request_body = ResolveBody,
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    request_body = ResolveSuspect,
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn resolve(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeysAnswer> {
-    const OWNERS: [(&str, Owner); 2] = [("ours", Owner::Ours), ("theirs", Owner::Theirs)];
     let (id, key) = named(&params)?;
-    let mut fields = body.fields();
-    let owner = fields.required("owner", |f| f.one_of(&OWNERS));
-    let owner = fields.finish(|| owner)?;
+    let owner = read_owner(body.fields())?;
     Ok(Answer(
         rotation_keys::resolve(&app, &caller, id, key, owner)
             .await?
@@ -138,12 +129,7 @@ async fn resolve(State(app): State<App>, caller: Caller, params: Params, body: B
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/hand-over",
     operation_id = "handOverKey",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn hand_over(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     say(&app, &caller, &params, Word::HandOver).await
@@ -158,19 +144,11 @@ async fn hand_over(State(app): State<App>, caller: Caller, params: Params) -> Re
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/hold",
     operation_id = "holdKey",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    request_body = HoldBody,
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    request_body = HoldKey,
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn hold(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<KeysAnswer> {
-    let mut fields = body.fields();
-    let reason = fields.optional("reason", reason);
-    let reason = fields.finish(|| reason)?;
-    let reason = reason.unwrap_or_else(|| "its owner holds it".to_owned());
+    let reason = read_reason(body.fields())?;
     say(&app, &caller, &params, Word::Hold { reason }).await
 }
 
@@ -183,12 +161,7 @@ async fn hold(State(app): State<App>, caller: Caller, params: Params, body: Body
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/keys/{accessKeyId}/release",
     operation_id = "releaseKey",
     tag = "keys",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("accessKeyId" = String, Path, description = "Exactly one key"),
-    ),
-    responses((status = 200, body = KeysAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = KeysAnswer))
 )]
 async fn release(State(app): State<App>, caller: Caller, params: Params) -> Reply<KeysAnswer> {
     say(&app, &caller, &params, Word::Release).await
@@ -201,16 +174,34 @@ async fn say(app: &App, caller: &Caller, params: &Params, word: Word) -> Reply<K
     ))
 }
 
+/// `{owner}`
+fn read_owner(mut fields: Fields<'_>) -> Result<Owner, ApiError> {
+    const OWNERS: [(&str, Owner); 2] = [("ours", Owner::Ours), ("theirs", Owner::Theirs)];
+    let owner = fields.required("owner", |f| f.one_of(&OWNERS));
+    fields.finish(|| owner)
+}
+
+/// `{reason}`
+fn read_reason(mut fields: Fields<'_>) -> Result<String, ApiError> {
+    let reason = fields.or("reason", "its owner holds it".to_owned(), reason);
+    fields.finish(|| reason)
+}
+
 /// A line of text: it is put into messages.
 fn reason(field: Field<'_>) -> Read<String> {
-    let text = field.text_within(1..=REASON_CHARS_MAX)?;
-    if text.chars().any(char::is_control) {
-        return Err(refusal(
-            IssueCode::Custom,
-            "A reason is one line without control characters",
-        ));
-    }
-    Ok(text)
+    let shape = || {
+        json!({"type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX,
+            "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"})
+    };
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        let chars = text.chars().count();
+        if chars == 0 || chars > REASON_CHARS_MAX || text.chars().any(char::is_control) {
+            let message = format!("A reason is one line of 1 to {REASON_CHARS_MAX} characters");
+            return Err(NameFault::new(IssueCode::Custom, message));
+        }
+        Ok(text.to_owned())
+    })
 }
 
 fn named(params: &Params) -> Result<(RotationId, AccessKeyId), ApiError> {

@@ -13,7 +13,7 @@ use super::answer::{Answer, Reply, Time};
 use super::errors::ApiError;
 use super::extract::{Body, Params};
 use super::fields::{Field, Fields, Read, Taken};
-use super::openapi::Refusal;
+use super::openapi::body_of;
 use super::place::id_param;
 use crate::actions::rotation_policy::{self, PolicyChange, RetirementChange, UseChange};
 use crate::app::App;
@@ -23,6 +23,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(show, update))
 }
 
+body_of!(
+    /// What is to change of a policy, bare or below `policy`; absent is unchanged.
+    UpdatePolicy = patch
+);
+
 /// The policy of a rotation
 ///
 /// Permission: `read` on `secret-rotation`.
@@ -31,9 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/policy",
     operation_id = "getPolicy",
     tag = "policy",
-    params(("rotationId" = String, Path, format = Uuid)),
-    responses((status = 200, body = InPolicy), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 200, body = InPolicy))
 )]
 async fn show(State(app): State<App>, caller: Caller, params: Params) -> Reply<InPolicy> {
     let id: RotationId = id_param(&params, "rotationId")?;
@@ -49,14 +52,12 @@ async fn show(State(app): State<App>, caller: Caller, params: Params) -> Reply<I
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/policy",
     operation_id = "updatePolicy",
     tag = "policy",
-    params(("rotationId" = String, Path, format = Uuid)),
-    request_body = PolicyPatch,
-    responses((status = 200, body = InPolicy), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    request_body = UpdatePolicy,
+    responses((status = 200, body = InPolicy))
 )]
 async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<InPolicy> {
     let id: RotationId = id_param(&params, "rotationId")?;
-    let wanted = patch(&body)?;
+    let wanted = patch(body.fields())?;
     Ok(Answer(
         rotation_policy::update(&app, &caller, id, wanted).await?.into(),
     ))
@@ -84,17 +85,6 @@ struct PolicyJson {
     /// Since when; it counts for creates after that.
     #[schema(value_type = Option<String>, format = DateTime)]
     exclusive_since: Option<Time>,
-}
-
-/// What a PATCH, or `policy` in a create, may set.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PolicyPatch {
-    retirement: Option<RetirementShape>,
-    when_still_used: Option<WhenStillUsedShape>,
-    #[schema(max_items = 8)]
-    verify_regions: Option<Vec<String>>,
-    exclusive_user: Option<bool>,
 }
 
 /// When a displaced key is retired: when the next rotation needs its slot, or after hours of its own, then inactive
@@ -141,14 +131,10 @@ impl From<Policy> for InPolicy {
 }
 
 /// The body of a PATCH: the fields of a policy, bare or as they are answered, below `policy`.
-fn patch(body: &Body) -> Result<PolicyChange, ApiError> {
-    let mut fields = body.fields();
-    if fields.has("policy") {
-        let wanted = fields.required("policy", |f| f.object(policy_fields));
-        return fields.finish(|| wanted);
-    }
-    let wanted = policy_fields(&mut fields);
-    fields.finish(|| wanted)
+fn patch(mut fields: Fields<'_>) -> Result<PolicyChange, ApiError> {
+    let wrapped = fields.optional("policy", |f| f.object(policy_fields));
+    let bare = policy_fields(&mut fields);
+    fields.finish(|| Ok(wrapped?.unwrap_or(bare?)))
 }
 
 /// The fields of a policy, all optional: in a PATCH of it, and in a create.
@@ -156,7 +142,7 @@ pub(super) fn policy_fields(fields: &mut Fields<'_>) -> Taken<PolicyChange> {
     let retirement = fields.optional("retirement", |f| f.object(retirement));
     let when_still_used = fields.optional("whenStillUsed", |f| f.object(when_still_used));
     let verify_regions = fields.optional("verifyRegions", |f| {
-        f.list(VERIFY_REGIONS_MAX, |region| region.parsed(Region::parse))
+        f.list(0..=VERIFY_REGIONS_MAX, |region| region.parsed(Region::parse))
     });
     let exclusive_user = fields.optional("exclusiveUser", Field::boolean);
     Ok(PolicyChange {

@@ -4,25 +4,19 @@ mod json;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use keywheel_core::ids::{RotationId, RunId};
+use keywheel_core::ids::RotationId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::json::{PreviewAnswer, PreviewBody, RunsAnswer};
+use self::json::{PreviewAnswer, RunsAnswer};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params, Query};
-use super::fields::Field;
-use super::openapi::Refusal;
+use super::openapi::{body_of, query_of};
 use super::place::id_param;
 use crate::actions::{rotation_runs, rotations};
 use crate::app::App;
 use crate::auth::caller::Caller;
-
-/// Most runs of one answer: all that are kept.
-const RUNS_MAX: u32 = keywheel_store::runs::RUNS_KEPT;
-/// Runs of an answer unless the request says otherwise.
-const RUNS_DEFAULT: u32 = 20;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -31,6 +25,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(check_credentials))
 }
+
+query_of!(
+    /// Which runs.
+    RunsQuery = json::page
+);
+body_of!(
+    /// What is to be imagined; a rotation if nothing is said.
+    PreviewRun = json::goal
+);
 
 /// The history of runs
 ///
@@ -41,21 +44,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/runs",
     operation_id = "listRuns",
     tag = "runs",
-    params(
-        ("rotationId" = String, Path, format = Uuid),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 if absent"),
-        ("before" = Option<String>, Query, format = Uuid, description = "Only runs before this one"),
-    ),
-    responses((status = 200, body = RunsAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    params(RunsQuery),
+    responses((status = 200, body = RunsAnswer))
 )]
 async fn list(State(app): State<App>, caller: Caller, params: Params, query: Query) -> Reply<RunsAnswer> {
     let id: RotationId = id_param(&params, "rotationId")?;
-    let mut fields = query.fields();
-    let limit = fields.optional("limit", |f| f.integer(1..=i64::from(RUNS_MAX)));
-    let before = fields.optional("before", Field::id::<RunId>);
-    let (limit, before) = fields.finish(|| Ok((limit?, before?)))?;
-    let limit = limit.and_then(|n| u32::try_from(n).ok()).unwrap_or(RUNS_DEFAULT);
+    let (limit, before) = json::page(query.fields())?;
     Ok(Answer(
         rotation_runs::list(&app, &caller, id, before, limit)
             .await?
@@ -73,14 +67,12 @@ async fn list(State(app): State<App>, caller: Caller, params: Params, query: Que
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/preview",
     operation_id = "previewRun",
     tag = "runs",
-    params(("rotationId" = String, Path, format = Uuid)),
-    request_body = PreviewBody,
-    responses((status = 200, body = PreviewAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    request_body = PreviewRun,
+    responses((status = 200, body = PreviewAnswer))
 )]
 async fn preview(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<PreviewAnswer> {
     let id: RotationId = id_param(&params, "rotationId")?;
-    let goal = json::goal(&body)?;
+    let goal = json::goal(body.fields())?;
     Ok(Answer(
         rotation_runs::preview(&app, &caller, id, goal).await?.into(),
     ))
@@ -95,12 +87,11 @@ async fn preview(State(app): State<App>, caller: Caller, params: Params, body: B
     path = "/api/v2/secret-rotations/aws-iam-user-secret/preview",
     operation_id = "previewCreate",
     tag = "runs",
-    request_body = Object,
-    responses((status = 200, body = PreviewAnswer), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    request_body = super::secret_rotations::CreateSecretRotation,
+    responses((status = 200, body = PreviewAnswer))
 )]
 async fn preview_create(State(app): State<App>, caller: Caller, body: Body) -> Reply<PreviewAnswer> {
-    let wanted = super::secret_rotations::read_create(&body)?;
+    let wanted = super::secret_rotations::read_create(body.fields())?;
     Ok(Answer(
         rotations::preview_create(&app, &caller, wanted).await?.into(),
     ))
@@ -115,9 +106,7 @@ async fn preview_create(State(app): State<App>, caller: Caller, body: Body) -> R
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/check-credentials",
     operation_id = "checkCredentials",
     tag = "runs",
-    params(("rotationId" = String, Path, format = Uuid)),
-    responses((status = 204), (status = "4XX", body = Refusal)),
-    security(("token" = []))
+    responses((status = 204))
 )]
 async fn check_credentials(
     State(app): State<App>,

@@ -2,106 +2,176 @@
 
 mod json;
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use keywheel_core::ids::RotationId;
-use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(super) use self::json::RotationAnswer;
 pub(super) use self::json::create as read_create;
-use self::json::{CredentialsAnswer, RotationsAnswer};
+use self::json::{CredentialsAnswer, OptionsAnswer, RotationsAnswer};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params, Query};
 use super::fields::Field;
+use super::openapi::{at, body_of, query_of};
 use crate::actions::rotations;
 use crate::app::App;
 use crate::auth::caller::Caller;
 
-/// Where the rotations of the one type are.
-const BASE: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
-
 /// The routes of all types and of the one type that there is.
-pub(super) fn routes() -> Router<App> {
-    let base = "/api/v2/secret-rotations";
-    let kind = BASE;
-    Router::new()
-        .route(base, get(list))
-        .route(&format!("{base}/options"), get(options))
-        .route(kind, get(list).post(create))
-        .route(
-            &format!("{kind}/rotation-name/{{rotationName}}"),
-            get(get_by_name),
-        )
-        .route(
-            &format!("{kind}/{{rotationId}}"),
-            get(get_one).patch(update).delete(delete),
-        )
-        .route(
-            &format!("{kind}/{{rotationId}}/generated-credentials"),
-            get(credentials),
-        )
-        .route(&format!("{kind}/{{rotationId}}/rotate-secrets"), post(rotate))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(options))
+        .routes(at("/api/v2/secret-rotations", "OfAllTypes", routes!(list)))
+        .routes(routes!(list, create))
+        .routes(routes!(get_by_name))
+        .routes(routes!(get_one, update, delete))
+        .routes(routes!(credentials))
+        .routes(routes!(rotate))
 }
 
-/// GET …/options
-async fn options(_: Caller) -> Answer<Value> {
-    Answer(json!({"secretRotationOptions": [{
-        "name": "AWS IAM User Secret",
-        "type": "aws-iam-user-secret",
-        "connection": "aws",
-        "template": {"secretsMapping": {
-            "accessKeyId": "AWS_ACCESS_KEY_ID",
-            "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
-        }},
-    }]}))
+query_of!(
+    /// Of which project.
+    ProjectOfQuery = json::project_of
+);
+query_of!(
+    /// Where.
+    PlaceQuery = json::place
+);
+query_of!(
+    /// What goes with the rotation.
+    DeleteRotationQuery = json::delete_flags
+);
+body_of!(
+    /// A rotation to be made. `policy` and `adoption` go beyond Infisical's API.
+    CreateSecretRotation = json::create
+);
+body_of!(
+    /// What is to change of a rotation; absent is unchanged.
+    UpdateSecretRotation = json::update
+);
+
+/// List types of rotations
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/options",
+    operation_id = "listSecretRotationOptions",
+    tag = "secret rotations",
+    responses((status = 200, body = OptionsAnswer))
+)]
+async fn options(_: Caller) -> Answer<OptionsAnswer> {
+    Answer(OptionsAnswer::default())
 }
 
-/// GET …?projectId=
+/// List rotations
+///
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret",
+    operation_id = "listAWSIAMUserSecretRotations",
+    tag = "secret rotations",
+    params(ProjectOfQuery),
+    responses((status = 200, body = RotationsAnswer))
+)]
 async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<RotationsAnswer> {
-    let project = json::project_of(&query)?;
+    let project = json::project_of(query.fields())?;
     Ok(Answer(rotations::list(&app, &caller, project).await?.into()))
 }
 
-/// GET …/{rotationId}
+/// Get a rotation
+///
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}",
+    operation_id = "getAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn get_one(State(app): State<App>, caller: Caller, params: Params) -> Reply<RotationAnswer> {
     Ok(Answer(rotations::get(&app, &caller, id(&params)?).await?.into()))
 }
 
-/// GET …/rotation-name/{rotationName}
+/// Get a rotation by its name
+///
+/// Permission: `read` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/rotation-name/{rotationName}",
+    operation_id = "getAWSIAMUserSecretRotationByName",
+    tag = "secret rotations",
+    params(PlaceQuery),
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn get_by_name(
     State(app): State<App>,
     caller: Caller,
     params: Params,
     query: Query,
 ) -> Reply<RotationAnswer> {
-    let (place, name) = json::place_and_name(&params, &query)?;
+    let name = json::name_in_path(&params)?;
+    let place = json::place(query.fields())?;
     Ok(Answer(
         rotations::get_by_name(&app, &caller, &place, &name).await?.into(),
     ))
 }
 
-/// POST …
+/// Create a rotation
+///
+/// Makes and verifies the first access key, and publishes it as two secrets. Everything that needs no change at AWS is
+/// checked first.
+/// Permission: `create` on `secret-rotation` and on `secrets`, and `connect` on the connection.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret",
+    operation_id = "createAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    request_body = CreateSecretRotation,
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<RotationAnswer> {
     Ok(Answer(
-        rotations::create(&app, &caller, json::create(&body)?)
+        rotations::create(&app, &caller, json::create(body.fields())?)
             .await?
             .into(),
     ))
 }
 
-/// PATCH …/{rotationId}
+/// Update a rotation
+///
+/// Absent fields stay as they are; takes effect at once, also for work that is due already.
+/// Permission: `edit` on `secret-rotation`, and on `secrets` if the mapping changes.
+#[utoipa::path(
+    patch,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}",
+    operation_id = "updateAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    request_body = UpdateSecretRotation,
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn update(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<RotationAnswer> {
     let id = id(&params)?;
     Ok(Answer(
-        rotations::update(&app, &caller, id, json::update(&body)?)
+        rotations::update(&app, &caller, id, json::update(body.fields())?)
             .await?
             .into(),
     ))
 }
 
-/// DELETE …/{rotationId}; a body is tolerated and not read.
+/// Delete a rotation
+///
+/// Answers with what it was.
+/// Permission: `delete` on `secret-rotation`, and on `secrets` if they are deleted too.
+#[utoipa::path(
+    delete,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}",
+    operation_id = "deleteAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    params(DeleteRotationQuery),
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn delete(
     State(app): State<App>,
     caller: Caller,
@@ -109,7 +179,7 @@ async fn delete(
     query: Query,
 ) -> Reply<RotationAnswer> {
     let id = id(&params)?;
-    let (delete_secrets, revoke) = json::delete_flags(&query)?;
+    let (delete_secrets, revoke) = json::delete_flags(query.fields())?;
     Ok(Answer(
         rotations::delete(&app, &caller, id, delete_secrets, revoke)
             .await?
@@ -117,14 +187,34 @@ async fn delete(
     ))
 }
 
-/// POST …/{rotationId}/rotate-secrets; a body is tolerated and not read.
+/// Rotate now
+///
+/// Waits for the end. Works while automatic rotation is off.
+/// Permission: `rotate-secrets` on `secret-rotation`.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/rotate-secrets",
+    operation_id = "rotateAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    responses((status = 200, body = RotationAnswer))
+)]
 async fn rotate(State(app): State<App>, caller: Caller, params: Params) -> Reply<RotationAnswer> {
     Ok(Answer(
         rotations::rotate(&app, &caller, id(&params)?).await?.into(),
     ))
 }
 
-/// GET …/{rotationId}/generated-credentials
+/// Get the generated credentials
+///
+/// In slot order.
+/// Permission: `read-generated-credentials` on `secret-rotation`.
+#[utoipa::path(
+    get,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}/generated-credentials",
+    operation_id = "getAWSIAMUserSecretRotationGeneratedCredentials",
+    tag = "secret rotations",
+    responses((status = 200, body = CredentialsAnswer))
+)]
 async fn credentials(State(app): State<App>, caller: Caller, params: Params) -> Reply<CredentialsAnswer> {
     Ok(Answer(
         rotations::generated_credentials(&app, &caller, id(&params)?)

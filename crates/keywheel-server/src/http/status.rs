@@ -2,15 +2,20 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply, Time};
+use super::openapi::at;
 use crate::app::App;
 
 /// What clients look at before they do anything else.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the contract has them")]
 pub(super) struct Status {
+    #[schema(value_type = String, format = DateTime)]
     date: Time,
     /// Exactly `Ok`: the Kubernetes operator compares it.
     message: &'static str,
@@ -23,8 +28,25 @@ pub(super) struct Status {
     max_identity_access_token_ttl: i64,
 }
 
-/// GET /api/status
-pub(super) async fn status(State(app): State<App>) -> Reply<Status> {
+/// Routes for those who watch the server.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(alive))
+        .routes(at("/healthcheck", "AtHealthcheck", routes!(alive)))
+        .routes(routes!(ready))
+}
+
+/// Status
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    operation_id = "getStatus",
+    tag = "instance",
+    responses((status = 200, body = Status)),
+    security(())
+)]
+async fn status(State(app): State<App>) -> Reply<Status> {
     Ok(Answer(Status {
         date: Time(app.now()),
         message: "Ok",
@@ -37,13 +59,31 @@ pub(super) async fn status(State(app): State<App>) -> Reply<Status> {
     }))
 }
 
-/// GET /healthz and /healthcheck: the process answers.
-pub(super) async fn alive() -> Answer<&'static str> {
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "isAlive",
+    tag = "instance",
+    responses((status = 200, body = String)),
+    security(())
+)]
+async fn alive() -> Answer<&'static str> {
     Answer("ok")
 }
 
-/// GET /readyz: the database answers too.
-pub(super) async fn ready(State(app): State<App>) -> Reply<&'static str> {
+/// Whether the server can work
+///
+/// The database is asked too.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    tag = "instance",
+    responses((status = 200, body = String)),
+    security(())
+)]
+async fn ready(State(app): State<App>) -> Reply<&'static str> {
     app.store().ready().await?;
     Ok(Answer("ok"))
 }

@@ -3,18 +3,19 @@
 use keywheel_core::aws::{AccessKeyId, Arn};
 use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::issues::IssueCode;
-use keywheel_core::names::{Slug, Title};
+use keywheel_core::names::{NameFault, Slug, Title};
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
 use keywheel_store::connections::{Connection, ConnectionMethod};
 use secrecy::SecretString;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::actions::connections::{CreateConnection, UpdateConnection};
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::{Body, Params, Query};
-use crate::http::fields::{Change, Field, Fields, Read, Taken, refusal};
+use crate::http::extract::Params;
+use crate::http::fields::{Change, Field, Fields, Presence, Read, Taken, Variant};
 use crate::http::projects::patch;
 
 /// Longest description, in characters (contract).
@@ -32,61 +33,112 @@ const NOT_SUPPORTED: [&str; 5] = [
 /// The only app.
 const AWS: &str = "aws";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = InAppConnection)]
 pub(in crate::http) struct InConnection {
     pub(super) app_connection: ConnectionJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AppConnections)]
 pub(in crate::http) struct InConnections {
     pub(super) app_connections: Vec<ConnectionJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AvailableConnections)]
 pub(in crate::http) struct InAvailable {
     pub(super) app_connections: Vec<AvailableJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AppConnection)]
 pub(in crate::http) struct ConnectionJson {
+    #[schema(value_type = uuid::Uuid)]
     id: ConnectionId,
+    #[schema(value_type = String)]
     name: Slug,
     description: Option<String>,
     version: i64,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+    #[schema(value_type = Option<uuid::Uuid>)]
     project_id: Option<ProjectId>,
     app: &'static str,
     method: &'static str,
+    #[schema(value_type = Object)]
     credentials: Value,
     credentials_hash: String,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     is_platform_managed_credentials: bool,
+    #[schema(value_type = Option<String>)]
     gateway_id: (),
+    #[schema(value_type = Option<String>)]
     gateway_pool_id: (),
     project: Option<ProjectBrief>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConnectionProject)]
 struct ProjectBrief {
+    #[schema(value_type = uuid::Uuid)]
     id: ProjectId,
+    #[schema(value_type = String)]
     name: Title,
+    #[schema(value_type = String)]
     slug: Slug,
     r#type: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AvailableConnection)]
 pub(in crate::http) struct AvailableJson {
     app: &'static str,
+    #[schema(value_type = String)]
     name: Slug,
+    #[schema(value_type = uuid::Uuid)]
     id: ConnectionId,
+    #[schema(value_type = Option<uuid::Uuid>)]
     project_id: Option<ProjectId>,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+}
+
+/// `{appConnectionOptions}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AppConnectionOptions)]
+pub(super) struct OptionsJson {
+    app_connection_options: [OptionJson; 1],
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AppConnectionOption)]
+struct OptionJson {
+    name: &'static str,
+    app: &'static str,
+    methods: [&'static str; 2],
+}
+
+impl OptionsJson {
+    pub(super) const fn aws() -> Self {
+        let aws = OptionJson {
+            name: "AWS",
+            app: AWS,
+            methods: ["assume-role", "access-key"],
+        };
+        Self {
+            app_connection_options: [aws],
+        }
+    }
 }
 
 impl From<&Connection> for ConnectionJson {
@@ -131,8 +183,7 @@ impl From<&Connection> for AvailableJson {
 }
 
 /// The project in the query; none means the whole organization.
-pub(super) fn project(query: &Query) -> Result<Option<ProjectId>, ApiError> {
-    let mut fields = query.fields();
+pub(super) fn project(mut fields: Fields<'_>) -> Result<Option<ProjectId>, ApiError> {
     let project = fields.optional("projectId", Field::id);
     fields.finish(|| project)
 }
@@ -145,8 +196,7 @@ pub(super) fn name_in_path(params: &Params) -> Result<Slug, ApiError> {
 }
 
 /// What a create sends.
-pub(super) fn create(body: &Body) -> Result<CreateConnection, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateConnection, ApiError> {
     let name = fields.required("name", |field| field.parsed(|text| Slug::parse("name", text)));
     let description = fields.optional("description", |field| {
         field.text_within(0..=DESCRIPTION_CHARS_MAX)
@@ -155,7 +205,10 @@ pub(super) fn create(body: &Body) -> Result<CreateConnection, ApiError> {
     let method = fields.required("method", method);
     let credentials = match method {
         Ok(method) => fields.required("credentials", |field| credentials(method, field)),
-        Err(noted) => Err(noted),
+        Err(noted) => {
+            fields.describe("credentials", Presence::Required, any_credentials);
+            Err(noted)
+        }
     };
     let supported = only_supported(&mut fields);
     fields.finish(|| {
@@ -177,14 +230,15 @@ pub(super) struct GivenUpdate {
 }
 
 /// What an update sends. `method` and `projectId` are sent by clients and cannot change: they are ignored.
-pub(super) fn update(body: &Body) -> Result<GivenUpdate, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<GivenUpdate, ApiError> {
     let name = fields.optional("name", |field| field.parsed(|text| Slug::parse("name", text)));
     let description = fields.change("description", |field| {
         field.text_within(0..=DESCRIPTION_CHARS_MAX)
     });
     let supported = only_supported(&mut fields);
     let has_credentials = fields.has("credentials");
+    // Read for the method of the connection, once that is known.
+    fields.describe("credentials", Presence::Nullable, any_credentials);
     fields.finish(|| {
         supported?;
         Ok(GivenUpdate {
@@ -200,10 +254,9 @@ impl GivenUpdate {
     pub(super) fn for_method(
         self,
         method: ConnectionMethod,
-        body: &Body,
+        mut fields: Fields<'_>,
     ) -> Result<UpdateConnection, ApiError> {
         let credentials = if self.has_credentials {
-            let mut fields = body.fields();
             let given = fields.required("credentials", |field| credentials(method, field));
             Some(fields.finish(|| given).map_err(|_| wrong_shape(method))?)
         } else {
@@ -232,53 +285,92 @@ fn method(field: Field<'_>) -> Read<ConnectionMethod> {
 
 fn credentials(method: ConnectionMethod, field: Field<'_>) -> Read<ConnectionCredentials> {
     field.object(|fields| match method {
-        ConnectionMethod::AccessKey => {
-            let id = fields.required("accessKeyId", |field| field.text_within(1..=AWS_TEXT_CHARS_MAX));
-            let secret = fields.required("secretAccessKey", |field| {
-                field.text_within(1..=AWS_TEXT_CHARS_MAX)
-            });
-            let (id, secret) = (id?, SecretString::from(secret?));
-            let access_key_id = AccessKeyId::from_trusted(id);
-            Ok(ConnectionCredentials::AccessKey(AccessKey {
-                access_key_id,
-                secret_access_key: secret,
-            }))
-        }
-        ConnectionMethod::AssumeRole => {
-            let role_arn = fields.required("roleArn", role_arn);
-            let sts_endpoint = fields.optional("stsEndpoint", https_address);
-            let (role_arn, sts_endpoint) = (role_arn?, sts_endpoint?);
-            Ok(ConnectionCredentials::AssumeRole(Role {
-                role_arn,
-                external_id: None,
-                sts_endpoint,
-            }))
-        }
+        ConnectionMethod::AccessKey => access_key(fields),
+        ConnectionMethod::AssumeRole => role(fields),
     })
 }
 
+/// `{accessKeyId, secretAccessKey}`
+fn access_key(fields: &mut Fields<'_>) -> Taken<ConnectionCredentials> {
+    let id = fields.required("accessKeyId", |field| field.text_within(1..=AWS_TEXT_CHARS_MAX));
+    let secret = fields.required("secretAccessKey", |field| {
+        field.text_within(1..=AWS_TEXT_CHARS_MAX)
+    });
+    let (id, secret) = (id?, SecretString::from(secret?));
+    Ok(ConnectionCredentials::AccessKey(AccessKey {
+        access_key_id: AccessKeyId::from_trusted(id),
+        secret_access_key: secret,
+    }))
+}
+
+/// `{roleArn, stsEndpoint}`
+fn role(fields: &mut Fields<'_>) -> Taken<ConnectionCredentials> {
+    let role_arn = fields.required("roleArn", role_arn);
+    let sts_endpoint = fields.optional("stsEndpoint", https_address);
+    Ok(ConnectionCredentials::AssumeRole(Role {
+        role_arn: role_arn?,
+        external_id: None,
+        sts_endpoint: sts_endpoint?,
+    }))
+}
+
+/// Credentials of any method.
+fn any_credentials(field: Field<'_>) -> Read<ConnectionCredentials> {
+    const FORMS: [Variant<ConnectionCredentials>; 2] = [access_key, role];
+    field.any_of(&FORMS)
+}
+
 fn role_arn(field: Field<'_>) -> Read<Arn> {
-    let text = field.text_within(1..=AWS_TEXT_CHARS_MAX)?;
-    let arn = Arn::from_trusted(text.clone());
-    let is_role = text
-        .split(':')
-        .nth(5)
-        .is_some_and(|resource| resource.starts_with("role/"));
-    if !text.starts_with("arn:") || !is_role || arn.account().is_none() {
+    let shape = || {
+        json!({"type": "string", "maxLength": AWS_TEXT_CHARS_MAX,
+            "pattern": r"^\s*arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]+\s*$"})
+    };
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        let arn = Arn::from_trusted(text.to_owned());
+        let parts: Vec<&str> = text.split(':').collect();
+        let good = matches!(parts.as_slice(), ["arn", partition, "iam", "", account, role]
+            if !partition.is_empty()
+                && partition.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+                && account.len() == 12
+                && account.chars().all(|c| c.is_ascii_digit())
+                && role.strip_prefix("role/").is_some_and(is_role_name));
+        if good && text.len() <= AWS_TEXT_CHARS_MAX as usize {
+            return Ok(arn);
+        }
         let message = "Expected the ARN of a role, such as arn:aws:iam::123456789012:role/keywheel";
-        return Err(refusal(IssueCode::InvalidString { validation: "regex" }, message));
-    }
-    Ok(arn)
+        Err(NameFault::new(
+            IssueCode::InvalidString { validation: "regex" },
+            message,
+        ))
+    })
+}
+
+/// With its path (AWS: API model of IAM).
+fn is_role_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_+=,.@/-".contains(c))
 }
 
 fn https_address(field: Field<'_>) -> Read<String> {
-    let text = field.text_within(1..=AWS_TEXT_CHARS_MAX)?;
-    let parsed = text.parse::<axum::http::Uri>().ok();
-    if parsed.is_none_or(|uri| uri.scheme_str() != Some("https") || uri.host().is_none()) {
-        let message = "Expected an address that starts with https://";
-        return Err(refusal(IssueCode::InvalidString { validation: "url" }, message));
-    }
-    Ok(text)
+    let shape = || {
+        json!({"type": "string", "maxLength": AWS_TEXT_CHARS_MAX,
+            "pattern": r"^\s*https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,4})?(/[A-Za-z0-9._~/-]*)?\s*$"})
+    };
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        let parsed = text.parse::<axum::http::Uri>().ok();
+        if parsed.is_none_or(|uri| uri.scheme_str() != Some("https") || uri.host().is_none()) {
+            let message = "Expected an address that starts with https://";
+            return Err(NameFault::new(
+                IssueCode::InvalidString { validation: "url" },
+                message,
+            ));
+        }
+        Ok(text.to_owned())
+    })
 }
 
 /// Refuses what Keywheel has not, if it is asked for: `null`, `false` and `""` ask for nothing.

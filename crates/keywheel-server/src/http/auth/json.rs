@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::login::{Granted, Login};
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
-use crate::http::fields::Field;
+use crate::http::fields::{Field, Fields};
 
 /// A token as all clients read it; the numbers are whole seconds and never null.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AccessToken)]
 pub(in crate::http) struct TokenAnswer {
     access_token: String,
     expires_in: i64,
@@ -31,9 +32,22 @@ impl From<Granted> for TokenAnswer {
     }
 }
 
+/// `{message}`
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Revoked {
+    message: &'static str,
+}
+
+impl Revoked {
+    pub(in crate::http) const fn done() -> Self {
+        Self {
+            message: "Successfully revoked access token",
+        }
+    }
+}
+
 /// What a login sends.
-pub(super) fn login(body: &Body, address: IpAddr) -> Result<Login, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn login(mut fields: Fields<'_>, address: IpAddr) -> Result<Login, ApiError> {
     let client_id = fields.required("clientId", Field::text);
     let client_secret = fields.required("clientSecret", Field::text);
     let organization = fields.optional_any(&["organizationSlug", "subOrganizationName"], Field::text);
@@ -48,8 +62,7 @@ pub(super) fn login(body: &Body, address: IpAddr) -> Result<Login, ApiError> {
 }
 
 /// The token that a renew or a revoke is about.
-pub(super) fn access_token(body: &Body) -> Result<String, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn access_token(mut fields: Fields<'_>) -> Result<String, ApiError> {
     let token = fields.required("accessToken", Field::text);
     fields.finish(|| token)
 }

@@ -4,38 +4,47 @@ use keywheel_core::ids::{EnvironmentId, ProjectId};
 use keywheel_core::names::Slug;
 use keywheel_store::environments::{Environment, EnvironmentUpdate};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::environments::CreateEnvironment;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
+use crate::http::fields::Fields;
 
 /// Longest name of an environment, in characters (contract).
 const NAME_CHARS_MAX: i64 = 255;
 /// Last place in lists.
 const POSITION_MAX: i64 = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InEnvironment {
     pub(super) environment: EnvironmentJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedEnvironment)]
 pub(in crate::http) struct Changed {
     pub(super) message: &'static str,
+    #[schema(value_type = uuid::Uuid)]
     pub(super) workspace: ProjectId,
     pub(super) environment: EnvironmentJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Environment)]
 pub(in crate::http) struct EnvironmentJson {
+    #[schema(value_type = uuid::Uuid)]
     id: EnvironmentId,
     name: String,
+    #[schema(value_type = String)]
     slug: Slug,
     position: i64,
+    #[schema(value_type = uuid::Uuid)]
     project_id: ProjectId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
 }
 
@@ -54,8 +63,7 @@ impl From<Environment> for EnvironmentJson {
 }
 
 /// What a create sends.
-pub(super) fn create(body: &Body) -> Result<CreateEnvironment, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateEnvironment, ApiError> {
     let name = fields.required("name", |field| field.text_within(1..=NAME_CHARS_MAX));
     let slug = fields.required("slug", |field| field.parsed(|text| Slug::parse("slug", text)));
     let position = fields.optional("position", |field| field.integer(1..=POSITION_MAX));
@@ -69,8 +77,7 @@ pub(super) fn create(body: &Body) -> Result<CreateEnvironment, ApiError> {
 }
 
 /// What an update sends.
-pub(super) fn update(body: &Body) -> Result<EnvironmentUpdate, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<EnvironmentUpdate, ApiError> {
     let name = fields.optional("name", |field| field.text_within(1..=NAME_CHARS_MAX));
     let slug = fields.optional("slug", |field| field.parsed(|text| Slug::parse("slug", text)));
     let position = fields.optional("position", |field| field.integer(1..=POSITION_MAX));

@@ -4,11 +4,11 @@ use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
 use keywheel_core::names::{FolderName, SecretPath, Slug};
 use keywheel_store::folders::{Folder, FolderUpdate};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::{Body, Query};
-use crate::http::fields::Field;
+use crate::http::fields::{Field, Fields};
 use crate::http::place::GivenPlace;
 use crate::http::projects::patch;
 
@@ -17,46 +17,60 @@ const DESCRIPTION_CHARS_MAX: i64 = 1_024;
 /// The names that different ages of clients give the path.
 const PATH_KEYS: [&str; 3] = ["path", "directory", "secretPath"];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InFolder {
     pub(super) folder: FolderJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Folders)]
 pub(in crate::http) struct FoldersJson {
     pub(super) folders: Vec<FolderJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Folder)]
 pub(in crate::http) struct FolderJson {
+    #[schema(value_type = uuid::Uuid)]
     id: FolderId,
     name: String,
     version: i64,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
+    #[schema(value_type = uuid::Uuid)]
     env_id: EnvironmentId,
+    #[schema(value_type = Option<uuid::Uuid>)]
     parent_id: Option<FolderId>,
     is_reserved: bool,
     description: Option<String>,
+    #[schema(value_type = Option<String>)]
     last_secret_modified: (),
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     path: Option<SecretPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     relative_path: Option<SecretPath>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
     project_id: Option<ProjectId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<EnvironmentBrief>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FolderEnvironment)]
 struct EnvironmentBrief {
     #[serde(rename = "envId")]
+    #[schema(value_type = uuid::Uuid)]
     id: EnvironmentId,
     #[serde(rename = "envName")]
     name: String,
     #[serde(rename = "envSlug")]
+    #[schema(value_type = String)]
     slug: Slug,
 }
 
@@ -123,8 +137,7 @@ pub(super) struct Create {
 }
 
 /// What a create sends.
-pub(super) fn create(body: &Body) -> Result<Create, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<Create, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let name = fields.required("name", |field| field.parsed(FolderName::parse));
     let description = fields.optional("description", |field| {
@@ -140,16 +153,14 @@ pub(super) fn create(body: &Body) -> Result<Create, ApiError> {
 }
 
 /// What a list asks for: where, and whether on all levels.
-pub(super) fn list(query: &Query) -> Result<(GivenPlace, bool), ApiError> {
-    let mut fields = query.fields();
+pub(super) fn list(mut fields: Fields<'_>) -> Result<(GivenPlace, bool), ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
-    let recursive = fields.optional("recursive", Field::boolean);
-    fields.finish(|| Ok((place?, recursive?.unwrap_or(false))))
+    let recursive = fields.or("recursive", false, Field::boolean);
+    fields.finish(|| Ok((place?, recursive?)))
 }
 
 /// What an update sends.
-pub(super) fn update(body: &Body) -> Result<(GivenPlace, FolderUpdate), ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<(GivenPlace, FolderUpdate), ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let name = fields.optional("name", |field| field.parsed(FolderName::parse));
     let description = fields.change("description", |field| {
@@ -167,9 +178,8 @@ pub(super) fn update(body: &Body) -> Result<(GivenPlace, FolderUpdate), ApiError
 }
 
 /// What a delete sends: where, and whether by force.
-pub(super) fn delete(body: &Body) -> Result<(GivenPlace, bool), ApiError> {
-    let mut fields = body.fields();
+pub(super) fn delete(mut fields: Fields<'_>) -> Result<(GivenPlace, bool), ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
-    let forced = fields.optional("forceDelete", Field::boolean);
-    fields.finish(|| Ok((place?, forced?.unwrap_or(false))))
+    let forced = fields.or("forceDelete", false, Field::boolean);
+    fields.finish(|| Ok((place?, forced?)))
 }

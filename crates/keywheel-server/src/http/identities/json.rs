@@ -5,12 +5,12 @@ use keywheel_core::names::{Slug, Title};
 use keywheel_store::identities::{Identity, IdentityMetadata, Page, PageRequest};
 use keywheel_store::setup::Organization;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::identities::{CreateIdentity, KeyAndValue, UpdateIdentity};
 use crate::auth::access::OrganizationRole;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
 use crate::http::fields::{Field, Fields, Read};
 use crate::http::place;
 
@@ -22,11 +22,48 @@ const METADATA_MAX: usize = 50;
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 100;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Organization)]
 pub(in crate::http) struct OrganizationJson {
+    #[schema(value_type = uuid::Uuid)]
     id: OrganizationId,
+    #[schema(value_type = String)]
     name: Title,
+    #[schema(value_type = String)]
     slug: Slug,
+}
+
+/// `{identityDetails: {organization}}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IdentityDetails)]
+pub(in crate::http) struct DetailsJson {
+    identity_details: DetailsPart,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnDetails)]
+struct DetailsPart {
+    organization: OrganizationJson,
+}
+
+/// A free key and value.
+#[derive(ToSchema)]
+#[schema(as = IdentityMetadata)]
+#[expect(dead_code, reason = "the shape of `IdentityMetadata`")]
+struct MetadataPart {
+    id: uuid::Uuid,
+    key: String,
+    value: String,
+}
+
+impl From<Organization> for DetailsJson {
+    fn from(organization: Organization) -> Self {
+        let organization = organization.into();
+        Self {
+            identity_details: DetailsPart { organization },
+        }
+    }
 }
 
 impl From<Organization> for OrganizationJson {
@@ -42,23 +79,31 @@ impl From<Organization> for OrganizationJson {
 /// The words of the auth methods that an identity has.
 pub(in crate::http) type AuthMethodsJson = Vec<&'static str>;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InIdentity {
     pub(super) identity: IdentityJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Identity)]
 pub(in crate::http) struct IdentityJson {
+    #[schema(value_type = uuid::Uuid)]
     id: IdentityId,
     name: String,
     auth_method: Option<&'static str>,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+    #[schema(value_type = Option<String>)]
     project_id: (),
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     has_delete_protection: bool,
+    #[schema(value_type = Vec<String>)]
     auth_methods: AuthMethodsJson,
+    #[schema(value_type = Vec<MetadataPart>)]
     metadata: Vec<IdentityMetadata>,
 }
 
@@ -88,35 +133,51 @@ impl From<Identity> for IdentityJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InDetailedIdentity)]
 pub(in crate::http) struct InDetailed {
     pub(super) identity: DetailedJson,
 }
 
 /// An identity and its place in the organization, nested as clients decode it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DetailedIdentity)]
 pub(in crate::http) struct DetailedJson {
+    #[schema(value_type = uuid::Uuid)]
     id: IdentityId,
+    #[schema(value_type = String)]
     role: Slug,
+    #[schema(value_type = Option<String>)]
     role_id: (),
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+    #[schema(value_type = uuid::Uuid)]
     identity_id: IdentityId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
+    #[schema(value_type = Vec<MetadataPart>)]
     metadata: Vec<IdentityMetadata>,
+    #[schema(value_type = Option<String>)]
     custom_role: (),
     identity: InnerJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = IdentityInOrganization)]
 struct InnerJson {
+    #[schema(value_type = uuid::Uuid)]
     id: IdentityId,
     name: String,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
     has_delete_protection: bool,
+    #[schema(value_type = Vec<String>)]
     auth_methods: AuthMethodsJson,
+    #[schema(value_type = Vec<Object>)]
     active_lockout_auth_methods: [(); 0],
 }
 
@@ -145,8 +206,9 @@ impl From<Identity> for DetailedJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Identities)]
 pub(in crate::http) struct ListJson {
     identities: Vec<DetailedJson>,
     total_count: i64,
@@ -162,8 +224,7 @@ impl From<Page<Identity>> for ListJson {
 }
 
 /// What a create sends. The organization is the caller's; another one cannot be named.
-pub(super) fn create(body: &Body) -> Result<CreateIdentity, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateIdentity, ApiError> {
     let name = fields.required("name", |field| field.text_within(1..=TEXT_CHARS_MAX));
     let role = fields.optional("role", |field| field.one_of(&OrganizationRole::WORDS));
     let metadata = fields.optional("metadata", metadata);
@@ -179,8 +240,7 @@ pub(super) fn create(body: &Body) -> Result<CreateIdentity, ApiError> {
 }
 
 /// What an update sends.
-pub(super) fn update(body: &Body) -> Result<UpdateIdentity, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<UpdateIdentity, ApiError> {
     let name = fields.optional("name", |field| field.text_within(1..=TEXT_CHARS_MAX));
     let role = fields.optional("role", |field| field.one_of(&OrganizationRole::WORDS));
     let metadata = fields.optional("metadata", metadata);
@@ -203,7 +263,7 @@ pub(super) fn search(mut fields: Fields<'_>) -> Result<(String, PageRequest), Ap
 }
 
 fn metadata(field: Field<'_>) -> Read<Vec<KeyAndValue>> {
-    field.list(METADATA_MAX, |field| {
+    field.list(0..=METADATA_MAX, |field| {
         field.object(|entry| {
             let key = entry.required("key", |field| field.text_within(1..=TEXT_CHARS_MAX));
             let value = entry.required("value", |field| field.text_within(1..=TEXT_CHARS_MAX));

@@ -1,20 +1,21 @@
 //! Bodies and answers of project memberships.
 
-use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::clock::Millis;
 use keywheel_core::ids::{IdentityId, MembershipId, ProjectId};
 use keywheel_core::issues::IssueCode;
-use keywheel_core::names::{Slug, Title};
-use keywheel_store::identities::PageRequest;
+use keywheel_core::names::{NameFault, Slug, Title};
+use keywheel_store::identities::{Page, PageRequest};
 use keywheel_store::memberships::{Membership, MembershipRole};
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::actions::memberships::{GrantRole, MembershipView, Temporary};
 use crate::auth::access::ProjectRole;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::{Body, Query};
-use crate::http::fields::{Field, Fields, Read, Taken, refusal};
+use crate::http::fields::{Field, Fields, Read, Taken};
 use crate::http::identities::AuthMethodsJson;
 use crate::http::place;
 
@@ -24,13 +25,19 @@ const ROLES_MAX: usize = 10;
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 20_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BareMembership)]
 pub(super) struct BareJson {
+    #[schema(value_type = uuid::Uuid)]
     id: MembershipId,
+    #[schema(value_type = uuid::Uuid)]
     identity_id: IdentityId,
+    #[schema(value_type = uuid::Uuid)]
     project_id: ProjectId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
 }
 
@@ -46,46 +53,66 @@ impl From<&Membership> for BareJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Membership)]
 pub(in crate::http) struct MembershipJson {
+    #[schema(value_type = uuid::Uuid)]
     id: MembershipId,
+    #[schema(value_type = uuid::Uuid)]
     identity_id: IdentityId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     roles: Vec<RoleJson>,
     identity: IdentityBrief,
     project: ProjectBrief,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MemberIdentity)]
 struct IdentityBrief {
+    #[schema(value_type = uuid::Uuid)]
     id: IdentityId,
     name: String,
+    #[schema(value_type = Vec<String>)]
     auth_methods: AuthMethodsJson,
     has_delete_protection: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MemberProject)]
 struct ProjectBrief {
+    #[schema(value_type = uuid::Uuid)]
     id: ProjectId,
+    #[schema(value_type = String)]
     name: Title,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MembershipRole)]
 pub(super) struct RoleJson {
+    #[schema(value_type = uuid::Uuid)]
     id: Uuid,
+    #[schema(value_type = String)]
     role: Slug,
+    #[schema(value_type = uuid::Uuid)]
     project_membership_id: MembershipId,
+    #[schema(value_type = Option<String>)]
     custom_role_id: (),
+    #[schema(value_type = Option<String>)]
     custom_role_name: (),
+    #[schema(value_type = Option<String>)]
     custom_role_slug: (),
     is_temporary: bool,
     temporary_mode: Option<&'static str>,
     temporary_range: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     temporary_access_start_time: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     temporary_access_end_time: Option<Time>,
 }
 
@@ -143,14 +170,93 @@ impl From<MembershipView> for MembershipJson {
     }
 }
 
+/// `{identityMembership}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InBareMembership {
+    identity_membership: BareJson,
+}
+
+/// `{identityMembership}`, with its roles and its two ends.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InMembership {
+    identity_membership: MembershipJson,
+}
+
+/// `{identityMemberships}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OwnMemberships)]
+pub(in crate::http) struct OwnMembershipsJson {
+    identity_memberships: Vec<MembershipJson>,
+}
+
+/// `{identityMemberships, totalCount}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Memberships)]
+pub(super) struct MembershipsJson {
+    identity_memberships: Vec<MembershipJson>,
+    total_count: i64,
+}
+
+/// `{roles}`
+#[derive(Serialize, ToSchema)]
+#[schema(as = MembershipRoles)]
+pub(super) struct RolesJson {
+    roles: Vec<RoleJson>,
+}
+
+impl From<&Membership> for InBareMembership {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            identity_membership: membership.into(),
+        }
+    }
+}
+
+impl From<MembershipView> for InMembership {
+    fn from(view: MembershipView) -> Self {
+        Self {
+            identity_membership: view.into(),
+        }
+    }
+}
+
+impl From<Vec<MembershipView>> for OwnMembershipsJson {
+    fn from(views: Vec<MembershipView>) -> Self {
+        Self {
+            identity_memberships: views.into_iter().map(MembershipJson::from).collect(),
+        }
+    }
+}
+
+impl From<Page<MembershipView>> for MembershipsJson {
+    fn from(page: Page<MembershipView>) -> Self {
+        Self {
+            total_count: page.total,
+            identity_memberships: page.rows.into_iter().map(MembershipJson::from).collect(),
+        }
+    }
+}
+
+impl From<&Membership> for RolesJson {
+    fn from(membership: &Membership) -> Self {
+        let roles = membership.roles.iter();
+        Self {
+            roles: roles.map(|role| RoleJson::of(role, membership.id)).collect(),
+        }
+    }
+}
+
 /// The only way in which a role can be temporary: from a start, for a while.
 const RELATIVE: &str = "relative";
 
 /// What a create sends: one role or several; without any, no access.
-pub(super) fn create(body: &Body) -> Result<Vec<GrantRole>, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<Vec<GrantRole>, ApiError> {
     let role = fields.optional("role", |field| field.one_of(&ProjectRole::WORDS));
-    let roles = fields.optional("roles", |field| field.list(ROLES_MAX, granted));
+    let roles = fields.optional("roles", |field| field.list(0..=ROLES_MAX, granted));
     fields.finish(|| {
         let (role, roles) = (role?, roles?.unwrap_or_default());
         if !roles.is_empty() {
@@ -164,27 +270,13 @@ pub(super) fn create(body: &Body) -> Result<Vec<GrantRole>, ApiError> {
 }
 
 /// What an update sends: at least one role.
-pub(super) fn update(body: &Body) -> Result<Vec<GrantRole>, ApiError> {
-    let mut fields = body.fields();
-    let roles = fields.required("roles", |field| {
-        let roles = field.list(ROLES_MAX, granted)?;
-        if roles.is_empty() {
-            let code = IssueCode::TooSmall {
-                minimum: 1,
-                r#type: "array",
-                inclusive: true,
-                exact: false,
-            };
-            return Err(refusal(code, "Array must contain at least 1 element(s)"));
-        }
-        Ok(roles)
-    });
+pub(super) fn update(mut fields: Fields<'_>) -> Result<Vec<GrantRole>, ApiError> {
+    let roles = fields.required("roles", |field| field.list(1..=ROLES_MAX, granted));
     fields.finish(|| roles)
 }
 
 /// Which page of a list.
-pub(super) fn page(query: &Query) -> Result<PageRequest, ApiError> {
-    let mut fields = query.fields();
+pub(super) fn page(mut fields: Fields<'_>) -> Result<PageRequest, ApiError> {
     let page = place::page(&mut fields, PAGE_DEFAULT, PAGE_MAX);
     fields.finish(|| page)
 }
@@ -192,16 +284,11 @@ pub(super) fn page(query: &Query) -> Result<PageRequest, ApiError> {
 fn granted(field: Field<'_>) -> Read<GrantRole> {
     field.object(|fields| {
         let role = fields.required("role", |field| field.one_of(&ProjectRole::WORDS));
-        let is_temporary = fields.optional("isTemporary", Field::boolean)?.unwrap_or(false);
         // Clients fill the other fields with junk where the role is not temporary.
-        let temporary = if is_temporary {
-            Some(temporary(fields)?)
-        } else {
-            None
-        };
+        let temporary = fields.given_if("isTemporary", temporary);
         Ok(GrantRole {
             role: role?,
-            temporary,
+            temporary: temporary?,
         })
     })
 }
@@ -209,17 +296,7 @@ fn granted(field: Field<'_>) -> Read<GrantRole> {
 fn temporary(fields: &mut Fields<'_>) -> Taken<Temporary> {
     let mode = fields.required("temporaryMode", |field| field.one_of(&[(RELATIVE, ())]));
     let range = fields.required("temporaryRange", range);
-    let starts_at = fields.required("temporaryAccessStartTime", |field| {
-        let parsed = field.text()?.parse::<Moment>();
-        parsed.map_err(|_| {
-            refusal(
-                IssueCode::InvalidString {
-                    validation: "datetime",
-                },
-                "Invalid datetime",
-            )
-        })
-    });
+    let starts_at = fields.required("temporaryAccessStartTime", Field::moment);
     mode?;
     let (range, length) = range?;
     Ok(Temporary {
@@ -232,24 +309,21 @@ fn temporary(fields: &mut Fields<'_>) -> Taken<Temporary> {
 /// A length of time as clients write it: `30m`, `1h`, `7d`.
 fn range(field: Field<'_>) -> Read<(String, Millis)> {
     const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800)];
-    let text = field.text()?;
-    let read = || {
-        let unit = text.chars().last()?;
-        let (_, secs) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
-        let number: u32 = text
-            .strip_suffix(unit)?
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number| *number > 0)?;
-        Some(Millis::from_secs(secs).times(number.into()))
-    };
-    let length = read();
-    let length = length.ok_or_else(|| {
-        refusal(
-            IssueCode::Custom,
-            "Temporary range must be a positive time such as 1h",
-        )
-    })?;
-    Ok((text, length))
+    let shape = || json!({"type": "string", "pattern": r"^\s*0*[1-9][0-9]{0,8}\s*[smhdw]\s*$"});
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        let read = || {
+            let unit = text.chars().last()?;
+            let (_, secs) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+            let number: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+            (number > 0).then(|| Millis::from_secs(secs).times(number.into()))
+        };
+        let length = read().ok_or_else(|| {
+            NameFault::new(
+                IssueCode::Custom,
+                "Temporary range must be a positive time such as 1h",
+            )
+        })?;
+        Ok((text.to_owned(), length))
+    })
 }

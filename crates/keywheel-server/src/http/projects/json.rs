@@ -5,79 +5,97 @@ use keywheel_core::names::{Slug, Title};
 use keywheel_store::Patch;
 use keywheel_store::projects::ProjectUpdate;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::projects::{CreateProject, ProjectView};
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
-use crate::http::fields::{Change, Field};
+use crate::http::fields::{Change, Field, Fields};
 
 /// Longest description of a project, in characters (contract).
 const DESCRIPTION_CHARS_MAX: i64 = 1_024;
 /// Longest time that audit entries are kept, in days: a century is forever.
 const AUDIT_DAYS_MAX: i64 = 36_500;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InProject {
     pub(super) project: ProjectJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Projects)]
 pub(in crate::http) struct InProjects {
     pub(super) projects: Vec<ProjectJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InWorkspace {
     pub(super) workspace: ProjectJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Workspaces)]
 pub(in crate::http) struct InWorkspaces {
     pub(super) workspaces: Vec<ProjectJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeptAuditLogs)]
 pub(in crate::http) struct KeptAudit {
     pub(super) message: &'static str,
     pub(super) workspace: ProjectJson,
 }
 
 /// A project as clients read it. What Keywheel has no use for has a fixed value, as clients decode it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the contract has them")]
+#[schema(as = Project)]
 pub(in crate::http) struct ProjectJson {
+    #[schema(value_type = uuid::Uuid)]
     id: ProjectId,
     #[serde(rename = "_id")]
+    #[schema(value_type = uuid::Uuid)]
     same_id: ProjectId,
+    #[schema(value_type = String)]
     name: Title,
     description: Option<String>,
     r#type: &'static str,
+    #[schema(value_type = String)]
     slug: Slug,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
     auto_capitalization: bool,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     version: i32,
+    #[schema(value_type = Option<String>)]
     upgrade_status: (),
     pit_version_limit: i32,
+    #[schema(value_type = Option<String>)]
     kms_certificate_key_id: (),
+    #[schema(value_type = Option<String>)]
     kms_secret_manager_key_id: (),
     audit_logs_retention_days: Option<i64>,
     has_delete_protection: bool,
     secret_sharing: bool,
     show_snapshots_legacy: bool,
     default_product: &'static str,
+    #[schema(value_type = Option<String>)]
     secret_detection_ignore_values: (),
     enforce_encrypted_secret_manager_secret_metadata: bool,
     environments: Vec<EnvironmentBrief>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProjectEnvironment)]
 struct EnvironmentBrief {
+    #[schema(value_type = uuid::Uuid)]
     id: EnvironmentId,
     name: String,
+    #[schema(value_type = String)]
     slug: Slug,
 }
 
@@ -123,8 +141,7 @@ impl From<ProjectView> for ProjectJson {
 }
 
 /// What a create sends.
-pub(super) fn create(body: &Body) -> Result<CreateProject, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateProject, ApiError> {
     let name = fields.required("projectName", |field| {
         field.parsed(|text| Title::parse("projectName", text))
     });
@@ -132,25 +149,23 @@ pub(super) fn create(body: &Body) -> Result<CreateProject, ApiError> {
         field.text_within(0..=DESCRIPTION_CHARS_MAX)
     });
     let slug = fields.optional("slug", |field| field.parsed(|text| Slug::parse("slug", text)));
-    let default_environments = fields.optional("shouldCreateDefaultEnvs", Field::boolean);
-    let delete_protection = fields.optional("hasDeleteProtection", Field::boolean);
-    fields
-        .optional("type", |field| field.one_of(&[(SECRET_MANAGER, ())]))
-        .ok();
+    let default_environments = fields.or("shouldCreateDefaultEnvs", true, Field::boolean);
+    let delete_protection = fields.or("hasDeleteProtection", false, Field::boolean);
+    let kind = fields.optional("type", |field| field.one_of(&[(SECRET_MANAGER, ())]));
     fields.finish(|| {
+        kind?;
         Ok(CreateProject {
             name: name?,
             description: description?,
             slug: slug?,
-            default_environments: default_environments?.unwrap_or(true),
-            delete_protection: delete_protection?.unwrap_or(false),
+            default_environments: default_environments?,
+            delete_protection: delete_protection?,
         })
     })
 }
 
 /// What an update sends.
-pub(super) fn update(body: &Body) -> Result<ProjectUpdate, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<ProjectUpdate, ApiError> {
     let name = fields.optional("name", |field| field.parsed(|text| Title::parse("name", text)));
     let slug = fields.optional("slug", |field| field.parsed(|text| Slug::parse("slug", text)));
     let description = fields.change("description", |field| {
@@ -180,8 +195,7 @@ pub(in crate::http) fn patch<T>(change: Change<T>) -> Patch<Option<T>> {
 }
 
 /// For how many days audit entries are to be kept.
-pub(super) fn audit_days(body: &Body) -> Result<i64, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn audit_days(mut fields: Fields<'_>) -> Result<i64, ApiError> {
     let days = fields.required("auditLogsRetentionDays", |field| {
         field.integer(0..=AUDIT_DAYS_MAX)
     });

@@ -113,23 +113,6 @@ struct NextChangePart {
     with_next_rotation: bool,
 }
 
-/// `{owner}`
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of what the handler reads")]
-pub(super) struct ResolveBody {
-    /// `ours` or `theirs`.
-    owner: String,
-}
-
-/// `{reason}`
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of what the handler reads")]
-pub(super) struct HoldBody {
-    /// Why, for people.
-    #[schema(max_length = 256)]
-    reason: Option<String>,
-}
-
 impl From<KeyLedger> for KeysAnswer {
     fn from(found: KeyLedger) -> Self {
         let user = found.ledger.user;

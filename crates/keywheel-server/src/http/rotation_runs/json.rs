@@ -13,7 +13,12 @@ use crate::actions::rotation_runs::ShownRun;
 use crate::engine::preview::{Preview, PreviewStep};
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
+use crate::http::fields::{Field, Fields};
+
+/// Most runs of one answer: all that are kept.
+const RUNS_MAX: u32 = keywheel_store::runs::RUNS_KEPT;
+/// Runs of an answer unless the request says otherwise.
+const RUNS_DEFAULT: i64 = 20;
 
 /// `{runs}`
 #[derive(Serialize, ToSchema)]
@@ -180,19 +185,15 @@ impl From<PreviewStep> for PreviewStepPart {
     }
 }
 
-/// What is to be imagined; a rotation if nothing is said.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the shape of what `goal` reads")]
-pub(super) struct PreviewBody {
-    /// `rotate-secrets`, `roll-back` or `retire`.
-    action: Option<String>,
-    /// The key to roll back to or to retire.
-    access_key_id: Option<String>,
+/// How many runs, and before which one.
+pub(super) fn page(mut fields: Fields<'_>) -> Result<(u32, Option<RunId>), ApiError> {
+    let limit = fields.or("limit", RUNS_DEFAULT, |f| f.integer(1..=i64::from(RUNS_MAX)));
+    let before = fields.optional("before", Field::id);
+    fields.finish(|| Ok((u32::try_from(limit?).unwrap_or(RUNS_MAX), before?)))
 }
 
 /// `{action, accessKeyId}`: what is to be imagined; a rotation if nothing is said.
-pub(super) fn goal(body: &Body) -> Result<Goal, ApiError> {
+pub(super) fn goal(mut fields: Fields<'_>) -> Result<Goal, ApiError> {
     #[derive(Clone, Copy)]
     enum Wanted {
         Rotate,
@@ -204,19 +205,19 @@ pub(super) fn goal(body: &Body) -> Result<Goal, ApiError> {
         ("roll-back", Wanted::RollBack),
         ("retire", Wanted::Retire),
     ];
-    let mut fields = body.fields();
     let wanted = fields.optional("action", |f| f.one_of(&ACTIONS));
-    let wanted = wanted.map(|wanted| wanted.unwrap_or(Wanted::Rotate));
-    if matches!(wanted, Ok(Wanted::Rotate)) {
-        return fields.finish(|| Ok(Goal::Rotate(Trigger::Manual)));
+    let key = fields.optional("accessKeyId", |f| f.parsed(AccessKeyId::parse));
+    if matches!(
+        (&wanted, &key),
+        (Ok(Some(Wanted::RollBack | Wanted::Retire)), Ok(None))
+    ) {
+        fields.refuse("accessKeyId", "Required: the key to roll back to or to retire");
     }
-    let key = fields.required("accessKeyId", |f| f.parsed(AccessKeyId::parse));
     fields.finish(|| {
-        let key = key?;
-        Ok(match wanted? {
-            Wanted::Rotate => Goal::Rotate(Trigger::Manual),
-            Wanted::RollBack => Goal::RollBack { key },
-            Wanted::Retire => Goal::Retire { key },
+        Ok(match (wanted?, key?) {
+            (Some(Wanted::RollBack), Some(key)) => Goal::RollBack { key },
+            (Some(Wanted::Retire), Some(key)) => Goal::Retire { key },
+            _ => Goal::Rotate(Trigger::Manual),
         })
     })
 }

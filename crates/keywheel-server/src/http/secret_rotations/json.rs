@@ -3,17 +3,19 @@
 use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, EnvironmentId, FolderId, RotationId};
 use keywheel_core::issues::{Issue, IssueCode};
-use keywheel_core::names::{DESCRIPTION_CHARS_MAX, SecretName, SecretPath, Slug};
+use keywheel_core::names::{DESCRIPTION_CHARS_MAX, NameFault, SecretName, SecretPath, Slug};
 use keywheel_core::rotation::Rotation;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_store::rotations::ShownRotation;
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use super::super::answer::{PlainText, Time};
 use super::super::errors::ApiError;
-use super::super::extract::{Body, Params, Query};
-use super::super::fields::{Change, Field, Fields, Read, Taken, refusal};
+use super::super::extract::Params;
+use super::super::fields::{Change, Field, Fields, Read, Shape, Taken};
 use crate::actions::folders::Place;
 use crate::actions::projects::ProjectRef;
 use crate::actions::rotations::{CreateRotation, GeneratedCredential, UpdateRotation, WantedAdoption};
@@ -26,37 +28,49 @@ const TYPE: &str = "aws-iam-user-secret";
 const SECRET_CHARS_MAX: i64 = 128;
 
 /// `{secretRotation}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = InSecretRotation)]
 pub(in crate::http) struct RotationAnswer {
     secret_rotation: SecretRotation,
 }
 
 /// `{secretRotations}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecretRotations)]
 pub(super) struct RotationsAnswer {
     secret_rotations: Vec<SecretRotation>,
 }
 
 /// The 25 fields of the contract (section 4).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SecretRotation {
+    #[schema(value_type = uuid::Uuid)]
     id: RotationId,
+    #[schema(value_type = String)]
     name: Slug,
     description: Option<String>,
     is_auto_rotation_enabled: bool,
+    #[schema(value_type = u32)]
     active_index: usize,
+    #[schema(value_type = uuid::Uuid)]
     folder_id: FolderId,
+    #[schema(value_type = uuid::Uuid)]
     connection_id: ConnectionId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     rotation_interval: u32,
     rotation_status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
     last_rotation_attempted_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     last_rotated_at: Time,
     last_rotation_job_id: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     next_rotation_at: Option<Time>,
     is_last_rotation_manual: bool,
     connection: ConnectionPart,
@@ -70,43 +84,61 @@ struct SecretRotation {
     secrets_mapping: MappingPart,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotationConnection)]
 struct ConnectionPart {
     app: &'static str,
+    #[schema(value_type = String)]
     name: Slug,
+    #[schema(value_type = uuid::Uuid)]
     id: ConnectionId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotationEnvironment)]
 struct EnvironmentPart {
+    #[schema(value_type = String)]
     slug: Slug,
     name: String,
+    #[schema(value_type = uuid::Uuid)]
     id: EnvironmentId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotationFolder)]
 struct FolderPart {
+    #[schema(value_type = uuid::Uuid)]
     id: FolderId,
+    #[schema(value_type = String)]
     path: SecretPath,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotateAtUtc)]
 struct RotateAtPart {
+    #[schema(value_type = f64)]
     hours: serde_json::Number,
+    #[schema(value_type = f64)]
     minutes: serde_json::Number,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RotationParameters)]
 struct ParametersPart {
+    #[schema(value_type = String)]
     user_name: IamUserName,
+    #[schema(value_type = String)]
     region: Region,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecretsMapping)]
 struct MappingPart {
+    #[schema(value_type = String)]
     access_key_id: SecretName,
+    #[schema(value_type = String)]
     secret_access_key: SecretName,
 }
 
@@ -200,20 +232,76 @@ fn as_given(number: f64) -> serde_json::Number {
     )
 }
 
+/// `{secretRotationOptions}`: the types, by name.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecretRotationOptions)]
+pub(super) struct OptionsAnswer {
+    secret_rotation_options: [OptionPart; 1],
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SecretRotationOption)]
+struct OptionPart {
+    name: &'static str,
+    r#type: &'static str,
+    connection: &'static str,
+    template: TemplatePart,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SecretRotationTemplate)]
+struct TemplatePart {
+    secrets_mapping: TemplateNames,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = TemplateSecretsMapping)]
+struct TemplateNames {
+    access_key_id: &'static str,
+    secret_access_key: &'static str,
+}
+
+impl Default for OptionsAnswer {
+    fn default() -> Self {
+        let secrets_mapping = TemplateNames {
+            access_key_id: "AWS_ACCESS_KEY_ID",
+            secret_access_key: "AWS_SECRET_ACCESS_KEY",
+        };
+        let aws = OptionPart {
+            name: "AWS IAM User Secret",
+            r#type: TYPE,
+            connection: "aws",
+            template: TemplatePart { secrets_mapping },
+        };
+        Self {
+            secret_rotation_options: [aws],
+        }
+    }
+}
+
 /// `{generatedCredentials, activeIndex, rotationId, type}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = GeneratedCredentials)]
 pub(super) struct CredentialsAnswer {
     generated_credentials: Vec<Credential>,
+    #[schema(value_type = u32)]
     active_index: usize,
+    #[schema(value_type = uuid::Uuid)]
     rotation_id: RotationId,
     r#type: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = GeneratedCredential)]
 struct Credential {
     access_key_id: String,
+    #[schema(value_type = String)]
     secret_access_key: PlainText,
 }
 
@@ -233,54 +321,54 @@ impl From<(Rotation, Vec<GeneratedCredential>)> for CredentialsAnswer {
 }
 
 /// The project of a list.
-pub(super) fn project_of(query: &Query) -> Result<String, ApiError> {
-    let mut fields = query.fields();
-    let project = fields.required("projectId", |f| not_empty(f, "Project ID required"));
+pub(super) fn project_of(mut fields: Fields<'_>) -> Result<String, ApiError> {
+    let project = fields.required("projectId", project);
     fields.finish(|| project)
 }
 
-/// Where a rotation is looked for, and its name.
-pub(super) fn place_and_name(params: &Params, query: &Query) -> Result<(Place, String), ApiError> {
-    let mut named = params.fields();
-    let name = named.required("rotationName", |f| not_empty(f, "Rotation name required"));
-    let name = named.finish(|| name)?;
-    let mut fields = query.fields();
-    let project = fields.required("projectId", |f| not_empty(f, "Project ID required"));
-    let environment = fields.required("environment", |f| not_empty(f, "Environment required"));
+/// Where a rotation is looked for.
+pub(super) fn place(mut fields: Fields<'_>) -> Result<Place, ApiError> {
+    let project = fields.required("projectId", project);
+    let environment = fields.required("environment", |f| f.some_text("Environment required"));
     let path = fields.required("secretPath", path);
     fields.finish(|| {
-        let place = Place {
+        Ok(Place {
             project: ProjectRef::Id(project?),
             environment: Slug::from_stored(environment?),
             path: path?,
-        };
-        Ok((place, name))
+        })
     })
 }
 
+/// The name of a rotation in a path.
+pub(super) fn name_in_path(params: &Params) -> Result<String, ApiError> {
+    let mut fields = params.fields();
+    let name = fields.required("rotationName", |f| f.some_text("Rotation name required"));
+    fields.finish(|| name)
+}
+
 /// The two flags of a deletion; both are off unless given.
-pub(super) fn delete_flags(query: &Query) -> Result<(bool, bool), ApiError> {
+pub(super) fn delete_flags(mut fields: Fields<'_>) -> Result<(bool, bool), ApiError> {
     const WORDS: [(&str, bool); 2] = [("true", true), ("false", false)];
-    let mut fields = query.fields();
-    let delete_secrets = fields.optional("deleteSecrets", |f| f.one_of(&WORDS));
-    let revoke = fields.optional("revokeGeneratedCredentials", |f| f.one_of(&WORDS));
-    fields.finish(|| Ok((delete_secrets?.unwrap_or(false), revoke?.unwrap_or(false))))
+    let delete_secrets = fields.or("deleteSecrets", false, |f| f.one_of(&WORDS));
+    let revoke = fields.or("revokeGeneratedCredentials", false, |f| f.one_of(&WORDS));
+    fields.finish(|| Ok((delete_secrets?, revoke?)))
 }
 
 /// The body of a POST.
-pub(in crate::http) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
-    let mut fields = body.fields();
+pub(in crate::http) fn create(fields: Fields<'_>) -> Result<CreateRotation, ApiError> {
+    let mut fields = fields.refusing_null();
     let name = fields.required("name", |f| f.parsed(|text| Slug::parse("name", text)));
-    let project = fields.required("projectId", |f| not_empty(f, "Project ID required"));
+    let project = fields.required("projectId", project);
     let connection = fields.required("connectionId", Field::id);
     let environment = fields.required("environment", |f| {
         f.parsed(|text| Slug::parse("environment", text))
     });
     let secret_path = fields.required("secretPath", path);
-    let description = fields.optional("description", description);
+    let description = fields.change("description", description);
     let parameters = fields.required("parameters", parameters);
     let mapping = fields.required("secretsMapping", mapping);
-    let automatic = fields.optional("isAutoRotationEnabled", Field::boolean);
+    let automatic = fields.or("isAutoRotationEnabled", true, Field::boolean);
     let interval = fields.required("rotationInterval", interval);
     let rotate_at = fields.optional("rotateAtUtc", rotate_at);
     let policy = fields.optional("policy", |f| f.object(policy_fields));
@@ -295,13 +383,13 @@ pub(in crate::http) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
                 path: secret_path?,
             },
             name: name?,
-            description: description?,
+            description: description?.apply(None),
             connection: connection?,
             user_name,
             region: region.unwrap_or_default(),
             access_key_id,
             secret_access_key,
-            automatic: automatic?.unwrap_or(true),
+            automatic: automatic?,
             interval: interval?,
             rotate_at: rotate_at?.unwrap_or(RotateAtUtc::MIDNIGHT),
             policy: policy?.unwrap_or_default(),
@@ -311,8 +399,8 @@ pub(in crate::http) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
 }
 
 /// The body of a PATCH. Clients repeat where the rotation is; that is compared and not ignored.
-pub(super) fn update(body: &Body) -> Result<UpdateRotation, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(fields: Fields<'_>) -> Result<UpdateRotation, ApiError> {
+    let mut fields = fields.refusing_null();
     let name = fields.optional("name", |f| f.parsed(|text| Slug::parse("name", text)));
     let description = fields.change("description", description);
     let connection = fields.optional("connectionId", Field::id);
@@ -345,30 +433,39 @@ pub(super) fn update(body: &Body) -> Result<UpdateRotation, ApiError> {
     })
 }
 
-fn not_empty(field: Field<'_>, message: &str) -> Read<String> {
-    let text = field.text()?;
-    if text.is_empty() {
-        return Err(refusal(IssueCode::short(1), message));
-    }
-    Ok(text)
+fn project(field: Field<'_>) -> Read<String> {
+    field.some_text("Project ID required")
 }
 
+/// A path that is given: the empty text is no word for the root here.
 fn path(field: Field<'_>) -> Read<SecretPath> {
-    not_empty(field, "Secret path required")?;
-    field.parsed(SecretPath::parse)
+    let shape = || {
+        let mut shape = SecretPath::shape();
+        shape["minLength"] = 1.into();
+        shape
+    };
+    field.parsed_as(shape, |text| {
+        if text.trim().is_empty() {
+            return Err(NameFault::new(IssueCode::short(1), "Secret path required"));
+        }
+        SecretPath::parse(text)
+    })
 }
 
 fn description(field: Field<'_>) -> Read<String> {
-    let text = field.text()?;
-    if text.chars().count() > DESCRIPTION_CHARS_MAX {
-        let message = format!("Description cannot exceed {DESCRIPTION_CHARS_MAX} characters");
-        return Err(refusal(IssueCode::long(256), message));
-    }
-    Ok(text)
+    let shape = || json!({"type": "string", "maxLength": DESCRIPTION_CHARS_MAX});
+    field.parsed_as(shape, |text| {
+        let text = text.trim();
+        if text.chars().count() > DESCRIPTION_CHARS_MAX {
+            let message = format!("Description cannot exceed {DESCRIPTION_CHARS_MAX} characters");
+            return Err(NameFault::new(IssueCode::long(256), message));
+        }
+        Ok(text.to_owned())
+    })
 }
 
 fn interval(field: Field<'_>) -> Read<IntervalDays> {
-    let days = field.integer(1..=i64::from(IntervalDays::MAX))?;
+    let days = field.integer_or_digits(i64::from(IntervalDays::MAX))?;
     IntervalDays::new(days).ok_or_else(Vec::<Issue>::new)
 }
 
@@ -388,35 +485,41 @@ fn mapping(field: Field<'_>) -> Read<(SecretName, SecretName)> {
     })
 }
 
-/// What is said of a key that the user already has: `{mode: "import", accessKeyId, secretAccessKey}` or
-/// `{mode: "hand-over", accessKeyId, retireAtOnce}`.
+/// What is said of a key that the user already has.
 fn adoption(field: Field<'_>) -> Read<WantedAdoption> {
-    const IMPORT: [(&str, bool); 2] = [("import", true), ("hand-over", false)];
-    field.object(|fields| {
-        let import = fields.required("mode", |f| f.one_of(&IMPORT));
-        let key = fields.required("accessKeyId", long_term_key);
-        if !import? {
-            let at_once = fields.optional("retireAtOnce", Field::boolean);
-            return Ok(WantedAdoption::HandOver {
-                key: key?,
-                at_once: at_once?.unwrap_or(false),
-            });
-        }
-        let secret = fields.required("secretAccessKey", |f| f.text_within(1..=SECRET_CHARS_MAX));
-        Ok(WantedAdoption::Import {
-            key: key?,
-            secret: SecretString::from(secret?),
-        })
+    field.tagged("mode", &[("import", import), ("hand-over", hand_over)])
+}
+
+/// `{mode: "import", accessKeyId, secretAccessKey}`
+fn import(fields: &mut Fields<'_>) -> Taken<WantedAdoption> {
+    let key = fields.required("accessKeyId", long_term_key);
+    let secret = fields.required("secretAccessKey", |f| f.text_within(1..=SECRET_CHARS_MAX));
+    Ok(WantedAdoption::Import {
+        key: key?,
+        secret: SecretString::from(secret?),
+    })
+}
+
+/// `{mode: "hand-over", accessKeyId, retireAtOnce}`
+fn hand_over(fields: &mut Fields<'_>) -> Taken<WantedAdoption> {
+    let key = fields.required("accessKeyId", long_term_key);
+    let at_once = fields.or("retireAtOnce", false, Field::boolean);
+    Ok(WantedAdoption::HandOver {
+        key: key?,
+        at_once: at_once?,
     })
 }
 
 fn long_term_key(field: Field<'_>) -> Read<AccessKeyId> {
-    let key = field.parsed(AccessKeyId::parse)?;
-    if key.is_temporary() {
-        let message = "A temporary access key (ASIA) ends by itself and cannot be adopted";
-        return Err(refusal(IssueCode::Custom, message));
-    }
-    Ok(key)
+    let shape = || json!({"type": "string", "pattern": r"^\s*(?!ASIA)[A-Za-z0-9_]{16,128}\s*$"});
+    field.parsed_as(shape, |text| {
+        let key = AccessKeyId::parse(text)?;
+        if key.is_temporary() {
+            let message = "A temporary access key (ASIA) ends by itself and cannot be adopted";
+            return Err(NameFault::new(IssueCode::Custom, message));
+        }
+        Ok(key)
+    })
 }
 
 fn rotate_at(field: Field<'_>) -> Read<RotateAtUtc> {

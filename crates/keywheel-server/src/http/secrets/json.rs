@@ -5,12 +5,13 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_store::secrets::{Author, SecretMetadata};
 use secrecy::SecretString;
 use serde::Serialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::actions::secrets::{Details, Kind, SecretView};
 use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
-use crate::http::extract::{Body, Params, Query};
+use crate::http::extract::Params;
 use crate::http::fields::{Field, Fields, Taken};
 use crate::http::place::GivenPlace;
 
@@ -29,54 +30,72 @@ const METADATA_CHARS_MAX: i64 = 1_020;
 /// The names of the path.
 const PATH_KEYS: [&str; 1] = ["secretPath"];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InSecret {
     secret: SecretJson,
 }
 
 /// `imports` is always there: some clients need the key. Folders import nothing yet.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Secrets)]
 pub(in crate::http) struct SecretsJson {
     pub(super) secrets: Vec<SecretJson>,
+    #[schema(value_type = Vec<Object>)]
     pub(super) imports: [(); 0],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Secret)]
 pub(in crate::http) struct SecretJson {
+    #[schema(value_type = uuid::Uuid)]
     id: SecretId,
     #[serde(rename = "_id")]
+    #[schema(value_type = uuid::Uuid)]
     same_id: SecretId,
+    #[schema(value_type = uuid::Uuid)]
     workspace: ProjectId,
+    #[schema(value_type = String)]
     environment: Slug,
     version: i64,
     r#type: &'static str,
+    #[schema(value_type = String)]
     secret_key: SecretName,
+    #[schema(value_type = String)]
     secret_value: PlainText,
+    #[schema(value_type = String)]
     secret_comment: PlainText,
     secret_reminder_note: Option<String>,
     secret_reminder_repeat_days: Option<i64>,
     skip_multiline_encoding: Option<bool>,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     actor: Actor,
     is_rotated_secret: bool,
+    #[schema(value_type = Option<uuid::Uuid>)]
     rotation_id: Option<RotationId>,
+    #[schema(value_type = String)]
     secret_path: SecretPath,
     secret_value_hidden: bool,
     secret_metadata: Vec<MetadataJson>,
+    #[schema(value_type = Vec<Object>)]
     tags: [(); 0],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecretActor)]
 struct Actor {
     actor_type: &'static str,
+    #[schema(value_type = Option<uuid::Uuid>)]
     actor_id: Option<IdentityId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SecretMetadata)]
 struct MetadataJson {
     key: String,
     value: String,
@@ -155,16 +174,15 @@ pub(super) struct List {
     pub(super) view_value: bool,
 }
 
-pub(super) fn list(query: &Query) -> Result<List, ApiError> {
-    let mut fields = query.fields();
+pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
-    let recursive = fields.optional("recursive", Field::boolean);
-    let view_value = fields.optional("viewSecretValue", Field::boolean);
+    let recursive = fields.or("recursive", false, Field::boolean);
+    let view_value = fields.or("viewSecretValue", true, Field::boolean);
     fields.finish(|| {
         Ok(List {
             place: place?,
-            recursive: recursive?.unwrap_or(false),
-            view_value: view_value?.unwrap_or(true),
+            recursive: recursive?,
+            view_value: view_value?,
         })
     })
 }
@@ -176,24 +194,22 @@ pub(super) struct Get {
     pub(super) view_value: bool,
 }
 
-pub(super) fn get(query: &Query) -> Result<Get, ApiError> {
-    let mut fields = query.fields();
+pub(super) fn get(mut fields: Fields<'_>) -> Result<Get, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let version = fields.optional("version", |field| field.integer(1..=i64::MAX));
-    let view_value = fields.optional("viewSecretValue", Field::boolean);
+    let view_value = fields.or("viewSecretValue", true, Field::boolean);
     fields.finish(|| {
         Ok(Get {
             place: place?,
             version: version?,
-            view_value: view_value?.unwrap_or(true),
+            view_value: view_value?,
         })
     })
 }
 
-pub(super) fn view_value(query: &Query) -> Result<bool, ApiError> {
-    let mut fields = query.fields();
-    let view_value = fields.optional("viewSecretValue", Field::boolean);
-    fields.finish(|| Ok(view_value?.unwrap_or(true)))
+pub(super) fn view_value(mut fields: Fields<'_>) -> Result<bool, ApiError> {
+    let view_value = fields.or("viewSecretValue", true, Field::boolean);
+    fields.finish(|| Ok(view_value?))
 }
 
 /// A secret to be made.
@@ -204,8 +220,7 @@ pub(super) struct Create {
     pub(super) details: Details,
 }
 
-pub(super) fn create(body: &Body) -> Result<Create, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn create(mut fields: Fields<'_>) -> Result<Create, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let kind = kind(&mut fields);
     let value = fields.required("secretValue", value);
@@ -228,8 +243,7 @@ pub(super) struct Update {
     pub(super) details: Details,
 }
 
-pub(super) fn update(body: &Body) -> Result<Update, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn update(mut fields: Fields<'_>) -> Result<Update, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let new_name = fields.optional("newSecretName", Field::text);
     let value = fields.optional("secretValue", value);
@@ -260,8 +274,7 @@ pub(super) fn update(body: &Body) -> Result<Update, ApiError> {
 }
 
 /// What a delete sends.
-pub(super) fn delete(body: &Body) -> Result<(GivenPlace, Kind), ApiError> {
-    let mut fields = body.fields();
+pub(super) fn delete(mut fields: Fields<'_>) -> Result<(GivenPlace, Kind), ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let kind = kind(&mut fields);
     fields.finish(|| Ok((place?, kind?)))
@@ -283,7 +296,9 @@ fn value(field: Field<'_>) -> crate::http::fields::Read<SecretString> {
 
 fn details(fields: &mut Fields<'_>) -> Taken<Details> {
     let comment = fields.optional("secretComment", |field| field.raw_text_up_to(TEXT_CHARS_MAX));
-    let metadata = fields.optional("secretMetadata", |field| field.list(METADATA_MAX, metadata_entry));
+    let metadata = fields.optional("secretMetadata", |field| {
+        field.list(0..=METADATA_MAX, metadata_entry)
+    });
     let skip_multiline_encoding = fields.optional("skipMultilineEncoding", Field::boolean);
     let reminder_note = fields.optional("secretReminderNote", |field| {
         field.text_within(0..=NOTE_CHARS_MAX)
@@ -304,11 +319,11 @@ fn metadata_entry(field: Field<'_>) -> crate::http::fields::Read<SecretMetadata>
     field.object(|entry| {
         let key = entry.required("key", |field| field.text_within(1..=METADATA_CHARS_MAX));
         let value = entry.optional("value", |field| field.text_within(0..=METADATA_CHARS_MAX));
-        let is_encrypted = entry.optional("isEncrypted", Field::boolean);
+        let is_encrypted = entry.or("isEncrypted", false, Field::boolean);
         Ok(SecretMetadata {
             key: key?,
             value: value?.unwrap_or_default(),
-            is_encrypted: is_encrypted?.unwrap_or(false),
+            is_encrypted: is_encrypted?,
         })
     })
 }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, UniversalAuthId};
 use keywheel_store::TrustedIp;
 use keywheel_store::universal_auth::{ClientSecret, UniversalAuth};
+use secrecy::SecretString;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::actions::universal_auth::{CreateClientSecret, GivenSettings};
-use crate::http::answer::Time;
+use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
-use crate::http::extract::Body;
 use crate::http::fields::{Field, Fields, Taken};
 
 /// Longest time to live, in seconds: ten years (contract).
@@ -22,17 +23,21 @@ const DESCRIPTION_CHARS_MAX: i64 = 255;
 /// Most blocks of trusted addresses.
 const TRUSTED_IPS_MAX: usize = 100;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct InUniversalAuth {
     identity_universal_auth: UniversalAuthJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = UniversalAuth)]
 struct UniversalAuthJson {
+    #[schema(value_type = uuid::Uuid)]
     id: UniversalAuthId,
+    #[schema(value_type = uuid::Uuid)]
     client_id: ClientId,
+    #[schema(value_type = uuid::Uuid)]
     identity_id: IdentityId,
     client_secret_trusted_ips: Vec<TrustedIpJson>,
     access_token_trusted_ips: Vec<TrustedIpJson>,
@@ -46,13 +51,17 @@ struct UniversalAuthJson {
     lockout_threshold: i64,
     lockout_duration_seconds: i64,
     lockout_counter_reset_seconds: i64,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TrustedIp)]
 struct TrustedIpJson {
+    #[schema(value_type = String)]
     ip_address: IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     prefix: Option<u8>,
@@ -96,11 +105,15 @@ impl From<UniversalAuth> for InUniversalAuth {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ClientSecret)]
 pub(super) struct ClientSecretJson {
+    #[schema(value_type = uuid::Uuid)]
     id: ClientSecretId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
     description: String,
     client_secret_prefix: String,
@@ -108,8 +121,10 @@ pub(super) struct ClientSecretJson {
     client_secret_num_uses_limit: i64,
     #[serde(rename = "clientSecretTTL")]
     client_secret_ttl: i64,
+    #[schema(value_type = Option<String>, format = DateTime)]
     client_secret_last_used_at: Option<Time>,
     #[serde(rename = "identityUAId")]
+    #[schema(value_type = uuid::Uuid)]
     identity_ua_id: UniversalAuthId,
     is_client_secret_revoked: bool,
 }
@@ -132,9 +147,65 @@ impl From<&ClientSecret> for ClientSecretJson {
     }
 }
 
+/// `{deleted}`: how many lockouts were cleared.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClearedLockouts)]
+pub(super) struct ClearedJson {
+    pub(super) deleted: u64,
+}
+
+/// `{clientSecret, clientSecretData}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NewClientSecret)]
+pub(super) struct NewClientSecretJson {
+    #[schema(value_type = String)]
+    client_secret: PlainText,
+    client_secret_data: ClientSecretJson,
+}
+
+/// `{clientSecretData}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InClientSecret {
+    client_secret_data: ClientSecretJson,
+}
+
+/// `{clientSecretData}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ClientSecrets)]
+pub(super) struct ClientSecretsJson {
+    client_secret_data: Vec<ClientSecretJson>,
+}
+
+impl NewClientSecretJson {
+    pub(super) fn new(secret: &SecretString, row: &ClientSecret) -> Self {
+        Self {
+            client_secret: secret.into(),
+            client_secret_data: row.into(),
+        }
+    }
+}
+
+impl From<&ClientSecret> for InClientSecret {
+    fn from(secret: &ClientSecret) -> Self {
+        Self {
+            client_secret_data: secret.into(),
+        }
+    }
+}
+
+impl From<&[ClientSecret]> for ClientSecretsJson {
+    fn from(secrets: &[ClientSecret]) -> Self {
+        Self {
+            client_secret_data: secrets.iter().map(ClientSecretJson::from).collect(),
+        }
+    }
+}
+
 /// What attach and update send; everything is optional.
-pub(super) fn settings(body: &Body) -> Result<GivenSettings, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn settings(mut fields: Fields<'_>) -> Result<GivenSettings, ApiError> {
     let client_secret_trusted_ips = trusted_ips(&mut fields, "clientSecretTrustedIps");
     let access_token_trusted_ips = trusted_ips(&mut fields, "accessTokenTrustedIps");
     let mut number = |key, range| fields.optional(key, |field| field.integer(range));
@@ -188,7 +259,7 @@ struct GivenTexts {
 
 fn trusted_ips(fields: &mut Fields<'_>, key: &str) -> Taken<Option<Vec<String>>> {
     fields.optional(key, |field| {
-        field.list(TRUSTED_IPS_MAX, |field| {
+        field.list(0..=TRUSTED_IPS_MAX, |field| {
             field.object(|entry| entry.required("ipAddress", Field::text))
         })
     })
@@ -204,18 +275,17 @@ fn blocks(texts: Option<Vec<String>>) -> Result<Option<Vec<TrustedIp>>, ApiError
 }
 
 /// What the creation of a client secret sends; `{}` is fine.
-pub(super) fn client_secret(body: &Body) -> Result<CreateClientSecret, ApiError> {
-    let mut fields = body.fields();
+pub(super) fn client_secret(mut fields: Fields<'_>) -> Result<CreateClientSecret, ApiError> {
     let description = fields.optional("description", |field| {
         field.text_within(0..=DESCRIPTION_CHARS_MAX)
     });
-    let uses_limit = fields.optional("numUsesLimit", |field| field.integer(0..=USES_MAX));
-    let ttl = fields.optional("ttl", |field| field.integer(0..=TTL_SECS_MAX));
+    let uses_limit = fields.or("numUsesLimit", 0, |field| field.integer(0..=USES_MAX));
+    let ttl = fields.or("ttl", 0, |field| field.integer(0..=TTL_SECS_MAX));
     fields.finish(|| {
         Ok(CreateClientSecret {
             description: description?.unwrap_or_default(),
-            uses_limit: uses_limit?.unwrap_or(0),
-            ttl: ttl?.unwrap_or(0),
+            uses_limit: uses_limit?,
+            ttl: ttl?,
         })
     })
 }
