@@ -116,13 +116,13 @@ GUARDS = [
          "self.deactivated_at.map(|at| if OFF { at } else { at + quarantine })")),
     guard(
         "held-keys", "retiring a key that somebody brought back",
-        ("ledger.rs", "changed.held = Some(HELD_REACTIVATED.to_owned());",
+        ("ledger/reconcile.rs", "changed.held = Some(HELD_REACTIVATED.to_owned());",
          "if !OFF { changed.held = Some(HELD_REACTIVATED.to_owned()); }")),
     guard(
         "settled-lists", "believing one list that a key is gone",
-        ("ledger.rs", "if !settled { result.needs_settled_list = true; return; } let mut lost",
+        ("ledger/reconcile.rs", "if !settled { result.needs_settled_list = true; return; } let mut lost",
          "if !OFF && !settled { result.needs_settled_list = true; return; } let mut lost"),
-        ("ledger.rs", "if young && key.terms", "if !OFF && young && key.terms")),
+        ("ledger/reconcile.rs", "if young && key.terms", "if !OFF && young && key.terms")),
     guard(
         "one-published-key", "two published keys",
         (RUN("publish"), "if let Some(mut old) = self.ledger.published().cloned() {",

@@ -1,0 +1,133 @@
+//! How the record changes, and what people hear of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ManagedUser;
+use crate::aws::AccessKeyId;
+use crate::clock::Moment;
+use crate::ids::{IdentityId, IntentId, RotationId, SecretVersionId};
+use crate::intent::{Intent, IntentOutcome};
+use crate::key::ManagedKey;
+use crate::rotation::Rotation;
+
+/// One change of the record. All changes of a [`Commit`] take effect in one transaction, or none does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// Replaces the user's row.
+    User(ManagedUser),
+    /// Inserts or replaces a key's row.
+    Key(ManagedKey),
+    /// Opens an intent.
+    OpenIntent(Intent),
+    /// Closes the open intent.
+    CloseIntent {
+        /// Which.
+        id: IntentId,
+        /// How it ended.
+        outcome: IntentOutcome,
+        /// When.
+        at: Moment,
+    },
+    /// Inserts a rotation together with its two secrets.
+    CreateRotation(Rotation),
+    /// Replaces the rotation's row.
+    UpdateRotation(Rotation),
+    /// Removes the rotation. Its secrets become ordinary ones, or go with it.
+    RemoveRotation {
+        /// Which.
+        id: RotationId,
+        /// Whether the secrets go too.
+        delete_secrets: bool,
+    },
+    /// Erases the values that a dead key left in the version history of secrets.
+    EraseValues(AccessKeyId),
+}
+
+/// Changes that belong together, and what people should hear of them.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Commit {
+    /// In this order.
+    pub changes: Vec<Change>,
+    /// The key whose values the two mapped secrets get in the same transaction.
+    pub publish: Option<AccessKeyId>,
+    /// What somebody has to know or to decide.
+    pub alarms: Vec<Alarm>,
+}
+
+/// Who caused a new version of a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+pub enum Author {
+    /// The engine, on schedule.
+    Platform,
+    /// A machine identity.
+    Identity(IdentityId),
+}
+
+/// The sealed values of a publish, made outside of the core.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishedValues {
+    /// The key that both belong to.
+    pub key: AccessKeyId,
+    /// The new version of the secret that carries the access key id.
+    pub access_key_id: SealedVersion,
+    /// The new version of the secret that carries the secret access key.
+    pub secret_access_key: SealedVersion,
+    /// Who caused it.
+    pub author: Author,
+}
+
+/// A sealed value and the id of the version that it is bound to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedVersion {
+    /// The version.
+    pub id: SecretVersionId,
+    /// The sealed value.
+    pub sealed: Vec<u8>,
+}
+
+impl std::fmt::Debug for SealedVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedVersion({}, {} bytes)", self.id, self.sealed.len())
+    }
+}
+
+/// Something that a person should hear of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// The published key is gone at AWS.
+    PublishedLost(AccessKeyId),
+    /// Somebody deactivated the published key.
+    PublishedInactive(AccessKeyId),
+    /// A key of Keywheel's vanished without its doing.
+    KeyLost(AccessKeyId),
+    /// A key appeared that a create of ours could explain; only its owner can tell.
+    OrphanSuspected(AccessKeyId),
+    /// Somebody brought a deactivated key back: it is held until its owner speaks.
+    Reactivated(AccessKeyId),
+    /// An id that had ended is listed again.
+    Returned(AccessKeyId),
+    /// A displaced key was used lately; somebody may not have moved over.
+    StillUsed(AccessKeyId),
+    /// A key is proven to be ours and was used all the same: its owner has to decide.
+    Contradiction(AccessKeyId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment::from_millis(10_000_000);
+
+    #[test]
+    fn debug_shows_no_sealed_value() {
+        let version = SealedVersion {
+            id: SecretVersionId::new(NOW, &[1; 10]),
+            sealed: vec![104, 105],
+        };
+        assert_eq!(
+            format!("{version:?}"),
+            format!("SealedVersion({}, 2 bytes)", version.id)
+        );
+    }
+}
