@@ -72,7 +72,7 @@ struct Beyond {
 }
 
 /// The document without a server around it.
-fn document() -> utoipa::openapi::OpenApi {
+pub(super) fn document() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     for part in [
         super::rotation_policy::routes(),

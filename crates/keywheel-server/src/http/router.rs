@@ -13,9 +13,8 @@ use tower::util::MapRequest;
 use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
-    app_connections, auth, bootstrap, edge, environments, folders, identities, memberships, openapi,
-    projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
-    universal_auth,
+    app_connections, auth, bootstrap, docs, edge, environments, folders, identities, memberships, projects,
+    rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status, universal_auth,
 };
 use crate::app::App;
 
@@ -36,7 +35,7 @@ pub fn front(app: App) -> Front {
         .merge(Router::from(rotation_policy::routes()))
         .merge(Router::from(rotation_keys::routes()))
         .merge(Router::from(rotation_runs::routes()))
-        .route("/api/docs/json", get(openapi::show))
+        .merge(docs::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(from_fn_with_state(app.clone(), edge::edge))
