@@ -5,6 +5,7 @@ pub mod answer;
 mod app_connections;
 mod auth;
 mod bootstrap;
+mod docs;
 pub mod edge;
 mod environments;
 pub mod errors;

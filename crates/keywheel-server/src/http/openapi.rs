@@ -74,7 +74,11 @@ pub(super) fn document() -> &'static Value {
 
 /// The document as a route.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(show)).routes(at(
+        "/api/docs/openapi.json",
+        "AtOpenapi",
+        routes!(show),
+    ))
 }
 
 /// The API document

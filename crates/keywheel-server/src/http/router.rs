@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
-    app_connections, auth, bootstrap, edge, environments, folders, identities, memberships, openapi,
+    app_connections, auth, bootstrap, docs, edge, environments, folders, identities, memberships, openapi,
     projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
     universal_auth,
 };
@@ -37,6 +37,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(status::routes())
         .merge(openapi::routes())
+        .merge(docs::routes())
         .merge(bootstrap::routes())
         .merge(auth::routes())
         .merge(identities::routes())

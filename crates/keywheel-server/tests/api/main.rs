@@ -13,6 +13,7 @@
 mod access;
 mod bootstrap;
 mod connections;
+mod docs;
 mod envelope;
 mod identities;
 mod logged;
