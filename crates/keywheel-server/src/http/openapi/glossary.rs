@@ -1,13 +1,54 @@
-//! What a field means, and an example: once for each name, since a name means the same everywhere.
+//! What a field means, and an example: once for each name, since a name means the same everywhere. The words are in
+//! `glossary.txt`.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use super::complete::operations;
 
+/// Stands in the place of an example for names that only older clients use.
+const OLDER: &str = "older";
+
+/// What is said of a name.
+pub(super) struct Word {
+    meaning: &'static str,
+    example: Option<Value>,
+    is_older: bool,
+}
+
+/// What is said of all names.
+pub(super) fn words() -> &'static HashMap<&'static str, Word> {
+    static WORDS: OnceLock<HashMap<&str, Word>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let lines = include_str!("glossary.txt").lines();
+        lines
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(word)
+            .collect()
+    })
+}
+
+fn word(line: &'static str) -> Option<(&'static str, Word)> {
+    let (name, rest) = line.split_once('|')?;
+    let (meaning, example) = rest.rsplit_once('|')?;
+    let (meaning, example) = (meaning.trim(), example.trim());
+    let word = Word {
+        meaning,
+        example: serde_json::from_str(example).ok(),
+        is_older: example == OLDER,
+    };
+    Some((name.trim(), word))
+}
+
 /// The form of a variable part of a path.
 pub(super) fn path_shape(name: &str) -> Value {
     match name {
-        "project" | "folder" | "slug" | "name" | "rotationName" => json!({"type": "string", "minLength": 1}),
+        "project" | "folder" | "slug" => json!({"type": "string", "minLength": 1}),
+        "name" | "rotationName" => {
+            json!({"type": "string", "minLength": 1, "pattern": r"^[^:/\x00]*[^:/\s\x00][^:/\x00]*$"})
+        }
         "accessKeyId" => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{16,128}$"}),
         _ => json!({"type": "string", "format": "uuid"}),
     }
@@ -15,5 +56,64 @@ pub(super) fn path_shape(name: &str) -> Value {
 
 /// Explains every field and every parameter that says nothing of itself.
 pub(super) fn explain(document: &mut Value) {
-    let _ = operations(document).count();
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        for (name, schema) in schemas {
+            explain_fields(name, schema);
+        }
+    }
+    for (_, _, operation) in operations(document) {
+        let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+        for parameter in parameters {
+            let Some(word) = parameter["name"].as_str().and_then(|name| words().get(name)) else {
+                continue;
+            };
+            parameter["description"] = word.meaning.into();
+            if word.is_older {
+                parameter["deprecated"] = true.into();
+            }
+        }
+        if operation["parameters"].is_null()
+            && let Some(operation) = operation.as_object_mut()
+        {
+            operation.remove("parameters");
+        }
+    }
+}
+
+/// Explains the fields of a schema, and of all that are inside of it.
+fn explain_fields(owner: &str, schema: &mut Value) {
+    match schema {
+        Value::Object(keywords) => {
+            if let Some(Value::Object(fields)) = keywords.get_mut("properties") {
+                for (name, field) in fields {
+                    explain_field(owner, name, field);
+                }
+            }
+            keywords
+                .values_mut()
+                .for_each(|value| explain_fields(owner, value));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| explain_fields(owner, item)),
+        _ => {}
+    }
+}
+
+fn explain_field(owner: &str, name: &str, field: &mut Value) {
+    let own = words().get(format!("{owner}.{name}").as_str());
+    let Some(word) = own.or_else(|| words().get(name)) else {
+        return;
+    };
+    let Some(field) = field.as_object_mut() else {
+        return;
+    };
+    field.entry("description").or_insert(word.meaning.into());
+    if word.is_older {
+        field.insert("deprecated".to_owned(), true.into());
+    }
+    let fits = ["enum", "default", "properties", "oneOf", "anyOf", "const", "$ref"];
+    if let Some(example) = &word.example
+        && !fits.iter().any(|keyword| field.contains_key(*keyword))
+    {
+        field.insert("examples".to_owned(), json!([example]));
+    }
 }
