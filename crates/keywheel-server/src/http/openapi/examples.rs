@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::complete::operations;
 
 /// How deep references are followed: a preview holds the preview of the rotation after it.
-const DEPTH_MAX: usize = 6;
+const DEPTH_MAX: usize = 12;
+/// What an example is better without: fields for special cases.
+const LEFT_OUT: [&str; 1] = ["adoption"];
 
 /// Gives every body and every answer its example.
 pub(super) fn give(document: &mut Value) {
@@ -74,7 +76,10 @@ fn example_of(schema: &Value, schemas: &Value, depth: usize) -> Option<Value> {
 }
 
 fn object(properties: &Map<String, Value>, schemas: &Value, depth: usize) -> Value {
-    let fields = properties.iter().filter_map(|(name, schema)| {
+    let usual = properties
+        .iter()
+        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    let fields = usual.filter_map(|(name, schema)| {
         let example = example_of(schema, schemas, depth + 1)?;
         Some((name.clone(), example))
     });

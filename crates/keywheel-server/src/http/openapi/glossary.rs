@@ -58,7 +58,7 @@ pub(super) fn path_shape(name: &str) -> Value {
 pub(super) fn explain(document: &mut Value) {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         for (name, schema) in schemas {
-            explain_fields(name, schema);
+            explain_fields(name, name, schema);
         }
     }
     for (_, _, operation) in operations(document) {
@@ -81,26 +81,35 @@ pub(super) fn explain(document: &mut Value) {
 }
 
 /// Explains the fields of a schema, and of all that are inside of it.
-fn explain_fields(owner: &str, schema: &mut Value) {
+fn explain_fields(schema_name: &str, parent: &str, schema: &mut Value) {
     match schema {
         Value::Object(keywords) => {
-            if let Some(Value::Object(fields)) = keywords.get_mut("properties") {
-                for (name, field) in fields {
-                    explain_field(owner, name, field);
+            for (keyword, value) in keywords {
+                if keyword != "properties" {
+                    explain_fields(schema_name, parent, value);
+                    continue;
+                }
+                for (name, field) in value.as_object_mut().into_iter().flatten() {
+                    explain_field(schema_name, parent, name, field);
+                    explain_fields(schema_name, name, field);
                 }
             }
-            keywords
-                .values_mut()
-                .for_each(|value| explain_fields(owner, value));
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| explain_fields(owner, item)),
+        Value::Array(items) => {
+            for item in items {
+                explain_fields(schema_name, parent, item);
+            }
+        }
         _ => {}
     }
 }
 
-fn explain_field(owner: &str, name: &str, field: &mut Value) {
-    let own = words().get(format!("{owner}.{name}").as_str());
-    let Some(word) = own.or_else(|| words().get(name)) else {
+fn explain_field(schema_name: &str, parent: &str, name: &str, field: &mut Value) {
+    let of = |owner: &str| words().get(format!("{owner}.{name}").as_str());
+    let Some(word) = of(schema_name)
+        .or_else(|| of(parent))
+        .or_else(|| words().get(name))
+    else {
         return;
     };
     let Some(field) = field.as_object_mut() else {
@@ -110,9 +119,11 @@ fn explain_field(owner: &str, name: &str, field: &mut Value) {
     if word.is_older {
         field.insert("deprecated".to_owned(), true.into());
     }
-    let fits = ["enum", "default", "properties", "oneOf", "anyOf", "const", "$ref"];
+    let says_enough = ["default", "properties", "oneOf", "const", "$ref"];
+    let words = field.get("enum").and_then(Value::as_array);
     if let Some(example) = &word.example
-        && !fits.iter().any(|keyword| field.contains_key(*keyword))
+        && words.is_none_or(|words| words.contains(example))
+        && !says_enough.iter().any(|keyword| field.contains_key(*keyword))
     {
         field.insert("examples".to_owned(), json!([example]));
     }

@@ -34,9 +34,13 @@ fn fields() -> Vec<(String, Value)> {
     fn walk(owner: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             found.push((format!("{owner}.{name}"), field.clone()));
+            walk(name, field, found);
         }
         match schema {
-            Value::Object(keywords) => keywords.values().for_each(|value| walk(owner, value, found)),
+            Value::Object(keywords) => {
+                let others = keywords.iter().filter(|(keyword, _)| *keyword != "properties");
+                others.for_each(|(_, value)| walk(owner, value, found));
+            }
             Value::Array(items) => items.iter().for_each(|item| walk(owner, item, found)),
             _ => {}
         }
