@@ -5,7 +5,9 @@ mod json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use self::json::{AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections};
+use self::json::{
+    AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections, InUsers, UserJson,
+};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
 use super::place::id_param;
@@ -55,6 +57,14 @@ pub(super) async fn get_by_name(
     let found = connections::get_by_name(&app, &caller, json::project(&query)?, &name).await?;
     Ok(Answer(InConnection {
         app_connection: (&found).into(),
+    }))
+}
+
+/// GET /api/v1/app-connections/aws/{connection}/users
+pub(super) async fn users(State(app): State<App>, caller: Caller, params: Params) -> Reply<InUsers> {
+    let found = connections::users(&app, &caller, id_param(&params, "connection")?).await?;
+    Ok(Answer(InUsers {
+        iam_users: found.into_iter().map(UserJson::from).collect(),
     }))
 }
 

@@ -232,4 +232,8 @@ fn connection_routes() -> Router<App> {
                 .patch(app_connections::update)
                 .delete(app_connections::delete),
         )
+        .route(
+            "/api/v1/app-connections/aws/{connection}/users",
+            get(app_connections::users),
+        )
 }

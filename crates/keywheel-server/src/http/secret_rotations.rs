@@ -34,6 +34,7 @@ pub(super) fn routes() -> Router<App> {
             &format!("{kind}/rotation-name/{{rotationName}}"),
             get(get_by_name),
         )
+        .route(&format!("{kind}/move/{{rotationId}}"), post(relocate))
         .route(
             &format!("{kind}/{{rotationId}}"),
             get(get_one).patch(update).delete(delete),
@@ -112,6 +113,21 @@ async fn delete(
     let (delete_secrets, revoke) = json::delete_flags(&query)?;
     Ok(Answer(
         rotations::delete(&app, &caller, id, delete_secrets, revoke)
+            .await?
+            .into(),
+    ))
+}
+
+/// POST …/move/{rotationId}
+async fn relocate(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+    body: Body,
+) -> Reply<RotationAnswer> {
+    let id = id(&params)?;
+    Ok(Answer(
+        rotations::relocate(&app, &caller, id, json::relocate(&body)?)
             .await?
             .into(),
     ))

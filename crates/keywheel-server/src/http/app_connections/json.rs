@@ -1,9 +1,10 @@
 //! Bodies and answers of app connections.
 
-use keywheel_core::aws::{AccessKeyId, Arn};
+use keywheel_core::aws::{AccessKeyId, Arn, IamUserName};
 use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::issues::IssueCode;
 use keywheel_core::names::{Slug, Title};
+use keywheel_providers::IamUser;
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
 use keywheel_store::connections::{Connection, ConnectionMethod};
 use secrecy::SecretString;
@@ -87,6 +88,29 @@ pub(in crate::http) struct AvailableJson {
     id: ConnectionId,
     project_id: Option<ProjectId>,
     org_id: OrganizationId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct InUsers {
+    pub(super) iam_users: Vec<UserJson>,
+}
+
+/// In AWS's spelling.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::http) struct UserJson {
+    user_name: IamUserName,
+    arn: Arn,
+}
+
+impl From<IamUser> for UserJson {
+    fn from(user: IamUser) -> Self {
+        Self {
+            user_name: user.user_name,
+            arn: user.arn,
+        }
+    }
 }
 
 impl From<&Connection> for ConnectionJson {

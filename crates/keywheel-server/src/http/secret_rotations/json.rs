@@ -16,7 +16,9 @@ use super::super::extract::{Body, Params, Query};
 use super::super::fields::{Change, Field, Fields, Read, Taken, refusal};
 use crate::actions::folders::Place;
 use crate::actions::projects::ProjectRef;
-use crate::actions::rotations::{CreateRotation, GeneratedCredential, UpdateRotation, WantedAdoption};
+use crate::actions::rotations::{
+    CreateRotation, GeneratedCredential, MoveRotation, UpdateRotation, WantedAdoption,
+};
 use crate::http::rotation_policy::policy_fields;
 
 /// The type of all rotations so far.
@@ -310,7 +312,7 @@ pub(in crate::http) fn create(body: &Body) -> Result<CreateRotation, ApiError> {
     })
 }
 
-/// The body of a PATCH. Clients repeat where the rotation is; that is compared and not ignored.
+/// The body of a PATCH. Clients repeat where the rotation is; only another place is a move.
 pub(super) fn update(body: &Body) -> Result<UpdateRotation, ApiError> {
     let mut fields = body.fields();
     let name = fields.optional("name", |f| f.parsed(|text| Slug::parse("name", text)));
@@ -341,6 +343,23 @@ pub(super) fn update(body: &Body) -> Result<UpdateRotation, ApiError> {
             automatic: automatic?,
             interval: interval?,
             rotate_at: rotate_at?,
+        })
+    })
+}
+
+/// The body of a move. As in a look-up by name, the environment is only compared.
+pub(super) fn relocate(body: &Body) -> Result<MoveRotation, ApiError> {
+    let mut fields = body.fields();
+    let environment = fields.required("destinationEnvironment", |f| {
+        not_empty(f, "Destination environment required")
+    });
+    let secret_path = fields.required("destinationSecretPath", path);
+    let overwrite = fields.optional("overwriteDestination", Field::boolean);
+    fields.finish(|| {
+        Ok(MoveRotation {
+            environment: Slug::from_stored(environment?),
+            path: secret_path?,
+            overwrite: overwrite?.unwrap_or(false),
         })
     })
 }
