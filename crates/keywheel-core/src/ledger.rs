@@ -157,7 +157,7 @@ impl Ledger {
                 self.rotation = Some(rotation.clone());
             }
             Change::RemoveRotation { .. } => self.rotation = None,
-            Change::EraseValues(_) => {}
+            Change::EraseValues(_) | Change::RewriteSecret { .. } | Change::ClearNames { .. } => {}
         }
     }
 }

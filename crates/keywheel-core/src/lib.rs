@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`ids`], [`names`], [`clock`], [`aws`] | the words: parsed once, never wrong afterwards |
 //! | [`issues`] | what is wrong with a request, and where |
+//! | [`references`] | what values of secrets say of other secrets |
 //! | [`key`], [`intent`], [`lease`], [`ledger`] | the durable record of an IAM user's keys, and who may act |
 //! | [`rotation`], [`timings`] | what the owner asks for, and when it is due |
 //! | [`owner`] | what an owner says of one key between runs |
@@ -22,6 +23,7 @@ pub mod lease;
 pub mod ledger;
 pub mod names;
 pub mod owner;
+pub mod references;
 pub mod rotation;
 pub mod run;
 pub mod timings;

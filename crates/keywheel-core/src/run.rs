@@ -55,6 +55,7 @@ use evidence::Evidence;
 pub use evidence::is_own_use;
 use issue::IssueProgress;
 use preflight::ListPurpose;
+pub use preflight::identity_fault;
 use retire::Sending;
 use verify::Verification;
 

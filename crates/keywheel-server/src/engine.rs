@@ -9,6 +9,7 @@
 //! | [`driver`] | performs the effects of one run and feeds the answers back |
 //! | [`preview`] | runs in imagination: what would happen, without a change |
 //! | `history` | takes down what a run does |
+//! | `identity` | which IAM user a connection reaches |
 //! | `fault_point` | where tests stop a process to kill it |
 //! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
 //! | [`scheduler`] | claims what is due |
@@ -17,6 +18,7 @@
 pub mod driver;
 mod fault_point;
 mod history;
+mod identity;
 pub mod lease;
 pub mod preview;
 pub mod scheduler;
@@ -27,14 +29,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity, Identified};
+use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity};
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::{ConnectionId, ManagedUserId, RotationId, RunId};
-use keywheel_core::ledger::{Author, Change, Commit, Ledger, ManagedUser, UserIdentity};
+use keywheel_core::ledger::{Author, Change, Commit, Ledger, ManagedUser};
 use keywheel_core::run::{Goal, NewRotation, Outcome, RunError, RunErrorCode};
 use keywheel_core::timings::Timings;
+use keywheel_providers::IamUsers;
 use keywheel_providers::connection::ConnectionCredentials;
-use keywheel_providers::{IamUsers, Target};
 use keywheel_store::ledgers::{Claim, LeaseTerms, Reservation};
 use keywheel_store::{Store, StoreError};
 use secrecy::SecretString;
@@ -468,45 +470,6 @@ impl Engine {
             .parts()
             .vault
             .open_credentials(id, &connection.credentials.sealed, external_id)?)
-    }
-
-    /// Finds the user of a new rotation at AWS, before anything is recorded.
-    async fn identify(&self, draft: &NewRotation) -> Result<ManagedUser> {
-        let settings = &draft.settings;
-        let credentials = self.credentials(settings.connection).await?;
-        let session = format!("keywheel-{}", draft.id);
-        let target = Target {
-            connection: &credentials,
-            region: &settings.region,
-            user_name: &settings.user_name,
-            session: &session,
-        };
-        let found = self.parts().provider.identify(target).await.map_err(|failure| {
-            RunError::aws(&format!("looking up IAM user {}", settings.user_name), &failure)
-        })?;
-        Ok(self.new_user(draft, found.value))
-    }
-
-    fn new_user(&self, draft: &NewRotation, found: Identified) -> ManagedUser {
-        let account = found.arn.account().unwrap_or(found.caller.account);
-        let identity = UserIdentity {
-            partition: found.arn.partition(),
-            account,
-            user_id: found.user_id,
-        };
-        ManagedUser {
-            id: self.new_id(ManagedUserId::new),
-            identity,
-            name: found.user_name,
-            arn: found.arn,
-            region: draft.settings.region.clone(),
-            connection: Some(draft.settings.connection),
-            rotation: None,
-            settles_at: None,
-            unfinished: None,
-            failures: 0,
-            due_at: None,
-        }
     }
 
     fn new_id<T>(&self, make: impl FnOnce(keywheel_core::clock::Moment, &[u8; 10]) -> T) -> T {

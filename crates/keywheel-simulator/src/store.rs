@@ -215,7 +215,8 @@ impl Row {
                 self.rotation = None;
                 self.mapped = None;
             }
-            Change::EraseValues(_) => {}
+            // The simulated store has no secrets besides those of its rotation.
+            Change::EraseValues(_) | Change::RewriteSecret { .. } | Change::ClearNames { .. } => {}
         }
     }
 }

@@ -80,6 +80,8 @@ fn write_in_words(write: &Write) -> String {
         Write::UpdateRotation(_) => "rotation".to_owned(),
         Write::RemoveRotation { .. } => "remove rotation".to_owned(),
         Write::EraseValues(_) => "erase values".to_owned(),
+        Write::RewriteSecret { .. } => "rewrite references".to_owned(),
+        Write::ClearNames { .. } => "clear names".to_owned(),
     }
 }
 

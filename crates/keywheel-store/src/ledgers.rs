@@ -119,7 +119,7 @@ pub trait Ledgers: Send + Sync {
 
     /// Makes all changes of a commit in one transaction. `StoreError::Stale` if the fence is not the
     /// current one; nothing is changed then. `Conflict::RotationName`, `RotationUser`, `SecretName`,
-    /// `OpenIntent` or `Reference` where the changes do not fit what exists. `values` are the sealed values
+    /// `OpenIntent`, `Changed` or `Reference` where the changes do not fit what exists. `values` are the sealed values
     /// of a commit that publishes; without them a publish is refused. `run` is the history so far.
     ///
     /// The same commit may be repeated when the answer of the database was lost.

@@ -80,6 +80,8 @@ pub struct NewVersion {
     pub id: SecretVersionId,
     /// The sealed value.
     pub value: Vec<u8>,
+    /// Whether the value may refer to other secrets.
+    pub has_references: bool,
     /// Who writes it.
     pub author: Author,
 }
@@ -178,6 +180,9 @@ pub trait Secrets: Send + Sync {
 
     /// Which of the names are taken in a folder; by name.
     async fn taken_names(&self, folder: FolderId, names: &[SecretName]) -> Result<Vec<SecretName>>;
+
+    /// The secrets of a project whose values may refer to other secrets; by path and name.
+    async fn secrets_with_references(&self, project: ProjectId) -> Result<Vec<Secret>>;
 
     /// One version of a secret by its number.
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;

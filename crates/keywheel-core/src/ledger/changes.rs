@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::ManagedUser;
 use crate::aws::AccessKeyId;
 use crate::clock::Moment;
-use crate::ids::{IdentityId, IntentId, RotationId, SecretVersionId};
+use crate::ids::{FolderId, IdentityId, IntentId, RotationId, SecretId, SecretVersionId};
 use crate::intent::{Intent, IntentOutcome};
 use crate::key::ManagedKey;
+use crate::names::SecretName;
 use crate::rotation::Rotation;
 
 /// One change of the record. All changes of a [`Commit`] take effect in one transaction, or none does.
@@ -41,6 +42,26 @@ pub enum Change {
     },
     /// Erases the values that a dead key left in the version history of secrets.
     EraseValues(AccessKeyId),
+    /// Gives a secret of the project its next value, because what it refers to moves. Refused if the secret was
+    /// changed since it was read.
+    RewriteSecret {
+        /// Which.
+        secret: SecretId,
+        /// The number of the version that was read.
+        read: i64,
+        /// The next version.
+        version: SealedVersion,
+        /// Who caused it.
+        author: Author,
+    },
+    /// Removes the secrets of these names from a folder, so that a rotation can move there. Never one that a rotation
+    /// writes.
+    ClearNames {
+        /// The folder.
+        folder: FolderId,
+        /// The names.
+        names: Vec<SecretName>,
+    },
 }
 
 /// Changes that belong together, and what people should hear of them.

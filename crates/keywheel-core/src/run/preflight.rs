@@ -6,7 +6,7 @@ use crate::aws::{Answer, FailureKind, Identified};
 use crate::clock::Moment;
 use crate::intent::{Intent, IntentKind, IntentOutcome};
 use crate::key::KeyState;
-use crate::ledger::{Change, Commit, Reconciled};
+use crate::ledger::{Change, Commit, ManagedUser, Reconciled};
 
 /// How often a run asks for a list again before it leaves AWS alone for a while.
 const LIST_TRIES_MAX: u32 = 5;
@@ -52,7 +52,7 @@ impl Run {
                 return self.fail(now, skew.unwrap_or(error));
             }
         };
-        if let Some(error) = self.identity_fault(&identified).or_else(|| self.clock_fault()) {
+        if let Some(error) = identity_fault(&self.ledger.user, &identified).or_else(|| self.clock_fault()) {
             return self.fail(now, error);
         }
         self.identified = Some(identified);
@@ -60,32 +60,6 @@ impl Run {
             None => self.list(ListPurpose::PLAN),
             Some(intent) => self.recover(now, &intent),
         }
-    }
-
-    fn identity_fault(&self, found: &Identified) -> Option<RunError> {
-        let pinned = &self.ledger.user.identity;
-        if found.caller.user_id == found.user_id {
-            return Some(RunError::new(
-                RunErrorCode::SelfRotation,
-                format!(
-                    "the connection acts as IAM user {} itself; give it a principal of its own, because a \
-                     rotation would cut off the branch that it sits on",
-                    found.user_name
-                ),
-            ));
-        }
-        let same = found.user_id == pinned.user_id && found.arn.account().as_ref() == Some(&pinned.account);
-        (!same).then(|| {
-            RunError::new(
-                RunErrorCode::IdentityChanged,
-                format!(
-                    "IAM user {} is not the user that this rotation was made for: expected {} in account {}, \
-                     found {}. It was deleted and made again, or the connection reaches another account. \
-                     Nothing was changed.",
-                    self.ledger.user.name, pinned.user_id, pinned.account, found.arn
-                ),
-            )
-        })
     }
 
     /// Acts on the intent that a run before this one left open.
@@ -238,4 +212,31 @@ impl Run {
     pub(super) const fn had_no_effect(kind: FailureKind) -> bool {
         matches!(kind, FailureKind::Refused | FailureKind::Unavailable)
     }
+}
+
+/// Why a connection cannot serve a user: it acts as the user itself, or reaches another one.
+pub fn identity_fault(user: &ManagedUser, found: &Identified) -> Option<RunError> {
+    let pinned = &user.identity;
+    if found.caller.user_id == found.user_id {
+        return Some(RunError::new(
+            RunErrorCode::SelfRotation,
+            format!(
+                "the connection acts as IAM user {} itself; give it a principal of its own, because a \
+                 rotation would cut off the branch that it sits on",
+                found.user_name
+            ),
+        ));
+    }
+    let same = found.user_id == pinned.user_id && found.arn.account().as_ref() == Some(&pinned.account);
+    (!same).then(|| {
+        RunError::new(
+            RunErrorCode::IdentityChanged,
+            format!(
+                "IAM user {} is not the user that this rotation was made for: expected {} in account {}, \
+                 found {}. It was deleted and made again, or the connection reaches another account. \
+                 Nothing was changed.",
+                user.name, pinned.user_id, pinned.account, found.arn
+            ),
+        )
+    })
 }

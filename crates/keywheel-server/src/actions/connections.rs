@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 use keywheel_core::aws::Region;
 use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId, RunId};
 use keywheel_core::names::Slug;
-use keywheel_providers::ConnectionCredentials;
+use keywheel_providers::{ConnectionCredentials, IamUser};
 use keywheel_store::connections::{
     Connection, ConnectionCredentials as StoredCredentials, ConnectionMethod, ConnectionScope,
     ConnectionUpdate, NewConnection,
@@ -121,6 +121,19 @@ pub async fn usable(
         ConnectionScope::UsableIn(organization, project)
     });
     Ok(app.store().connections(scope).await?)
+}
+
+/// The IAM users of the account that a connection reaches, to choose from.
+pub async fn users(app: &App, caller: &Caller, id: ConnectionId) -> Result<Vec<IamUser>, ApiError> {
+    let connection = find_to(app, caller, id, Action::Connect).await?;
+    let credentials = open_credentials(app, &connection)?;
+    let session = format!("keywheel-{}", app.new_id(RunId::new));
+    let users = app
+        .provider()
+        .users(&credentials, &Region::default(), &session)
+        .await
+        .map_err(|failure| ApiError::bad_request(format!("Unable to list IAM users: {failure}")))?;
+    Ok(users.value)
 }
 
 /// A connection with the right to change it.

@@ -1,10 +1,13 @@
 //! Rotations: what can be asked of them (rotation contract). What takes AWS is done by [`crate::engine`].
 
+mod change;
 mod create;
 mod delete;
 mod failures;
 mod names;
+mod place;
 mod read;
+mod relocate;
 mod rotate;
 mod update;
 
@@ -18,6 +21,7 @@ pub use self::create::{CreateRotation, WantedAdoption, create, preview_create};
 pub use self::delete::delete;
 pub(super) use self::failures::{failure, key_failure, not_found, refused};
 pub use self::read::{GeneratedCredential, generated_credentials, get, get_by_name, list};
+pub use self::relocate::{MoveRotation, relocate};
 pub use self::rotate::rotate;
 pub use self::update::{UpdateRotation, update};
 use super::folders::{self, Place as NamedPlace};
@@ -28,6 +32,16 @@ use crate::auth::caller::Caller;
 use crate::engine::EngineError;
 use crate::http::errors::ApiError;
 
+/// The rotation, if it is there for the caller's organization.
+async fn find(app: &App, caller: &Caller, id: RotationId) -> Result<Option<ShownRotation>, ApiError> {
+    let Some(found) = app.store().rotation(id).await? else {
+        return Ok(None);
+    };
+    let project = app.store().project(found.rotation.place.project).await?;
+    let own = project.is_some_and(|project| project.organization == caller.organization());
+    Ok(Some(found).filter(|_| own))
+}
+
 /// The rotation, if it is there (404) and the caller may do this with it (403).
 pub(super) async fn permitted(
     app: &App,
@@ -35,11 +49,7 @@ pub(super) async fn permitted(
     id: RotationId,
     action: Action,
 ) -> Result<ShownRotation, ApiError> {
-    let found = app.store().rotation(id).await?.ok_or_else(|| not_found(id))?;
-    let project = app.store().project(found.rotation.place.project).await?;
-    if project.is_none_or(|project| project.organization != caller.organization()) {
-        return Err(not_found(id));
-    }
+    let found = find(app, caller, id).await?.ok_or_else(|| not_found(id))?;
     caller
         .require(found.rotation.place.project, action, Subject::Rotations)
         .await?;

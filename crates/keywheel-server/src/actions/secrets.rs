@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keywheel_core::ids::{ProjectId, SecretId, SecretVersionId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_core::references;
 use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretMetadata, SecretUpdate};
 use keywheel_store::{Conflict, Patch, StoreError};
 use secrecy::{ExposeSecret, SecretString};
@@ -367,10 +368,13 @@ fn view(
 
 fn new_version(app: &App, caller: &Caller, value: &SecretString) -> Result<NewVersion, ApiError> {
     let id = app.new_id(SecretVersionId::new);
-    let value = app.vault().seal_secret_value(id, value.expose_secret())?;
+    let plain = value.expose_secret();
+    let has_references = references::may_hold(plain);
+    let value = app.vault().seal_secret_value(id, plain)?;
     Ok(NewVersion {
         id,
         value,
+        has_references,
         author: Author::Identity(caller.identity()),
     })
 }

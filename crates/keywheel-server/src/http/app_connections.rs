@@ -6,7 +6,9 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::json::{AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections, OptionsJson};
+use self::json::{
+    AvailableJson, ConnectionJson, InAvailable, InConnection, InConnections, InUsers, OptionsJson, UserJson,
+};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
@@ -23,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(available))
         .routes(routes!(get_by_name))
         .routes(routes!(get, update, delete))
+        .routes(routes!(users))
         .routes(at("/api/v1/app-connections", "OfAllApps", routes!(list)))
 }
 
@@ -126,6 +129,24 @@ async fn get_by_name(
     let found = connections::get_by_name(&app, &caller, json::project(query.fields())?, &name).await?;
     Ok(Answer(InConnection {
         app_connection: (&found).into(),
+    }))
+}
+
+/// List the IAM users of a connection
+///
+/// Of the account that it reaches.
+/// Permission: `connect` on `app-connections`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/app-connections/aws/{connection}/users",
+    operation_id = "listIamUsers",
+    tag = "app connections",
+    responses((status = 200, body = InUsers))
+)]
+async fn users(State(app): State<App>, caller: Caller, params: Params) -> Reply<InUsers> {
+    let found = connections::users(&app, &caller, id_param(&params, "connection")?).await?;
+    Ok(Answer(InUsers {
+        iam_users: found.into_iter().map(UserJson::from).collect(),
     }))
 }
 

@@ -26,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(at("/api/v2/secret-rotations", "OfAllTypes", routes!(list)))
         .routes(routes!(list, create))
         .routes(routes!(get_by_name))
+        .routes(routes!(relocate))
         .routes(routes!(get_one, update, delete))
         .routes(routes!(credentials))
         .routes(routes!(rotate))
@@ -50,6 +51,10 @@ body_of!(
 body_of!(
     /// What is to change of a rotation; absent is unchanged.
     UpdateSecretRotation = json::update
+);
+body_of!(
+    /// Where to.
+    MoveSecretRotation = json::relocate
 );
 
 /// List types of rotations
@@ -182,6 +187,32 @@ async fn delete(
     let (delete_secrets, revoke) = json::delete_flags(query.fields())?;
     Ok(Answer(
         rotations::delete(&app, &caller, id, delete_secrets, revoke)
+            .await?
+            .into(),
+    ))
+}
+
+/// Move a rotation
+///
+/// With its two secrets and all their versions, within the project. References to them follow.
+/// Permission: `delete` on `secret-rotation` where it is, `create` where it goes.
+#[utoipa::path(
+    post,
+    path = "/api/v2/secret-rotations/aws-iam-user-secret/move/{rotationId}",
+    operation_id = "moveAWSIAMUserSecretRotation",
+    tag = "secret rotations",
+    request_body = MoveSecretRotation,
+    responses((status = 200, body = RotationAnswer))
+)]
+async fn relocate(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+    body: Body,
+) -> Reply<RotationAnswer> {
+    let id = id(&params)?;
+    Ok(Answer(
+        rotations::relocate(&app, &caller, id, json::relocate(body.fields())?)
             .await?
             .into(),
     ))

@@ -1,10 +1,10 @@
 //! What a commit of the engine changes. Each change may be made twice: the answer of the database may be lost.
 
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{RotationId, SecretId};
+use keywheel_core::ids::{RotationId, SecretId, SecretVersionId};
 use keywheel_core::intent::Intent;
 use keywheel_core::key::ManagedKey;
-use keywheel_core::ledger::{Change, ManagedUser, PublishedValues, SealedVersion};
+use keywheel_core::ledger::{Author, Change, ManagedUser, PublishedValues, SealedVersion};
 use keywheel_core::names::SecretName;
 use keywheel_core::rotation::{MappedSecrets, Rotation};
 
@@ -40,6 +40,19 @@ pub(super) async fn apply(
             let sql = "UPDATE secret_versions SET value = NULL WHERE access_key_id = $1 AND number < \
                        (SELECT version FROM secrets WHERE secrets.id = secret_versions.secret_id)";
             session.execute(sql, args![key]).await.map(|_| ())
+        }
+        Change::RewriteSecret {
+            secret,
+            read,
+            version,
+            author,
+        } => rewrite_secret(session, *secret, *read, version, *author, now).await,
+        Change::ClearNames { folder, names } => {
+            for name in names {
+                let sql = "DELETE FROM secrets WHERE folder_id = $1 AND name = $2 AND rotation_id IS NULL";
+                session.execute(sql, args![*folder, name]).await?;
+            }
+            Ok(())
         }
     }
 }
@@ -133,10 +146,13 @@ async fn create_rotation(
     }
     for (secret, name, _) in mapped(rotation, values) {
         let sql = "INSERT INTO secrets (id, folder_id, name, version, comment, metadata, skip_multiline_encoding, \
-                   reminder_note, reminder_days, rotation_id, created_at, updated_at) \
-                   VALUES ($1, $2, $3, 0, NULL, '[]', NULL, NULL, NULL, $4, $5, $5)";
+                   reminder_note, reminder_days, has_references, rotation_id, created_at, updated_at) \
+                   VALUES ($1, $2, $3, 0, NULL, '[]', NULL, NULL, NULL, $6, $4, $5, $5)";
         session
-            .execute(sql, args![secret, rotation.place.folder, name, rotation.id, now])
+            .execute(
+                sql,
+                args![secret, rotation.place.folder, name, rotation.id, now, false],
+            )
             .await?;
     }
     let columns: Vec<&str> = ROTATION_COLUMNS.iter().map(|(name, _)| *name).collect();
@@ -262,6 +278,31 @@ async fn publish(
         session.execute(sql, args![secret, rotation.user]).await?;
     }
     Ok(())
+}
+
+async fn rewrite_secret(
+    session: &mut Box<dyn Session>,
+    secret: SecretId,
+    read: i64,
+    version: &SealedVersion,
+    author: Author,
+    now: Moment,
+) -> Result<()> {
+    let own = "SELECT id FROM secret_versions WHERE id = $1";
+    if one_in::<SecretVersionId>(session, own, args![version.id], Reader::id)
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let sql = "UPDATE secrets SET version = version + 1, updated_at = $3 WHERE id = $1 AND version = $2";
+    if session.execute(sql, args![secret, read, now]).await? == 0 {
+        return Err(StoreError::Conflict(Conflict::Changed));
+    }
+    let sql = "INSERT INTO secret_versions (id, secret_id, number, value, author, access_key_id, created_at) \
+               VALUES ($1, $2, $3, $4, $5, NULL, $6)";
+    let values = args![version.id, secret, read + 1, &version.sealed, json(&author)?, now];
+    session.execute(sql, values).await.map(|_| ())
 }
 
 /// Puts the secrets where the rotation is, under the names of the mapping. By way of names that nobody can

@@ -19,6 +19,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "owner words",
         include_str!("../../migrations/sqlite/0002_owner_words.sql"),
     ),
+    (
+        4,
+        "references",
+        include_str!("../../migrations/sqlite/0004_references.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -30,6 +35,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         2,
         "owner words",
         include_str!("../../migrations/postgres/0002_owner_words.sql"),
+    ),
+    (
+        4,
+        "references",
+        include_str!("../../migrations/postgres/0004_references.sql"),
     ),
 ];
 

@@ -87,6 +87,10 @@ async fn insert_version(
             ],
         )
         .await?;
+    let sql = "UPDATE secrets SET has_references = $2 WHERE id = $1";
+    session
+        .execute(sql, args![secret, version.has_references])
+        .await?;
     Ok(())
 }
 
@@ -170,6 +174,12 @@ impl Secrets for SqlStore {
             .chain(names.iter().map(Value::from))
             .collect();
         self.all(&sql, values, Reader::secret_name).await
+    }
+
+    async fn secrets_with_references(&self, project: ProjectId) -> Result<Vec<Secret>> {
+        let sql =
+            format!("{SELECT} WHERE e.project_id = $1 AND s.has_references ORDER BY e.id, f.path, s.name");
+        self.all(&sql, args![project], secret).await
     }
 
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>> {

@@ -60,6 +60,7 @@ mod sqlite {
             an_update_without_a_value_keeps_version_and_value,
             names_are_taken_once_per_folder,
             lists_are_ordered_and_reach_below_only_when_asked,
+            secrets_that_refer_to_others_are_found_by_their_current_value,
             a_secret_needs_its_folder;
         connections:
             a_connection_shows_its_project_and_grows_with_each_change,
@@ -106,6 +107,8 @@ mod sqlite {
             a_taken_secret_name_refuses_the_whole_commit,
             the_names_of_the_two_secrets_can_be_swapped,
             a_moved_rotation_takes_its_secrets_along,
+            names_are_cleared_of_ordinary_secrets_only,
+            a_secret_is_rewritten_once_and_only_as_it_was_read,
             what_a_rotation_needs_cannot_be_deleted,
             a_removed_rotation_leaves_ordinary_secrets_or_none,
             the_value_of_a_dead_key_is_erased_once_it_is_history;

@@ -293,6 +293,71 @@ pub async fn a_moved_rotation_takes_its_secrets_along(store: &Shared) {
     assert_eq!(store.secrets_in(rotation.place.folder).await.unwrap().len(), 2);
 }
 
+pub async fn names_are_cleared_of_ordinary_secrets_only(store: &Shared) {
+    let (world, claim, mut rotation) = rotating(store).await;
+    let target = world.folder(store, "/moved").await;
+    for (folder, name) in [(target, "ID"), (target, "OTHER"), (world.root, "MINE")] {
+        store.create_secret(&secret(folder, name, "mine")).await.unwrap();
+    }
+    rotation.place.folder = target;
+    let clear = |folder, names: [&str; 2]| Change::ClearNames {
+        folder,
+        names: names.map(name).to_vec(),
+    };
+    let update = changes(vec![
+        clear(target, ["ID", "SECRET"]),
+        Change::UpdateRotation(rotation.clone()),
+    ]);
+    for _ in 0..2 {
+        store.commit(claim, &update, None, None, at(8)).await.unwrap();
+    }
+    let found = store.secrets_in(target).await.unwrap();
+    let shown: Vec<_> = found.iter().map(|s| (s.name.as_str(), text(s))).collect();
+    assert_eq!(
+        shown,
+        [
+            ("ID", "id of AKIA1"),
+            ("OTHER", "mine"),
+            ("SECRET", "secret of AKIA1")
+        ]
+    );
+    assert_eq!(store.secrets_in(world.root).await.unwrap().len(), 1);
+}
+
+pub async fn a_secret_is_rewritten_once_and_only_as_it_was_read(store: &Shared) {
+    let (world, claim, mut rotation) = rotating(store).await;
+    let refers = secret(world.root, "REFERS", "${ID}");
+    store.create_secret(&refers).await.unwrap();
+    let rewrite = |value: &str| Change::RewriteSecret {
+        secret: refers.id,
+        read: 1,
+        version: SealedVersion {
+            id: id!(SecretVersionId),
+            sealed: value.as_bytes().to_vec(),
+        },
+        author: Author::Identity(world.admin),
+    };
+    rotation.settings.mapping = SecretsMapping::new(name("NEW"), name("SECRET")).unwrap();
+    let update = changes(vec![Change::UpdateRotation(rotation.clone()), rewrite("${NEW}")]);
+    for _ in 0..2 {
+        store.commit(claim, &update, None, None, at(8)).await.unwrap();
+    }
+    let after = read(store, refers.id).await;
+    assert_eq!((text(&after), after.version), ("${NEW}", 2));
+    assert_eq!(
+        (after.author, after.updated_at),
+        (Author::Identity(world.admin), at(8))
+    );
+
+    rotation.settings.mapping = SecretsMapping::new(name("NEWER"), name("SECRET")).unwrap();
+    let update = changes(vec![Change::UpdateRotation(rotation), rewrite("${NEWER}")]);
+    let refused = store.commit(claim, &update, None, None, at(9)).await;
+    assert_eq!(conflict(refused), Conflict::Changed);
+    let names: Vec<_> = store.secrets_in(world.root).await.unwrap();
+    let names: Vec<_> = names.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["NEW", "REFERS", "SECRET"]);
+}
+
 pub async fn what_a_rotation_needs_cannot_be_deleted(store: &Shared) {
     let (world, claim, mut rotation) = rotating(store).await;
     let deep = world.folder(store, "/a/b").await;

@@ -199,3 +199,35 @@ pub async fn a_secret_needs_its_folder(store: &Shared) {
     };
     assert_eq!(conflict(store.create_secret(&same_id).await), Conflict::Id);
 }
+
+pub async fn secrets_that_refer_to_others_are_found_by_their_current_value(store: &Shared) {
+    let world = World::new(store).await;
+    let folder = world.folder(store, "/app").await;
+    let (refers, plain) = (
+        secret(folder, "REFERS", "${PLAIN}"),
+        secret(world.root, "PLAIN", "one"),
+    );
+    store.create_secret(&refers).await.unwrap();
+    store.create_secret(&plain).await.unwrap();
+    let found = async || -> Vec<SecretId> {
+        let found = store.secrets_with_references(world.project).await.unwrap();
+        found.iter().map(|secret| secret.id).collect()
+    };
+    assert_eq!(found().await, [refers.id]);
+    let write = async |id, value| {
+        let update = SecretUpdate {
+            version: Some(version(value)),
+            ..SecretUpdate::default()
+        };
+        store.update_secret(id, &update, at(5)).await.unwrap();
+    };
+    write(plain.id, "${dev.app.REFERS}").await;
+    assert_eq!(found().await, [plain.id, refers.id]);
+    write(refers.id, "two").await;
+    let renamed = SecretUpdate {
+        name: Some(name("RENAMED")),
+        ..SecretUpdate::default()
+    };
+    store.update_secret(plain.id, &renamed, at(6)).await.unwrap();
+    assert_eq!(found().await, [plain.id]);
+}

@@ -153,6 +153,7 @@ pub fn version(value: &str) -> NewVersion {
     NewVersion {
         id: id!(SecretVersionId),
         value: value.as_bytes().to_vec(),
+        has_references: value.contains("${"),
         author: Author::Platform,
     }
 }

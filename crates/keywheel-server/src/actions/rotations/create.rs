@@ -187,6 +187,6 @@ async fn check_names(
     }
     let mapping = pair(wanted.access_key_id.clone(), wanted.secret_access_key.clone())?;
     let names = [wanted.access_key_id.clone(), wanted.secret_access_key.clone()];
-    refuse_taken(&app.store().taken_names(folder.id, &names).await?, &folder.path)?;
+    refuse_taken(app.store().taken_names(folder.id, &names).await?, &folder.path)?;
     Ok(mapping)
 }

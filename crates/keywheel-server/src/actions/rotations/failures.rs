@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 use crate::http::errors::ApiError;
 
 /// Said when another run, or a call that may still land, holds the user.
-const IN_PROGRESS: &str = "A rotation is already in progress. Please try again shortly.";
+pub(super) const IN_PROGRESS: &str = "A rotation is already in progress. Please try again shortly.";
 
 /// What the contract puts in front of AWS's words.
 const AWS_PREFIX: &str =

@@ -15,11 +15,14 @@ pub(super) fn pair(
     SecretsMapping::new(access_key_id, secret_access_key).ok_or_else(|| ApiError::bad_request(text))
 }
 
-pub(super) fn refuse_taken(taken: &[SecretName], path: &SecretPath) -> Result<(), ApiError> {
-    if taken.is_empty() {
+pub(super) fn refuse_taken(
+    taken: impl IntoIterator<Item = SecretName>,
+    path: &SecretPath,
+) -> Result<(), ApiError> {
+    let names: Vec<String> = taken.into_iter().map(|name| name.to_string()).collect();
+    if names.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = taken.iter().map(SecretName::as_str).collect();
     Err(ApiError::bad_request(format!(
         "The following secrets already exist at the path \"{path}\": {}",
         names.join(", ")
@@ -29,5 +32,12 @@ pub(super) fn refuse_taken(taken: &[SecretName], path: &SecretPath) -> Result<()
 pub(super) fn name_taken(name: &Slug, path: &SecretPath) -> ApiError {
     ApiError::bad_request(format!(
         "A Secret Rotation with the name \"{name}\" already exists at the secret path \"{path}\""
+    ))
+}
+
+/// For those who lose a race to a name.
+pub(super) fn secret_taken(path: &SecretPath) -> ApiError {
+    ApiError::bad_request(format!(
+        "A secret with a mapped name already exists at the path \"{path}\""
     ))
 }

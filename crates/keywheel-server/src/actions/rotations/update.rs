@@ -2,17 +2,18 @@
 
 use keywheel_core::aws::{IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, RotationId};
-use keywheel_core::ledger::Change;
 use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_core::rotation::RotationSettings;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
-use keywheel_core::rotation::{RotationSettings, SecretsMapping};
-use keywheel_core::run::due_at;
 use keywheel_store::rotations::ShownRotation;
-use keywheel_store::{Conflict, StoreError};
 
-use super::failures::{failure, refused};
-use super::names::{name_taken, pair, refuse_taken};
-use super::{changes, current, permitted, shown};
+use super::change::{After, Tries, Undone, carry_out};
+use super::failures::{IN_PROGRESS, cut, failure};
+use super::names::{pair, refuse_taken};
+use super::place::{Spot, in_the_way, require_name};
+use super::relocate::{require_enter, require_leave};
+use super::{find, shown};
+use crate::actions::connections;
 use crate::actions::rotation_policy::require_fit;
 use crate::app::App;
 use crate::auth::access::{Action, Subject};
@@ -27,11 +28,11 @@ pub struct UpdateRotation {
     pub name: Option<Slug>,
     /// A new description, or none.
     pub description: Option<Option<String>>,
-    /// The connection as the client believes it to be.
+    /// Another connection to the same user.
     pub connection: Option<ConnectionId>,
-    /// The environment as the client believes it to be.
+    /// The environment that it is to be in.
     pub environment: Option<Slug>,
-    /// The path as the client believes it to be.
+    /// The folder that it is to be in.
     pub path: Option<SecretPath>,
     /// The IAM user, which cannot change, and a region, if one is given.
     pub parameters: Option<(IamUserName, Option<Region>)>,
@@ -52,126 +53,129 @@ pub async fn update(
     id: RotationId,
     wanted: UpdateRotation,
 ) -> Result<ShownRotation, ApiError> {
-    let before = permitted(app, caller, id, Action::Edit).await?;
-    refuse_fixed(&before, &wanted)?;
-    let mapping = wanted
-        .mapping
-        .clone()
-        .map(|(id, secret)| pair(id, secret))
-        .transpose()?;
-    let settings = merged(&before.rotation.settings, &wanted, mapping.as_ref());
+    let mut tries = Tries::default();
+    loop {
+        match attempt(app, caller, id, &wanted).await {
+            Ok(after) => return Ok(after),
+            Err(undone) => tries.again(undone)?,
+        }
+    }
+}
+
+async fn attempt(
+    app: &App,
+    caller: &Caller,
+    id: RotationId,
+    wanted: &UpdateRotation,
+) -> Result<ShownRotation, Undone> {
+    let before = find(app, caller, id).await?;
+    // The contract writes the id without quotes here, and only here.
+    let before = before.ok_or_else(|| {
+        ApiError::not_found(format!(
+            "Could not find AWS IAM User Secret Rotation with ID {id}"
+        ))
+    })?;
+    let project = before.rotation.place.project;
+    caller.require(project, Action::Edit, Subject::Rotations).await?;
+    refuse_fixed(&before, wanted)?;
+    let settings = merged(&before.rotation.settings, wanted)?;
     require_fit(&settings.policy, settings.interval).map_err(ApiError::bad_request)?;
     if settings.mapping != before.rotation.settings.mapping {
-        caller
-            .require(before.rotation.place.project, Action::Edit, Subject::Secrets)
-            .await?;
+        caller.require(project, Action::Edit, Subject::Secrets).await?;
     }
-    check_update(app, &before, &settings).await?;
-    let (now, timings) = (app.now(), *app.engine().timings());
-    let new_name = wanted.name.clone();
-    let edited = app.engine().edit(before.rotation.user, move |ledger| {
-        let mut rotation = current(ledger, id)?;
-        if rotation.revoking {
-            return Err(EngineError::Revoking);
-        }
-        // Somebody may have changed other fields, or the policy, since the request was checked.
-        rotation.settings = merged(&rotation.settings, &wanted, mapping.as_ref());
-        require_fit(&rotation.settings.policy, rotation.settings.interval).map_err(refused)?;
-        rotation.updated_at = now;
-        rotation.reschedule(timings.day_length);
-        let mut after = ledger.clone();
-        after.rotation = Some(rotation.clone());
-        after.user.due_at = due_at(&after, &timings, now);
-        Ok(changes(vec![
-            Change::UpdateRotation(rotation),
-            Change::User(after.user),
-        ]))
-    });
-    match edited.await {
-        Ok(()) => shown(app, id).await,
-        Err(EngineError::Store(StoreError::Conflict(Conflict::RotationName))) => Err(name_taken(
-            new_name.as_ref().unwrap_or(&before.rotation.settings.name),
-            &before.path,
-        )),
-        Err(EngineError::Store(StoreError::Conflict(Conflict::SecretName))) => {
-            Err(ApiError::bad_request(format!(
-                "A secret with a mapped name already exists at the path \"{}\"",
-                before.path
-            )))
-        }
-        Err(error) => Err(failure(error)),
+    let spot = destination(app, caller, &before, wanted).await?;
+    require_name(app, &before, &settings.name, &spot).await?;
+    let taken = in_the_way(app, &before, &settings, &spot).await?;
+    refuse_taken(taken.into_iter().map(|secret| secret.name), spot.path())?;
+    if settings.connection != before.rotation.settings.connection {
+        require_switchable(app, caller, &before, &settings).await?;
     }
+    let after = After {
+        settings,
+        spot,
+        replaced: Vec::new(),
+        reschedule: true,
+        in_progress: IN_PROGRESS,
+    };
+    carry_out(app, caller, &before, after).await?;
+    Ok(shown(app, id).await?)
 }
 
-/// What a PATCH may repeat but not change (rules D12 and D13): it is refused and never ignored.
+/// What a PATCH may repeat but not change (rule D12): it is refused and never ignored.
 fn refuse_fixed(before: &ShownRotation, wanted: &UpdateRotation) -> Result<(), ApiError> {
     let settings = &before.rotation.settings;
-    let differs = |what: &str, how: &str| {
-        Err(ApiError::bad_request(format!(
-            "The {what} of a secret rotation cannot be changed by an update; {how}"
-        )))
+    let Some((user_name, region)) = &wanted.parameters else {
+        return Ok(());
     };
-    if wanted
-        .parameters
+    let (what, how) = if !user_name.same_as(&settings.user_name) {
+        ("IAM user", "make a new rotation for another user")
+    } else if region
         .as_ref()
-        .is_some_and(|(name, _)| !name.same_as(&settings.user_name))
+        .is_some_and(|region| region.partition() != settings.region.partition())
     {
-        return differs("IAM user", "make a new rotation for another user");
+        ("AWS partition", "make a new rotation for another partition")
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::bad_request(format!(
+        "The {what} of a secret rotation cannot be changed by an update; {how}"
+    )))
+}
+
+/// The settings after the update; the mapping is a pair of different names.
+fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<RotationSettings, ApiError> {
+    let mut after = before.clone();
+    fn set<T: Clone>(field: &mut T, given: Option<&T>) {
+        if let Some(given) = given {
+            field.clone_from(given);
+        }
     }
+    set(&mut after.name, wanted.name.as_ref());
+    set(&mut after.description, wanted.description.as_ref());
+    set(&mut after.connection, wanted.connection.as_ref());
     let region = wanted.parameters.as_ref().and_then(|(_, region)| region.as_ref());
-    if region.is_some_and(|region| region.partition() != settings.region.partition()) {
-        return differs("AWS partition", "make a new rotation for another partition");
+    set(&mut after.region, region);
+    set(&mut after.automatic, wanted.automatic.as_ref());
+    set(&mut after.interval, wanted.interval.as_ref());
+    set(&mut after.rotate_at, wanted.rotate_at.as_ref());
+    if let Some((access_key_id, secret_access_key)) = wanted.mapping.clone() {
+        after.mapping = pair(access_key_id, secret_access_key)?;
     }
-    if wanted.connection.is_some_and(|id| id != settings.connection) {
-        return differs("connection", "give the connection other credentials instead");
-    }
-    let environment = wanted
-        .environment
-        .as_ref()
-        .is_some_and(|slug| *slug != before.environment_slug);
-    if environment || wanted.path.as_ref().is_some_and(|path| *path != before.path) {
-        return differs("environment and path", "make a new rotation at the other place");
-    }
-    Ok(())
+    Ok(after)
 }
 
-async fn check_update(app: &App, before: &ShownRotation, after: &RotationSettings) -> Result<(), ApiError> {
-    let (folder, settings) = (before.rotation.place.folder, &before.rotation.settings);
-    if after.name != settings.name && app.store().rotation_by_name(folder, &after.name).await?.is_some() {
-        return Err(name_taken(&after.name, &before.path));
-    }
-    let old = [
-        settings.mapping.access_key_id(),
-        settings.mapping.secret_access_key(),
-    ];
-    let new = [after.mapping.access_key_id(), after.mapping.secret_access_key()];
-    let added: Vec<SecretName> = new
-        .into_iter()
-        .filter(|name| !old.contains(name))
-        .cloned()
-        .collect();
-    refuse_taken(&app.store().taken_names(folder, &added).await?, &before.path)
-}
-
-fn merged(
-    before: &RotationSettings,
+/// Where the rotation is after the update. Another place is a move, with its permissions (rule D13).
+async fn destination(
+    app: &App,
+    caller: &Caller,
+    before: &ShownRotation,
     wanted: &UpdateRotation,
-    mapping: Option<&SecretsMapping>,
-) -> RotationSettings {
-    let region = wanted.parameters.as_ref().and_then(|(_, region)| region.clone());
-    RotationSettings {
-        name: wanted.name.clone().unwrap_or_else(|| before.name.clone()),
-        description: wanted
-            .description
-            .clone()
-            .unwrap_or_else(|| before.description.clone()),
-        connection: before.connection,
-        user_name: before.user_name.clone(),
-        region: region.unwrap_or_else(|| before.region.clone()),
-        mapping: mapping.unwrap_or(&before.mapping).clone(),
-        automatic: wanted.automatic.unwrap_or(before.automatic),
-        interval: wanted.interval.unwrap_or(before.interval),
-        rotate_at: wanted.rotate_at.unwrap_or(before.rotate_at),
-        policy: before.policy.clone(),
+) -> Result<Spot, ApiError> {
+    let environment = wanted.environment.as_ref().unwrap_or(&before.environment_slug);
+    let path = wanted.path.as_ref().unwrap_or(&before.path);
+    if (environment, path) == (&before.environment_slug, &before.path) {
+        return Ok(Spot::of(before));
     }
+    require_leave(caller, before).await?;
+    let spot = Spot::find(app, before, environment.clone(), path.clone()).await?;
+    require_enter(caller, before).await?;
+    Ok(spot)
+}
+
+/// Another connection has to be one that the caller may use here and that reaches the same user (rules D10, D13).
+async fn require_switchable(
+    app: &App,
+    caller: &Caller,
+    before: &ShownRotation,
+    settings: &RotationSettings,
+) -> Result<(), ApiError> {
+    let (user, project) = (before.rotation.user, before.rotation.place.project);
+    connections::require_usable(app, caller, project, settings.connection).await?;
+    app.engine()
+        .require_same_user(user, settings.connection, &settings.region)
+        .await
+        .map_err(|error| match error {
+            EngineError::Run(error) => ApiError::bad_request(cut(&error.text)),
+            other => failure(other),
+        })
 }

@@ -1,9 +1,10 @@
 //! Bodies and answers of app connections.
 
-use keywheel_core::aws::{AccessKeyId, Arn};
+use keywheel_core::aws::{AccessKeyId, Arn, IamUserName};
 use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::issues::IssueCode;
 use keywheel_core::names::{NameFault, Slug, Title};
+use keywheel_providers::IamUser;
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
 use keywheel_store::connections::{Connection, ConnectionMethod};
 use secrecy::SecretString;
@@ -110,6 +111,34 @@ pub(in crate::http) struct AvailableJson {
     project_id: Option<ProjectId>,
     #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+}
+
+/// `{iamUsers}`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IamUsers)]
+pub(in crate::http) struct InUsers {
+    pub(super) iam_users: Vec<UserJson>,
+}
+
+/// In AWS's spelling.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+#[schema(as = ListedIamUser)]
+pub(in crate::http) struct UserJson {
+    #[schema(value_type = String)]
+    user_name: IamUserName,
+    #[schema(value_type = String)]
+    arn: Arn,
+}
+
+impl From<IamUser> for UserJson {
+    fn from(user: IamUser) -> Self {
+        Self {
+            user_name: user.user_name,
+            arn: user.arn,
+        }
+    }
 }
 
 /// `{appConnectionOptions}`

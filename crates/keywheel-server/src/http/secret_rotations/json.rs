@@ -18,7 +18,9 @@ use super::super::extract::Params;
 use super::super::fields::{Change, Field, Fields, Read, Shape, Taken};
 use crate::actions::folders::Place;
 use crate::actions::projects::ProjectRef;
-use crate::actions::rotations::{CreateRotation, GeneratedCredential, UpdateRotation, WantedAdoption};
+use crate::actions::rotations::{
+    CreateRotation, GeneratedCredential, MoveRotation, UpdateRotation, WantedAdoption,
+};
 use crate::http::rotation_policy::policy_fields;
 
 /// The type of all rotations so far.
@@ -398,7 +400,7 @@ pub(in crate::http) fn create(fields: Fields<'_>) -> Result<CreateRotation, ApiE
     })
 }
 
-/// The body of a PATCH. Clients repeat where the rotation is; that is compared and not ignored.
+/// The body of a PATCH. Clients repeat where the rotation is; only another place is a move.
 pub(super) fn update(fields: Fields<'_>) -> Result<UpdateRotation, ApiError> {
     let mut fields = fields.refusing_null();
     let name = fields.optional("name", |f| f.parsed(|text| Slug::parse("name", text)));
@@ -429,6 +431,23 @@ pub(super) fn update(fields: Fields<'_>) -> Result<UpdateRotation, ApiError> {
             automatic: automatic?,
             interval: interval?,
             rotate_at: rotate_at?,
+        })
+    })
+}
+
+/// The body of a move. As in a look-up by name, the environment is only compared.
+pub(super) fn relocate(fields: Fields<'_>) -> Result<MoveRotation, ApiError> {
+    let mut fields = fields.refusing_null();
+    let environment = fields.required("destinationEnvironment", |f| {
+        f.some_text("Destination environment required")
+    });
+    let secret_path = fields.required("destinationSecretPath", path);
+    let overwrite = fields.or("overwriteDestination", false, Field::boolean);
+    fields.finish(|| {
+        Ok(MoveRotation {
+            environment: Slug::from_stored(environment?),
+            path: secret_path?,
+            overwrite: overwrite?,
         })
     })
 }
