@@ -17,6 +17,7 @@
 //! A reader is also the description of what it reads: fed with a [`Sketch`] instead of a request, it leaves a JSON
 //! Schema behind. The API document is made so, and cannot promise anything that is not checked.
 
+mod faults;
 mod field;
 mod shape;
 mod sketch;
@@ -112,7 +113,7 @@ impl<'a> Fields<'a> {
     fn of(given: Given<'a>) -> Self {
         let issues = match &given {
             Given::Json(value) | Given::Texts(value) if !value.is_object() => {
-                vec![field::wrong_type("object", value)]
+                vec![faults::wrong_type("object", value)]
             }
             _ => Vec::new(),
         };

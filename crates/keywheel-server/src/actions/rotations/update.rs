@@ -124,12 +124,12 @@ fn refuse_fixed(before: &ShownRotation, wanted: &UpdateRotation) -> Result<(), A
 
 /// The settings after the update; the mapping is a pair of different names.
 fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<RotationSettings, ApiError> {
-    let mut after = before.clone();
     fn set<T: Clone>(field: &mut T, given: Option<&T>) {
         if let Some(given) = given {
             field.clone_from(given);
         }
     }
+    let mut after = before.clone();
     set(&mut after.name, wanted.name.as_ref());
     set(&mut after.description, wanted.description.as_ref());
     set(&mut after.connection, wanted.connection.as_ref());

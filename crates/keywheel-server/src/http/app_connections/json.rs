@@ -23,6 +23,8 @@ use crate::http::projects::patch;
 const DESCRIPTION_CHARS_MAX: i64 = 256;
 /// Longest of the texts that AWS gives, in characters: role ARNs have 2048 at most, keys and addresses less.
 const AWS_TEXT_CHARS_MAX: i64 = 2_048;
+/// Longest ARN of a role, in characters (AWS: `arnType`).
+const ARN_CHARS_MAX: usize = 2_048;
 /// What the contract knows and Keywheel has not: accepted as long as it is not asked for.
 const NOT_SUPPORTED: [&str; 5] = [
     "gatewayId",
@@ -351,7 +353,7 @@ fn any_credentials(field: Field<'_>) -> Read<ConnectionCredentials> {
 
 fn role_arn(field: Field<'_>) -> Read<Arn> {
     let shape = || {
-        json!({"type": "string", "maxLength": AWS_TEXT_CHARS_MAX,
+        json!({"type": "string", "maxLength": ARN_CHARS_MAX,
             "pattern": r"^\s*arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]+\s*$"})
     };
     field.parsed_as(shape, |text| {
@@ -364,7 +366,7 @@ fn role_arn(field: Field<'_>) -> Read<Arn> {
                 && account.len() == 12
                 && account.chars().all(|c| c.is_ascii_digit())
                 && role.strip_prefix("role/").is_some_and(is_role_name));
-        if good && text.len() <= AWS_TEXT_CHARS_MAX as usize {
+        if good && text.len() <= ARN_CHARS_MAX {
             return Ok(arn);
         }
         let message = "Expected the ARN of a role, such as arn:aws:iam::123456789012:role/keywheel";

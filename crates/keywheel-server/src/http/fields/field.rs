@@ -4,10 +4,11 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use keywheel_core::clock::Moment;
-use keywheel_core::issues::{Issue, IssueCode};
+use keywheel_core::issues::IssueCode;
 use keywheel_core::names::NameFault;
 use serde_json::{Value, json};
 
+use super::faults::{check_length, refusal, too_few, too_high, too_low, too_many, wrong_type};
 use super::{Fields, Given, Read, Shape, Sketch, Taken};
 
 /// The form of a text that is not empty once it is trimmed.
@@ -366,88 +367,6 @@ fn digits_up_to(most: i64) -> String {
     }
     forms.push(digits);
     format!(r"^\s*({})\s*$", forms.join("|"))
-}
-
-fn too_few(items_min: usize) -> Vec<Issue> {
-    let minimum = i64::try_from(items_min).unwrap_or(i64::MAX);
-    let code = IssueCode::TooSmall {
-        minimum,
-        r#type: "array",
-        inclusive: true,
-        exact: false,
-    };
-    refusal(
-        code,
-        format!("Array must contain at least {items_min} element(s)"),
-    )
-}
-
-fn too_many(items_max: usize) -> Vec<Issue> {
-    let maximum = i64::try_from(items_max).unwrap_or(i64::MAX);
-    let code = IssueCode::TooBig {
-        maximum,
-        r#type: "array",
-        inclusive: true,
-        exact: false,
-    };
-    refusal(code, format!("Array must contain at most {items_max} element(s)"))
-}
-
-/// One issue with the value itself.
-fn refusal(code: IssueCode, message: impl Into<String>) -> Vec<Issue> {
-    vec![Issue {
-        code,
-        path: Vec::new(),
-        message: message.into(),
-    }]
-}
-
-fn too_low(least: i64) -> Vec<Issue> {
-    refusal(
-        IssueCode::low(least),
-        format!("Number must be greater than or equal to {least}"),
-    )
-}
-
-fn too_high(most: i64) -> Vec<Issue> {
-    refusal(
-        IssueCode::high(most),
-        format!("Number must be less than or equal to {most}"),
-    )
-}
-
-pub(super) fn wrong_type(expected: &'static str, value: &Value) -> Issue {
-    let received = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let message = format!("Expected {expected}, received {received}");
-    Issue {
-        code: IssueCode::InvalidType { expected, received },
-        path: Vec::new(),
-        message,
-    }
-}
-
-fn check_length(text: &str, least: i64, most: i64) -> Read<()> {
-    let chars = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-    if chars < least {
-        return Err(refusal(
-            IssueCode::short(least),
-            format!("String must contain at least {least} character(s)"),
-        ));
-    }
-    if chars > most {
-        return Err(refusal(
-            IssueCode::long(most),
-            format!("String must contain at most {most} character(s)"),
-        ));
-    }
-    Ok(())
 }
 
 /// A JSON number without a fraction; `30.0` is one.

@@ -143,8 +143,10 @@ fn reader(mut fields: Fields<'_>) -> Result<(), ApiError> {
     let way = fields.optional("way", |f| f.tagged("kind", &[("a", |_| Ok(())), ("b", with_x)]));
     let list = fields.optional("list", |f| f.list(0..=2, Field::boolean));
     fields.finish(|| {
-        (name?, size?, way?, list?);
-        Ok(())
+        name?;
+        size?;
+        way?;
+        list.map(|_| ())
     })
 }
 

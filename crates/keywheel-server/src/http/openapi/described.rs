@@ -32,7 +32,7 @@ macro_rules! query_of {
             fn into_params(
                 _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
             ) -> Vec<utoipa::openapi::path::Parameter> {
-                $crate::http::openapi::query($crate::http::fields::Sketch::texts().of($read))
+                $crate::http::openapi::query(&$crate::http::fields::Sketch::texts().of($read))
             }
         }
     };
@@ -50,7 +50,7 @@ pub(in crate::http) fn schema(schema: Value) -> RefOr<Schema> {
 }
 
 /// The properties of a schema as parameters of a query.
-pub(in crate::http) fn query(object: Value) -> Vec<Parameter> {
+pub(in crate::http) fn query(object: &Value) -> Vec<Parameter> {
     let required = |name: &str| {
         let named = object["required"].as_array();
         named.is_some_and(|names| names.iter().any(|required| required == name))

@@ -50,12 +50,10 @@ fn example_of(schema: &Value, schemas: &Value, depth: usize) -> Option<Value> {
         return Some(object(properties, schemas, depth));
     }
     for keyword in ["oneOf", "anyOf", "allOf"] {
-        let options = schema[keyword].as_array().into_iter().flatten();
-        if let Some(found) = options
-            .filter_map(|option| example_of(option, schemas, depth + 1))
-            .next()
-        {
-            return Some(found);
+        let mut options = schema[keyword].as_array().into_iter().flatten();
+        let found = options.find_map(|option| example_of(option, schemas, depth + 1));
+        if found.is_some() {
+            return found;
         }
     }
     let word = schema["type"].as_str().or_else(|| schema["type"][0].as_str())?;

@@ -209,7 +209,7 @@ pub(super) fn get(mut fields: Fields<'_>) -> Result<Get, ApiError> {
 
 pub(super) fn view_value(mut fields: Fields<'_>) -> Result<bool, ApiError> {
     let view_value = fields.or("viewSecretValue", true, Field::boolean);
-    fields.finish(|| Ok(view_value?))
+    fields.finish(|| view_value)
 }
 
 /// A secret to be made.
