@@ -15,6 +15,8 @@ use super::{Fields, Given, Read, Shape, Sketch, Taken};
 pub(super) const SOME_TEXT: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
 /// The form of a text that may be empty.
 const ANY_TEXT: &str = r"^[^\x00]*$";
+/// Longest text that has no bound of its own, in characters: access tokens are the longest of them.
+const TEXT_CHARS_MAX: i64 = 8_192;
 /// How long an id is as a text: no other form of a UUID is taken.
 const UUID_CHARS: usize = 36;
 
@@ -68,17 +70,18 @@ impl<'a> Field<'a> {
 
     /// A text, trimmed.
     pub fn text(self) -> Read<String> {
-        let text = self.str(|| json!({"type": "string", "pattern": ANY_TEXT}))?;
-        Ok(storable(text)?.trim().to_owned())
+        self.text_within(0..=TEXT_CHARS_MAX)
     }
 
     /// A trimmed text that is not empty.
     pub fn some_text(self, message_if_empty: &str) -> Read<String> {
-        let text = self.str(|| json!({"type": "string", "minLength": 1, "pattern": SOME_TEXT}))?;
-        let text = storable(text)?.trim();
+        let shape =
+            || json!({"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX, "pattern": SOME_TEXT});
+        let text = storable(self.str(shape)?)?.trim();
         if text.is_empty() {
             return Err(refusal(IssueCode::short(1), message_if_empty));
         }
+        check_length(text, 1, TEXT_CHARS_MAX)?;
         Ok(text.to_owned())
     }
 

@@ -1,10 +1,11 @@
 //! Bodies and answers of secrets. This is one of the few places where a value is plain.
 
 use keywheel_core::ids::{IdentityId, ProjectId, RotationId, SecretId};
-use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_core::names::{SECRET_NAME_CHARS_MAX, SecretName, SecretPath, Slug};
 use keywheel_store::secrets::{Author, SecretMetadata};
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -12,7 +13,7 @@ use crate::actions::secrets::{Details, Kind, SecretView};
 use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
 use crate::http::extract::Params;
-use crate::http::fields::{Field, Fields, Taken};
+use crate::http::fields::{Field, Fields, Read, Taken};
 use crate::http::place::GivenPlace;
 
 /// Shown in place of a value that was not asked for.
@@ -245,32 +246,34 @@ pub(super) struct Update {
 
 pub(super) fn update(mut fields: Fields<'_>) -> Result<Update, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
-    let new_name = fields.optional("newSecretName", Field::text);
+    let new_name = fields.optional("newSecretName", new_name);
     let value = fields.optional("secretValue", value);
     let details = details(&mut fields);
-    let update = fields.finish(|| {
-        Ok((
-            new_name?,
-            Update {
-                place: place?,
-                new_name: None,
-                value: value?,
-                details: details?,
-            },
-        ))
+    let (new_name, update) = fields.finish(|| {
+        let update = Update {
+            place: place?,
+            new_name: None,
+            value: value?,
+            details: details?,
+        };
+        Ok((new_name?, update))
     })?;
-    let (new_name, update) = update;
-    let new_name = match new_name {
-        None => None,
-        Some(text) if text.is_empty() => {
-            return Err(ApiError::bad_request("New secret name cannot be empty"));
-        }
-        Some(text) => Some(
-            SecretName::parse(&text)
-                .map_err(|fault| ApiError::validation(vec![fault.at("newSecretName")]))?,
-        ),
-    };
-    Ok(Update { new_name, ..update })
+    match new_name {
+        Some(None) => Err(ApiError::bad_request("New secret name cannot be empty")),
+        new_name => Ok(Update {
+            new_name: new_name.flatten(),
+            ..update
+        }),
+    }
+}
+
+/// A new name. None at all is a 400 in the contract, not an issue of validation.
+fn new_name(field: Field<'_>) -> Read<Option<SecretName>> {
+    let shape = || json!({"type": "string", "maxLength": SECRET_NAME_CHARS_MAX, "pattern": r"^[^:/\x00]*$"});
+    field.parsed_as(shape, |text| match text.trim() {
+        "" => Ok(None),
+        text => SecretName::parse(text).map(Some),
+    })
 }
 
 /// What a delete sends.
@@ -288,7 +291,7 @@ fn kind(fields: &mut Fields<'_>) -> Taken<Kind> {
 }
 
 /// A value: trimmed, but for one line break at the end.
-fn value(field: Field<'_>) -> crate::http::fields::Read<SecretString> {
+fn value(field: Field<'_>) -> Read<SecretString> {
     let text = Zeroizing::new(field.raw_text_up_to(TEXT_CHARS_MAX)?);
     let end = if text.ends_with('\n') { "\n" } else { "" };
     Ok(SecretString::from(format!("{}{end}", text.trim())))
@@ -315,7 +318,7 @@ fn details(fields: &mut Fields<'_>) -> Taken<Details> {
     })
 }
 
-fn metadata_entry(field: Field<'_>) -> crate::http::fields::Read<SecretMetadata> {
+fn metadata_entry(field: Field<'_>) -> Read<SecretMetadata> {
     field.object(|entry| {
         let key = entry.required("key", |field| field.text_within(1..=METADATA_CHARS_MAX));
         let value = entry.optional("value", |field| field.text_within(0..=METADATA_CHARS_MAX));
