@@ -171,12 +171,8 @@ impl<'a> Field<'a> {
     /// A whole number from 1, also as a text of digits (rotation contract, section 17, decision 2).
     pub fn integer_or_digits(self, most: i64) -> Read<i64> {
         let range = 1..=most;
-        let schema = || {
-            json!({"anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": most},
-                {"type": "string", "pattern": digits_up_to(most), "description": "The same number as a text"},
-            ]})
-        };
+        // Each limit counts for one of the types.
+        let schema = || json!({"type": ["integer", "string"], "minimum": 1, "maximum": most, "pattern": digits_up_to(most)});
         whole_within(self.value(schema)?, true, &range)
     }
 
