@@ -22,6 +22,7 @@ mod projects;
 mod root_key;
 #[cfg(feature = "dev")]
 mod rotated;
+mod rotations;
 mod secrets;
 mod served;
 mod support;
