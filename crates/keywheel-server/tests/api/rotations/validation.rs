@@ -291,9 +291,7 @@ async fn a_region_that_is_left_out_is_us_east_1() {
     assert_eq!(shown["parameters"]["region"], "us-east-1");
 }
 
-/// Waits for optional fields that refuse null.
 #[tokio::test]
-#[ignore = "optional fields still take null for absent"]
 async fn null_is_refused_where_the_contract_does_not_allow_it() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;
