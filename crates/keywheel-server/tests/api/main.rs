@@ -12,6 +12,7 @@
 
 mod access;
 mod bootstrap;
+mod compatibility;
 mod connections;
 mod docs;
 mod envelope;
