@@ -137,10 +137,15 @@ async fn changes_during_a_run_are_refused_at_each_of_its_calls_and_tear_nothing(
                 stage
                     .delete(&id, "?revokeGeneratedCredentials=true&deleteSecrets=true")
                     .await,
+                stage.update(&id, json!({"secretPath": "/"})).await,
             ];
             for seen in seen {
                 seen.refused(400, "BadRequest", IN_PROGRESS);
             }
+            let to_root = json!({"destinationEnvironment": "dev", "destinationSecretPath": "/"});
+            let path = format!("{ROTATIONS}/move/{id}");
+            let moved = stage.admin().post(&path, to_root).await;
+            assert_eq!(moved.status, 400, "{op:?}");
             assert_eq!(stage.shown(&id).await, before, "{op:?}");
             gate.open();
         });

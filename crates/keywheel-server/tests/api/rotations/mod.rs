@@ -4,11 +4,13 @@
 
 mod checking;
 mod concurrency;
+mod connections;
 mod creating;
 mod credentials;
 mod deleting;
 mod errors;
 mod keys;
+mod moves;
 mod permissions;
 mod protection;
 mod publishing;
