@@ -11,6 +11,7 @@ mod relocate;
 mod rotate;
 mod update;
 
+use axum::http::StatusCode;
 use keywheel_core::ids::{ProjectId, RotationId};
 use keywheel_core::ledger::{Change, Commit, Ledger};
 use keywheel_core::rotation::Rotation;
@@ -25,7 +26,7 @@ pub use self::relocate::{MoveRotation, relocate};
 pub use self::rotate::rotate;
 pub use self::update::{UpdateRotation, update};
 use super::folders::{self, Place as NamedPlace};
-use super::projects::find_id;
+use super::projects::{ProjectRef, find_id};
 use crate::app::App;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
@@ -61,14 +62,18 @@ pub(super) async fn shown(app: &App, id: RotationId) -> Result<ShownRotation, Ap
 }
 
 async fn folder_of(app: &App, caller: &Caller, place: &NamedPlace) -> Result<(ProjectId, Folder), ApiError> {
-    let project = find_id(app, caller, &place.project).await?;
-    let folder = folders::at(app, project, place).await?;
-    let folder = folder.ok_or_else(|| {
+    let (ProjectRef::Id(named) | ProjectRef::Slug(named)) = &place.project;
+    let unknown = || {
         ApiError::bad_request(format!(
-            "Could not find folder with path \"{}\" in environment \"{}\" for project with ID \"{project}\"",
+            "Could not find folder with path \"{}\" in environment \"{}\" for project with ID \"{named}\"",
             place.path, place.environment
         ))
-    })?;
+    };
+    let project = match find_id(app, caller, &place.project).await {
+        Err(error) if error.status() == StatusCode::NOT_FOUND => return Err(unknown()),
+        found => found?,
+    };
+    let folder = folders::at(app, project, place).await?.ok_or_else(unknown)?;
     Ok((project, folder))
 }
 

@@ -6,7 +6,7 @@ use axum::http::Method;
 use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
-use crate::support::{Client, FakeAws, Machine, Seen, TestApp, text};
+use crate::support::{Client, FakeAws, Machine, Seen, TestApp, join_all, text};
 
 const LOGIN: &str = "/api/v1/auth/universal-auth/login";
 const DETAILS: &str = "/api/v1/identities/details";
@@ -189,31 +189,6 @@ async fn parallel_logins_never_exceed_the_number_of_uses() {
         );
         app.pass(Millis::from_secs(10));
     }
-}
-
-/// Polls all futures at once.
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut pending: Vec<_> = futures
-        .into_iter()
-        .map(|future| (Box::pin(future), None))
-        .collect();
-    std::future::poll_fn(move |context| {
-        for (future, output) in pending.iter_mut().filter(|(_, output)| output.is_none()) {
-            if let std::task::Poll::Ready(done) = future.as_mut().poll(context) {
-                *output = Some(done);
-            }
-        }
-        if pending.iter().any(|(_, output)| output.is_none()) {
-            return std::task::Poll::Pending;
-        }
-        std::task::Poll::Ready(
-            pending
-                .iter_mut()
-                .map(|(_, output)| output.take().unwrap())
-                .collect(),
-        )
-    })
-    .await
 }
 
 #[tokio::test]

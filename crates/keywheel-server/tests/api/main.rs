@@ -12,6 +12,7 @@
 
 mod access;
 mod bootstrap;
+mod compatibility;
 mod connections;
 mod docs;
 mod envelope;
@@ -22,6 +23,7 @@ mod projects;
 mod root_key;
 #[cfg(feature = "dev")]
 mod rotated;
+mod rotations;
 mod secrets;
 mod served;
 mod support;

@@ -1,6 +1,8 @@
 //! An app, a client, and what it saw.
 
 mod aws;
+pub mod contract;
+mod iam;
 mod world;
 
 use std::net::IpAddr;
@@ -21,6 +23,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub use self::aws::{FakeAws, GOOD_SECRET};
+pub use self::iam::{FakeIam, Fault, Op};
 pub use self::world::{SeededEntropy, TestClock};
 
 /// A server without a network.
@@ -40,7 +43,15 @@ impl TestApp {
 
     /// A fresh server with another AWS, and with settings as variables.
     pub async fn start_with(provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
-        let clock = Arc::new(TestClock::start());
+        Self::start_at(Arc::new(TestClock::start()), provider, settings).await
+    }
+
+    /// The same with a clock that others have too.
+    pub async fn start_at(
+        clock: Arc<TestClock>,
+        provider: Arc<dyn IamUsers>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         Self::assemble(provider, settings, Arc::clone(&clock) as _, clock).await
     }
 
@@ -97,6 +108,7 @@ impl TestApp {
             app: self,
             token: token.to_owned(),
             address: [127, 0, 0, 1].into(),
+            beyond_the_contract: false,
         }
     }
 
@@ -120,9 +132,18 @@ pub struct Client<'a> {
     app: &'a TestApp,
     pub token: String,
     address: IpAddr,
+    beyond_the_contract: bool,
 }
 
 impl Client<'_> {
+    /// The same client, whose answers may break the schemas of the contract.
+    pub fn beyond_the_contract(&self) -> Self {
+        Self {
+            beyond_the_contract: true,
+            ..self.clone()
+        }
+    }
+
     /// The same client, calling from elsewhere.
     pub fn at_address(&self, address: &str) -> Self {
         Self {
@@ -168,12 +189,22 @@ impl Client<'_> {
         let response = self.app.front.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        Seen {
+        let status = parts.status.as_u16();
+        let seen = Seen {
             call: format!("{method} {path}"),
-            status: parts.status.as_u16(),
+            violations: contract::violations(&method, path, status, &body),
+            status,
             headers: parts.headers,
             body,
-        }
+        };
+        assert!(
+            self.beyond_the_contract || seen.violations.is_empty(),
+            "{} breaks the contract: {:?}: {:?}",
+            seen.call,
+            seen.violations,
+            seen.body
+        );
+        seen
     }
 }
 
@@ -181,6 +212,8 @@ impl Client<'_> {
 #[derive(Debug)]
 pub struct Seen {
     call: String,
+    /// Where the answer breaks the schemas of the contract.
+    pub violations: Vec<String>,
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -203,6 +236,14 @@ impl Seen {
             String::from_utf8_lossy(&self.body)
         );
         self.json()
+    }
+
+    /// The text of a refusal with this status.
+    #[track_caller]
+    pub fn refusal(&self, status: u16) -> String {
+        let body = self.json();
+        assert_eq!(self.status, status, "{}: {body}", self.call);
+        text(&body["message"])
     }
 
     /// Checks a refusal: status, name and text, in the shape of the contract.
@@ -269,6 +310,31 @@ pub fn text(value: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("not a text: {value}"))
         .to_owned()
+}
+
+/// Polls all futures at once.
+pub async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
+    std::future::poll_fn(move |context| {
+        for (future, output) in pending.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let std::task::Poll::Ready(done) = future.as_mut().poll(context) {
+                *output = Some(done);
+            }
+        }
+        if pending.iter().any(|(_, output)| output.is_none()) {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(
+            pending
+                .iter_mut()
+                .map(|(_, output)| output.take().unwrap())
+                .collect(),
+        )
+    })
+    .await
 }
 
 /// A machine identity with Universal Auth.

@@ -1,7 +1,8 @@
 //! Time that stands still and randomness that repeats.
 
+use std::pin::Pin;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_server::ambient::{Clock, Entropy};
@@ -9,16 +10,30 @@ use keywheel_server::ambient::{Clock, Entropy};
 /// When every test begins.
 const BEGIN: Moment = Moment::from_millis(1_773_135_000_000);
 
+/// Waits of a run are shorter than this, by the default settings; the heartbeat of a lease waits longer.
+const WAIT_OF_A_RUN_MAX: Millis = Millis::from_secs(10);
+
 /// A clock that is moved by hand.
-pub struct TestClock(AtomicI64);
+pub struct TestClock {
+    monotonic: AtomicI64,
+    moved_by_waits: AtomicBool,
+}
 
 impl TestClock {
     pub fn start() -> Self {
-        Self(AtomicI64::new(0))
+        Self {
+            monotonic: AtomicI64::new(0),
+            moved_by_waits: AtomicBool::new(false),
+        }
     }
 
     pub fn pass(&self, length: Millis) {
-        self.0.fetch_add(length.get(), Ordering::SeqCst);
+        self.monotonic.fetch_add(length.get(), Ordering::SeqCst);
+    }
+
+    /// From now on the waits of a run move the clock and take no time. For one run at a time, without the schedule.
+    pub fn let_waits_pass(&self) {
+        self.moved_by_waits.store(true, Ordering::SeqCst);
     }
 }
 
@@ -28,7 +43,15 @@ impl Clock for TestClock {
     }
 
     fn monotonic(&self) -> Millis {
-        Millis::new(self.0.load(Ordering::SeqCst))
+        Millis::new(self.monotonic.load(Ordering::SeqCst))
+    }
+
+    fn sleep(&self, length: Millis) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        if self.moved_by_waits.load(Ordering::SeqCst) && length <= WAIT_OF_A_RUN_MAX {
+            self.pass(length);
+            return Box::pin(std::future::ready(()));
+        }
+        Box::pin(tokio::time::sleep(length.as_std()))
     }
 }
 

@@ -1,0 +1,24 @@
+//! The rotation API to the letter: one test for each promise of its contract (`docs/api-compatibility.md`).
+//!
+//! Every answer of these endpoints is held against the schemas in `tests/contract` by the client itself.
+
+mod checking;
+mod concurrency;
+mod connections;
+mod creating;
+mod credentials;
+mod deleting;
+mod errors;
+mod keys;
+mod moves;
+mod permissions;
+mod protection;
+mod publishing;
+mod reading;
+mod requests;
+mod rotating;
+mod rules;
+mod schedule;
+mod stage;
+mod updating;
+mod validation;
