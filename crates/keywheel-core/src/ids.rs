@@ -103,6 +103,8 @@ ids! {
     IntentId;
     /// One run of the engine over a managed user.
     RunId;
+    /// An entry of the audit log.
+    AuditEntryId;
 }
 
 #[cfg(test)]

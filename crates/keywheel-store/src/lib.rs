@@ -14,8 +14,10 @@
 //! | [`rotations`] | rotations, for reading |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
+//! | [`audit`] | the audit log: records in a chain |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
+pub mod audit;
 pub mod connections;
 pub mod environments;
 pub mod error;
@@ -34,6 +36,7 @@ pub mod tokens;
 pub mod trusted_ip;
 pub mod universal_auth;
 
+pub use audit::AuditLog;
 pub use connections::Connections;
 pub use environments::Environments;
 pub use error::{Conflict, Result, StoreError};
@@ -47,7 +50,7 @@ pub use rotations::Rotations;
 pub use runs::Runs;
 pub use secrets::Secrets;
 pub use setup::Setup;
-pub use sql::{SqlStore, open};
+pub use sql::{SqlStore, open, open_to_read};
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
 pub use universal_auth::UniversalAuths;
@@ -67,8 +70,10 @@ pub trait Store:
     + Rotations
     + Ledgers
     + Runs
+    + AuditLog
 {
-    /// A number that changes with each write, if this process is the only one that writes.
+    /// A number that changes with each write but those to the audit log, if this process is the only one that
+    /// writes.
     ///
     /// Whoever reads the number, then the data, and keeps both may use the data for as long as the number
     /// is the same. None where other processes write too: then nothing may be kept.

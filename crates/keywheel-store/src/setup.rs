@@ -64,6 +64,8 @@ pub mod setting {
     pub const ROOT_KEY_CHECK: &str = "root_key_check";
     /// The random id of this instance.
     pub const INSTANCE_ID: &str = "instance_id";
+    /// The key of the audit log's chain, sealed with the root key.
+    pub const AUDIT_KEY: &str = "audit_key";
 }
 
 /// The instance itself.

@@ -11,6 +11,7 @@
 //! | one per noun | its statements |
 
 pub(crate) mod adapter;
+mod audit;
 mod connections;
 mod environments;
 mod faults;
@@ -61,6 +62,13 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     }))
 }
 
+/// Opens a database that exists, for reading only, also while a server has it. Its schema has to be current.
+pub async fn open_to_read(url: &str) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqlStore {
+        backend: adapter::open_to_read(url).await?,
+    }))
+}
+
 impl Store for SqlStore {
     fn revision(&self) -> Option<u64> {
         self.backend.revision()
@@ -103,6 +111,11 @@ impl SqlStore {
     /// A transaction that writes.
     async fn write(&self) -> Result<Box<dyn Session>> {
         self.backend.write().await
+    }
+
+    /// A transaction that writes what nobody keeps a copy of: it does not change the revision.
+    async fn write_aside(&self) -> Result<Box<dyn Session>> {
+        self.backend.write_aside().await
     }
 
     /// A transaction that reads one state of everything.

@@ -118,3 +118,19 @@ async fn only_the_owner_may_read_the_files() {
         assert_eq!(mode, 0o600, "{:?}", file.path());
     }
 }
+
+#[tokio::test]
+async fn the_database_can_be_read_while_another_process_has_it_and_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = keywheel_store::open_to_read(&url(&folder)).await.map(|_| ());
+    assert!(matches!(missing, Err(StoreError::Unavailable(_))), "{missing:?}");
+    let server = keywheel_store::open(&url(&folder)).await.unwrap();
+    server.keep_setting(setting::INSTANCE_ID, b"mine").await.unwrap();
+    let reader = keywheel_store::open_to_read(&url(&folder)).await.unwrap();
+    let read = reader.setting(setting::INSTANCE_ID).await.unwrap();
+    assert_eq!(read.unwrap(), b"mine");
+    let refused = reader.keep_setting("other", b"x").await;
+    assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+    close(server);
+    assert_eq!(reader.audit_chain().await.unwrap().head.seq, 0);
+}

@@ -42,6 +42,8 @@ pub(crate) trait Backend: Send + Sync {
     async fn snapshot(&self) -> Result<Box<dyn Session>>;
     /// A transaction that writes.
     async fn write(&self) -> Result<Box<dyn Session>>;
+    /// A transaction that writes without a new revision.
+    async fn write_aside(&self) -> Result<Box<dyn Session>>;
     /// How a claim passes over rows that another node is claiming.
     fn skip_locked(&self) -> &'static str;
     /// See [`crate::Store::revision`].
@@ -61,62 +63,108 @@ pub(crate) trait Session: Send {
 
 /// Opens the database of a URL and brings its schema up to date.
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Backend>> {
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+    if is_postgres(url) {
         return Ok(Arc::new(PostgresBackend::open(url).await?));
     }
-    // The rest is a path as it is: a folder may have any name, with `?` and `%` too.
-    let Some(file) = url.strip_prefix("sqlite://") else {
+    Ok(Arc::new(SqliteBackend::open(sqlite_file(url)?).await?))
+}
+
+/// Opens the database of a URL as it is, to be read beside the server.
+pub(crate) async fn open_to_read(url: &str) -> Result<Arc<dyn Backend>> {
+    if is_postgres(url) {
+        return Ok(Arc::new(PostgresBackend::open_to_read(url).await?));
+    }
+    Ok(Arc::new(SqliteBackend::open_to_read(sqlite_file(url)?).await?))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// The rest is a path as it is: a folder may have any name, with `?` and `%` too.
+fn sqlite_file(url: &str) -> Result<&Path> {
+    url.strip_prefix("sqlite://").map(Path::new).ok_or_else(|| {
         let wrong = "a database URL begins with sqlite:// or postgres://";
-        return Err(StoreError::Unavailable(wrong.into()));
-    };
-    Ok(Arc::new(SqliteBackend::open(Path::new(file)).await?))
+        StoreError::Unavailable(wrong.into())
+    })
 }
 
 struct SqliteBackend {
     writer: Pool<Sqlite>,
     readers: Pool<Sqlite>,
     revision: Arc<AtomicU64>,
-    /// Held as long as the database is open.
-    _lock: File,
+    /// Held as long as the database is open to be written.
+    _lock: Option<File>,
 }
 
 impl SqliteBackend {
     async fn open(file: &Path) -> Result<Self> {
         let lock = lock(file)?;
         open_for_us(file).map_err(unavailable)?;
-        let options = SqliteConnectOptions::new()
-            .filename(file)
+        let options = sqlite_options(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-                // After some faults, a full disk among them, SQLite rolls back by itself. The driver then
-                // still counts a transaction that is none, and such a connection is of no more use.
-                .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-        };
-        let writer = pool(1)
+            .synchronous(SqliteSynchronous::Full);
+        let writer = sqlite_pool(1)
             .connect_with(options.clone())
             .await
             .map_err(faults::from_driver)?;
         migrations::run_sqlite(&writer).await?;
-        let readers = pool(SQLITE_READERS).connect_lazy_with(options.read_only(true));
+        let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(options.read_only(true));
         // It starts at 1, so that nothing that was kept before counts.
         Ok(Self {
             writer,
             readers,
             revision: Arc::new(AtomicU64::new(1)),
-            _lock: lock,
+            _lock: Some(lock),
         })
     }
+
+    /// Without the lock, since nothing is written: a connection that only reads refuses it.
+    async fn open_to_read(file: &Path) -> Result<Self> {
+        let readers = sqlite_pool(1)
+            .connect_with(sqlite_options(file).read_only(true))
+            .await
+            .map_err(faults::from_driver)?;
+        migrations::require_sqlite(&readers).await?;
+        Ok(Self {
+            writer: readers.clone(),
+            readers,
+            revision: Arc::new(AtomicU64::new(1)),
+            _lock: None,
+        })
+    }
+}
+
+impl SqliteBackend {
+    async fn begin_write(&self, revision: Option<Arc<AtomicU64>>) -> Result<Box<dyn Session>> {
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
+        let transaction = begun.map_err(faults::from_driver)?;
+        Ok(Box::new(SqliteSession {
+            transaction,
+            revision,
+        }))
+    }
+}
+
+fn sqlite_options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // After some faults, a full disk among them, SQLite rolls back by itself. The driver then
+        // still counts a transaction that is none, and such a connection is of no more use.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 /// Takes the lock beside the database file.
@@ -153,15 +201,25 @@ struct PostgresBackend {
 
 impl PostgresBackend {
     async fn open(url: &str) -> Result<Self> {
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(url)
-            .await
-            .map_err(faults::from_driver)?;
+        let pool = postgres_pool(url).await?;
         migrations::run_postgres(&pool).await?;
         Ok(Self { pool })
     }
+
+    async fn open_to_read(url: &str) -> Result<Self> {
+        let pool = postgres_pool(url).await?;
+        migrations::require_postgres(&pool).await?;
+        Ok(Self { pool })
+    }
+}
+
+async fn postgres_pool(url: &str) -> Result<Pool<Postgres>> {
+    PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect(url)
+        .await
+        .map_err(faults::from_driver)
 }
 
 #[async_trait]
@@ -184,15 +242,11 @@ impl Backend for SqliteBackend {
     }
 
     async fn write(&self) -> Result<Box<dyn Session>> {
-        let transaction = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(faults::from_driver)?;
-        Ok(Box::new(SqliteSession {
-            transaction,
-            revision: Some(Arc::clone(&self.revision)),
-        }))
+        self.begin_write(Some(Arc::clone(&self.revision))).await
+    }
+
+    async fn write_aside(&self) -> Result<Box<dyn Session>> {
+        self.begin_write(None).await
     }
 
     fn skip_locked(&self) -> &'static str {
@@ -218,6 +272,10 @@ impl Backend for PostgresBackend {
         Ok(Box::new(PostgresSession { transaction }))
     }
 
+    async fn write_aside(&self) -> Result<Box<dyn Session>> {
+        self.write().await
+    }
+
     async fn write(&self) -> Result<Box<dyn Session>> {
         let transaction = self.pool.begin().await.map_err(faults::from_driver)?;
         Ok(Box::new(PostgresSession { transaction }))
@@ -234,7 +292,7 @@ impl Backend for PostgresBackend {
 
 struct SqliteSession {
     transaction: Transaction<'static, Sqlite>,
-    /// Counted up by a commit; none in a transaction that only reads.
+    /// Counted up by a commit; none in a transaction that only reads, or that writes aside.
     revision: Option<Arc<AtomicU64>>,
 }
 

@@ -19,6 +19,7 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "owner words",
         include_str!("../../migrations/sqlite/0002_owner_words.sql"),
     ),
+    (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
     (
         4,
         "references",
@@ -35,6 +36,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         2,
         "owner words",
         include_str!("../../migrations/postgres/0002_owner_words.sql"),
+    ),
+    (
+        3,
+        "audit",
+        include_str!("../../migrations/postgres/0003_audit.sql"),
     ),
     (
         4,
@@ -55,6 +61,30 @@ pub(super) async fn run_postgres(pool: &Pool<Postgres>) -> Result<()> {
         .run(pool)
         .await
         .map_err(|fault| refused(fault, POSTGRES))
+}
+
+/// Refuses a database whose schema is not the one of this program. Nothing is changed.
+pub(super) async fn require_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
+    require(sqlx::query_scalar(NEWEST).fetch_one(pool).await, SQLITE)
+}
+
+/// The same for PostgreSQL.
+pub(super) async fn require_postgres(pool: &Pool<Postgres>) -> Result<()> {
+    require(sqlx::query_scalar(NEWEST).fetch_one(pool).await, POSTGRES)
+}
+
+const NEWEST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
+
+fn require(newest: sqlx::Result<i64>, known: &[(i64, &str, &str)]) -> Result<()> {
+    let found = newest.map_err(faults::from_driver)?;
+    let known = known.last().map_or(0, |(version, ..)| *version);
+    match found {
+        _ if found > known => Err(StoreError::NewerSchema { found, known }),
+        _ if found < known => Err(StoreError::Migration(
+            "its schema is older than this program; start the server once, which brings it up to date".into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn migrator(list: &'static [(i64, &'static str, &'static str)]) -> Migrator {

@@ -2,11 +2,14 @@
 
 use std::task::Poll;
 
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::AuditEntryId;
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, adapter, ledgers, secrets};
-use crate::{Setup, Store, StoreError};
+use super::{SqlStore, adapter, audit, ledgers, secrets};
+use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
+use crate::{AuditLog, Setup, Store, StoreError};
 
 async fn store(folder: &TempDir) -> SqlStore {
     let url = format!("sqlite://{}/keywheel.db", folder.path().display());
@@ -103,4 +106,68 @@ async fn a_reading_connection_cannot_write() {
         matches!(refused, Err(StoreError::Full(_))),
         "read-only: {refused:?}"
     );
+}
+
+/// The plan of an audit filter.
+async fn audit_plan(change: impl FnOnce(&mut AuditFilter)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut filter = AuditFilter {
+        from: Moment::from_millis(0),
+        until: Moment::from_millis(1),
+        project: None,
+        environment: None,
+        secret_path: None,
+        secret_key: None,
+        actor_type: None,
+        actor: None,
+        user_agent: None,
+        events: Vec::new(),
+        words: Vec::new(),
+        offset: 0,
+        limit: 20,
+    };
+    change(&mut filter);
+    plan(&store(&folder).await, &audit::entries_sql(&filter).0).await
+}
+
+#[tokio::test]
+async fn the_usual_filters_of_the_audit_log_read_an_index_from_its_end() {
+    let text = || Some("x".to_owned());
+    for (index, plan) in [
+        ("audit_records_by_time", audit_plan(|_| {}).await),
+        (
+            "audit_records_by_project",
+            audit_plan(|f| f.project = "00000000-0000-0000-0000-000000000000".parse().ok()).await,
+        ),
+        ("audit_records_by_actor", audit_plan(|f| f.actor = text()).await),
+        (
+            "audit_records_by_event",
+            audit_plan(|f| f.events = vec!["x".to_owned()]).await,
+        ),
+    ] {
+        assert!(plan.contains(index) && !plan.contains("SCAN"), "{index}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_change_or_delete_an_audit_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let record = NewAuditRecord {
+        entry: AuditEntryId::new(Moment::from_millis(1), &[1; 10]),
+        part: AuditPart::Whole,
+        at: Moment::from_millis(1),
+        body: "{}".to_owned(),
+        marks: None,
+    };
+    store.append_audit(&[record], &|_, _, _| [1; 32]).await.unwrap();
+    for sql in ["UPDATE audit_records SET body = 'x'", "DELETE FROM audit_records"] {
+        let refused = store.change(sql, args![]).await;
+        assert!(
+            matches!(refused, Err(StoreError::Database(_))),
+            "{sql}: {refused:?}"
+        );
+    }
+    assert_eq!(store.audit_records(0, 9, 9).await.unwrap().len(), 1);
 }

@@ -95,6 +95,7 @@ from_display!(
     ids::ManagedUserId,
     ids::IntentId,
     ids::RunId,
+    ids::AuditEntryId,
     &Slug,
     &Title,
     &SecretName,

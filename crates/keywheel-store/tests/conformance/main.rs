@@ -8,6 +8,7 @@
     reason = "tests say what they expect by failing, and are described by their names"
 )]
 
+mod audit;
 mod callers;
 mod connections;
 mod ledgers;
@@ -42,6 +43,14 @@ mod sqlite {
             of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays,
             a_setting_that_was_kept_once_is_never_replaced,
             the_revision_changes_with_each_write_and_with_no_read;
+        audit:
+            records_read_back_in_a_chain_without_gaps,
+            parallel_appends_make_one_chain,
+            a_record_that_is_appended_again_counts_once,
+            an_append_is_no_new_revision,
+            an_entry_is_read_with_both_of_its_parts,
+            every_filter_finds_what_it_names_latest_first,
+            only_the_oldest_records_are_forgotten_and_the_chain_goes_on;
         tree:
             a_project_comes_with_environments_in_order_and_their_roots,
             slugs_are_taken_once_per_place,
