@@ -1,5 +1,6 @@
 //! What can be asked of the system, one file per noun. HTTP, command line and console go through here.
 
+pub mod audit_logs;
 pub mod bootstrap;
 pub mod connections;
 pub mod environments;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdEntropy, TokenId};
 use keywheel_envelope::{Keyring, RootKey, Sealed};
@@ -11,6 +12,7 @@ use secrecy::ExposeSecret;
 
 use crate::actions::secrets::SecretCache;
 use crate::ambient::{Clock, Entropy};
+use crate::audit::{Audit, AuditParts};
 use crate::auth::caller::RoleCache;
 use crate::auth::token::TokenSigner;
 use crate::cache::Cache;
@@ -48,6 +50,7 @@ struct Inner {
     callers: Cache<TokenId, Arc<tokens::Caller>>,
     roles: RoleCache,
     secrets: SecretCache,
+    audit: Audit,
     engine: Engine,
 }
 
@@ -64,12 +67,19 @@ impl App {
         } else {
             hex::encode(parts.entropy.bytes::<8>())
         };
+        let audit = Audit::new(AuditParts {
+            store: Arc::clone(&parts.store),
+            vault: vault.clone(),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+        });
         let engine = Engine::new(EngineParts {
             store: Arc::clone(&parts.store),
             provider: Arc::clone(&parts.provider),
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
             vault: vault.clone(),
+            audit: audit.clone(),
             timings: parts.settings.timings,
             runs_max: parts.settings.rotations_max,
             calls_per_second: parts.settings.aws_calls_per_second,
@@ -83,6 +93,7 @@ impl App {
             callers,
             roles,
             secrets,
+            audit,
             engine,
         })))
     }
@@ -137,6 +148,11 @@ impl App {
         &self.0.secrets
     }
 
+    /// The audit log.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
     /// What rotates.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
@@ -159,6 +175,15 @@ pub async fn open_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::
     let keyring = Keyring::new(&root_key(source, is_new)?, &[])?;
     let fresh = keyring.check_value()?.into_bytes();
     let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
+    keyring.matches(&Sealed::from_bytes(kept)?)?;
+    Ok(keyring)
+}
+
+/// Reads the root key of a database that has been used, and checks that it is the one. Nothing is written.
+pub async fn find_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::Result<Keyring> {
+    let kept = store.setting(setting::ROOT_KEY_CHECK).await?;
+    let kept = kept.context("no server has used this database yet")?;
+    let keyring = Keyring::new(&root_key(source, false)?, &[])?;
     keyring.matches(&Sealed::from_bytes(kept)?)?;
     Ok(keyring)
 }

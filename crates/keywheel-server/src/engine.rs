@@ -45,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ambient::{Clock, Entropy};
+use crate::audit::Audit;
 use crate::vault::Vault;
 
 /// How long nothing is claimed after this server's clock was found to be wrong: what it calls due may not be, and it
@@ -71,6 +72,8 @@ pub struct EngineParts {
     pub entropy: Arc<dyn Entropy>,
     /// Seals and opens.
     pub vault: Vault,
+    /// Where scheduled rotations are told of.
+    pub audit: Audit,
     /// Waits and bounds.
     pub timings: Timings,
     /// Runs that the schedule may have under way at the same time for one AWS account.

@@ -3,6 +3,7 @@
 
 pub mod answer;
 mod app_connections;
+mod audit_logs;
 mod auth;
 mod bootstrap;
 mod docs;

@@ -6,6 +6,7 @@
 //! | [`ambient`] | time and randomness, the only place that asks the system for them |
 //! | [`app`] | every part of a running server, built once |
 //! | [`vault`] | which sealed bytes belong where |
+//! | [`audit`] | the audit log: entries, the chain, its proof |
 //! | [`auth`] | who is calling, and what they may do |
 //! | [`actions`] | what can be asked of the system, one file per noun |
 //! | [`engine`] | rotations under way: driver, leases, schedule |
@@ -17,6 +18,7 @@
 pub mod actions;
 pub mod ambient;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cache;
 pub mod cli;

@@ -7,16 +7,20 @@ use keywheel_core::aws::AccessKeyId;
 use keywheel_providers::connection::AccessKey;
 use keywheel_providers::{AwsIam, Endpoints, IamUsers, Options};
 use keywheel_store::Store;
+use keywheel_store::audit::ChainHash;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::app::{App, Parts, open_keyring};
+use crate::app::{App, Parts, find_keyring, open_keyring};
+use crate::audit::chain::ChainKey;
+use crate::audit::verify::{Proven, verify};
 use crate::config::Settings;
 use crate::http::{listen, router};
 use crate::observe::logging;
+use crate::vault::Vault;
 
 /// Keywheel's own key for assuming roles, under the names that operators of the contract know.
 const OWN_KEY_VARIABLES: [&str; 2] = [
@@ -85,6 +89,21 @@ pub async fn build(settings: Settings, provider: Arc<dyn IamUsers>) -> anyhow::R
     })
 }
 
+/// Proves the audit log of the database that the settings name, also while a server has it. Nothing is written.
+pub async fn verify_audit(settings: &Settings, expected: Option<ChainHash>) -> anyhow::Result<Proven> {
+    let store = keywheel_store::open_to_read(settings.database_url.expose_secret())
+        .await
+        .context("cannot open the database")?;
+    let keyring = find_keyring(&settings.root_key, store.as_ref()).await?;
+    let vault = Vault::new(Arc::new(keyring));
+    let key = ChainKey::find(store.as_ref(), &vault)
+        .await
+        .context("the key of the audit log cannot be opened")?;
+    verify(store.as_ref(), key.as_ref(), expected)
+        .await
+        .context("the audit log does not hold")
+}
+
 async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     let folder = &settings.data_dir;
     std::fs::create_dir_all(folder)
@@ -100,11 +119,13 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     }
     let http = app.settings().http.clone();
-    let engine = app.engine().clone();
+    let (engine, audit) = (app.engine().clone(), app.audit().clone());
     engine.start_schedule().await;
     listen::serve(listener, router::front(app), &http, stop).await;
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;
+    // Last, as all of them write to it.
+    audit.shut_down().await;
     tracing::info!("stopped");
 }
 

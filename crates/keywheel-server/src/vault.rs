@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use keywheel_core::aws::{AccessKeyId, Arn};
 use keywheel_core::ids::{ConnectionId, SecretId, SecretVersionId};
-use keywheel_envelope::{Binding, DataKey, Error, Keyring, Sealed};
+use keywheel_envelope::{Binding, DataKey, Error, Keyring, Plain, Sealed};
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
+use keywheel_store::setup::setting;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -138,6 +139,17 @@ impl Vault {
         keywheel_envelope::open_text(&self.0, &access_key_place(id), &sealed)
     }
 
+    /// Seals the key of the audit log's chain.
+    pub fn seal_audit_key(&self, key: &[u8]) -> Result<Vec<u8>, Error> {
+        keywheel_envelope::seal(&self.0, &AUDIT_KEY_PLACE, key).map(Sealed::into_bytes)
+    }
+
+    /// Opens the key of the audit log's chain.
+    pub fn open_audit_key(&self, sealed: &[u8]) -> Result<Plain, Error> {
+        let sealed = Sealed::from_bytes(sealed.to_vec())?;
+        keywheel_envelope::open(&self.0, &AUDIT_KEY_PLACE, &sealed)
+    }
+
     fn seal(
         &self,
         table: &'static str,
@@ -159,6 +171,13 @@ impl Vault {
         keywheel_envelope::open_text(&self.0, &Binding { table, row, field }, &sealed)
     }
 }
+
+/// Where the key of the audit log's chain is kept: an instance has one.
+const AUDIT_KEY_PLACE: Binding<'static> = Binding {
+    table: "instance_settings",
+    row: setting::AUDIT_KEY,
+    field: "value",
+};
 
 /// Where the secret of an access key is kept. The id is AWS's, and no other key has it.
 fn access_key_place(id: &AccessKeyId) -> Binding<'_> {

@@ -10,6 +10,9 @@ use secrecy::SecretString;
 
 use super::slugs::slug_for;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::{Actor, Metadata};
+use crate::audit::trail::Trail;
 use crate::auth::access::OrganizationRole;
 use crate::auth::password;
 use crate::auth::token::Claims;
@@ -37,7 +40,7 @@ pub struct Created {
 }
 
 /// Sets the instance up. Works once.
-pub async fn bootstrap(app: &App, wanted: CreateFirst) -> Result<Created, ApiError> {
+pub async fn bootstrap(app: &App, trail: &Trail, wanted: CreateFirst) -> Result<Created, ApiError> {
     // Looked at before the password is hashed: a closed door must not cost a hash for each knock.
     if app.store().organization().await?.is_some() {
         return Err(already());
@@ -76,6 +79,12 @@ pub async fn bootstrap(app: &App, wanted: CreateFirst) -> Result<Created, ApiErr
         identity,
         token: app.new_id(TokenId::new),
     };
+    let metadata = Metadata::new()
+        .with("organizationId", stored.organization.id)
+        .with("identityId", stored.identity.id);
+    trail
+        .open(Actor::UnknownUser, Event::CreateOrganization, None, metadata)
+        .await?;
     app.store()
         .bootstrap(&stored)
         .await

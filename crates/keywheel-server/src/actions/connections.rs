@@ -13,6 +13,8 @@ use keywheel_store::connections::{
 use keywheel_store::{Conflict, Patch, StoreError};
 
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -42,6 +44,8 @@ pub struct UpdateConnection {
 /// Makes a connection, if AWS accepts its credentials.
 pub async fn create(app: &App, caller: &Caller, wanted: CreateConnection) -> Result<Connection, ApiError> {
     let project = wanted.project;
+    let metadata = Metadata::new().with("name", &wanted.name).with("app", "aws");
+    caller.open(Event::CreateConnection, project, metadata).await?;
     require(caller, project, Action::Create).await?;
     let taken = app
         .store()
@@ -51,6 +55,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateConnection) -> Res
         return Err(name_taken(&wanted.name));
     }
     let id = app.new_id(ConnectionId::new);
+    caller.note("connectionId", id);
     let external_id = external_id(caller.organization(), project);
     let (method, credentials) = check_and_seal(app, id, wanted.credentials, external_id).await?;
     let connection = NewConnection {
@@ -75,7 +80,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateConnection) -> Res
 
 /// A connection that the caller may see.
 pub async fn get(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
-    find_to(app, caller, id, Action::Read).await
+    find_to(app, caller, id, Some(Event::GetConnection), Action::Read).await
 }
 
 /// A connection by its name, of a project or of the organization.
@@ -91,6 +96,9 @@ pub async fn get_by_name(
         .await?;
     let connection = found
         .ok_or_else(|| ApiError::not_found(format!("Could not find App Connection with name {name}")))?;
+    caller
+        .open(Event::GetConnection, project, about(&connection))
+        .await?;
     require(caller, project, Action::Read).await?;
     Ok(connection)
 }
@@ -101,6 +109,9 @@ pub async fn list(
     caller: &Caller,
     project: Option<ProjectId>,
 ) -> Result<Vec<Connection>, ApiError> {
+    caller
+        .open(Event::GetConnections, project, Metadata::new().with("app", "aws"))
+        .await?;
     require(caller, project, Action::Read).await?;
     let scope = project.map_or(
         ConnectionScope::All(caller.organization()),
@@ -115,6 +126,9 @@ pub async fn usable(
     caller: &Caller,
     project: Option<ProjectId>,
 ) -> Result<Vec<Connection>, ApiError> {
+    caller
+        .open(Event::GetConnections, project, Metadata::new().with("app", "aws"))
+        .await?;
     require(caller, project, Action::Connect).await?;
     let organization = caller.organization();
     let scope = project.map_or(ConnectionScope::All(organization), |project| {
@@ -138,7 +152,7 @@ pub async fn users(app: &App, caller: &Caller, id: ConnectionId) -> Result<Vec<I
 
 /// A connection with the right to change it.
 pub async fn to_change(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
-    find_to(app, caller, id, Action::Edit).await
+    find_to(app, caller, id, Some(Event::UpdateConnection), Action::Edit).await
 }
 
 /// Changes a connection. New credentials are checked with AWS first.
@@ -171,7 +185,7 @@ pub async fn update(
 
 /// Deletes a connection that no rotation uses.
 pub async fn delete(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
-    let connection = find_to(app, caller, id, Action::Delete).await?;
+    let connection = find_to(app, caller, id, Some(Event::DeleteConnection), Action::Delete).await?;
     app.store().delete_connection(id).await.map_err(|error| match error {
         StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(
             "Cannot delete App Connection with existing connections. Remove all existing connections and try again.",
@@ -189,7 +203,7 @@ pub async fn require_usable(
     project: ProjectId,
     id: ConnectionId,
 ) -> Result<(), ApiError> {
-    let connection = find_to(app, caller, id, Action::Connect).await?;
+    let connection = find_to(app, caller, id, None, Action::Connect).await?;
     match connection.project {
         Some(own) if own.id != project => Err(ApiError::bad_request(format!(
             "You cannot connect project App Connection with ID \"{id}\" from project with ID \"{}\" to project \
@@ -267,18 +281,18 @@ async fn find_to(
     app: &App,
     caller: &Caller,
     id: ConnectionId,
+    event: Option<Event>,
     action: Action,
 ) -> Result<Connection, ApiError> {
     let found = app.store().connection(id).await?;
     let connection = found
         .filter(|connection| connection.organization == caller.organization())
         .ok_or_else(|| not_found(id))?;
-    require(
-        caller,
-        connection.project.as_ref().map(|project| project.id),
-        action,
-    )
-    .await?;
+    let project = connection.project.as_ref().map(|project| project.id);
+    if let Some(event) = event {
+        caller.open(event, project, about(&connection)).await?;
+    }
+    require(caller, project, action).await?;
     Ok(connection)
 }
 
@@ -288,6 +302,14 @@ pub async fn require(caller: &Caller, project: Option<ProjectId>, action: Action
         Some(project) => caller.require(project, action, Subject::AppConnections).await,
         None => caller.require_in_organization(action, Subject::AppConnections),
     }
+}
+
+/// What the audit log tells of a connection.
+fn about(connection: &Connection) -> Metadata {
+    Metadata::new()
+        .with("connectionId", connection.id)
+        .with("name", &connection.name)
+        .with("app", "aws")
 }
 
 fn not_found(id: ConnectionId) -> ApiError {

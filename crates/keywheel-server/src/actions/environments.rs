@@ -8,6 +8,8 @@ use keywheel_store::{Conflict, StoreError};
 
 use super::projects::{ProjectRef, find_id, refuse_rotations};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -30,6 +32,10 @@ pub async fn create(
     wanted: CreateEnvironment,
 ) -> Result<Environment, ApiError> {
     let project = find_id(app, caller, project).await?;
+    let metadata = Metadata::new()
+        .with("name", &wanted.name)
+        .with("environment", &wanted.slug);
+    caller.open(Event::CreateEnvironment, project, metadata).await?;
     caller
         .require(project, Action::Create, Subject::Environments)
         .await?;
@@ -93,7 +99,9 @@ pub async fn update(
     id: EnvironmentId,
     update: EnvironmentUpdate,
 ) -> Result<Environment, ApiError> {
+    open(app, caller, project, id, Event::UpdateEnvironment).await?;
     let before = get(app, caller, Some(project), id).await?;
+    caller.note("oldSlug", &before.slug);
     caller
         .require(before.project, Action::Edit, Subject::Environments)
         .await?;
@@ -113,13 +121,28 @@ pub async fn delete(
     project: &ProjectRef,
     id: EnvironmentId,
 ) -> Result<Environment, ApiError> {
+    open(app, caller, project, id, Event::DeleteEnvironment).await?;
     let environment = get(app, caller, Some(project), id).await?;
+    caller.note("slug", &environment.slug);
     caller
         .require(environment.project, Action::Delete, Subject::Environments)
         .await?;
     refuse_rotations(app, Scope::Environment(id), "environment").await?;
     app.store().delete_environment(id).await?;
     Ok(environment)
+}
+
+/// Begins an entry in the audit log. A project that is none is refused later.
+async fn open(
+    app: &App,
+    caller: &Caller,
+    project: &ProjectRef,
+    id: EnvironmentId,
+    event: Event,
+) -> Result<(), ApiError> {
+    let project = find_id(app, caller, project).await.ok();
+    let metadata = Metadata::new().with("environmentId", id);
+    caller.open(event, project, metadata).await
 }
 
 /// What is said where a project has no environment of that slug.

@@ -10,6 +10,8 @@ use keywheel_store::{Conflict, StoreError};
 use super::environments::unknown_slug;
 use super::projects::{ProjectRef, find_id, refuse_rotations};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -25,6 +27,15 @@ pub struct Place {
     pub path: SecretPath,
 }
 
+impl Place {
+    /// What the audit log tells of it.
+    pub fn metadata(&self) -> Metadata {
+        Metadata::new()
+            .with("environment", &self.environment)
+            .with("secretPath", &self.path)
+    }
+}
+
 /// Makes a folder in the place, and the parents that are missing.
 pub async fn create(
     app: &App,
@@ -34,6 +45,8 @@ pub async fn create(
     description: Option<String>,
 ) -> Result<Folder, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("folderName", name.to_string());
+    caller.open(Event::CreateFolder, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Folders).await?;
     let environment = environment(app, project, &place.environment).await?;
     let path = SecretPath::parse(place.path.join(name).as_str())
@@ -107,7 +120,7 @@ pub async fn update(
     id_or_name: &str,
     update: FolderUpdate,
 ) -> Result<Folder, ApiError> {
-    let folder = named(app, caller, place, id_or_name, Action::Edit).await?;
+    let folder = named(app, caller, place, id_or_name, Event::UpdateFolder, Action::Edit).await?;
     let after = app
         .store()
         .update_folder(folder.id, &update, app.now())
@@ -129,7 +142,15 @@ pub async fn delete(
     id_or_name: &str,
     forced: bool,
 ) -> Result<Folder, ApiError> {
-    let folder = named(app, caller, place, id_or_name, Action::Delete).await?;
+    let folder = named(
+        app,
+        caller,
+        place,
+        id_or_name,
+        Event::DeleteFolder,
+        Action::Delete,
+    )
+    .await?;
     if folder.parent.is_none() {
         return Err(ApiError::bad_request(
             "Cannot delete the root folder of an environment",
@@ -154,20 +175,24 @@ pub async fn at(app: &App, project: ProjectId, place: &Place) -> Result<Option<F
         .await?)
 }
 
-/// The folder that a request means: a name in the place is tried before an id.
+/// The folder that a request wants to change: a name in the place is tried before an id.
 async fn named(
     app: &App,
     caller: &Caller,
     place: &Place,
     id_or_name: &str,
+    event: Event,
     action: Action,
 ) -> Result<Folder, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("folder", id_or_name);
+    caller.open(event, project, metadata).await?;
     caller.require(project, action, Subject::Folders).await?;
     let environment = environment(app, project, &place.environment).await?;
     if let Ok(name) = FolderName::parse(id_or_name) {
         let path = place.path.join(&name);
         if let Some(folder) = app.store().folder_at(project, &place.environment, &path).await? {
+            caller.note("folderId", folder.id);
             return Ok(folder);
         }
     }

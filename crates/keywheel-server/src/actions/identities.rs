@@ -7,6 +7,8 @@ use keywheel_store::setup::Organization;
 
 use super::projects::new_uuid;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, OrganizationRole, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -40,6 +42,10 @@ pub struct UpdateIdentity {
 
 /// Makes an identity. It cannot log in before it has an auth method.
 pub async fn create(app: &App, caller: &Caller, wanted: CreateIdentity) -> Result<Identity, ApiError> {
+    let metadata = Metadata::new()
+        .with("name", &wanted.name)
+        .with("role", wanted.role.as_str());
+    caller.open(Event::CreateIdentity, None, metadata).await?;
     caller.require_in_organization(Action::Create, Subject::Identities)?;
     let now = app.now();
     let identity = Identity {
@@ -53,6 +59,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateIdentity) -> Resul
         created_at: now,
         updated_at: now,
     };
+    caller.note("identityId", identity.id);
     app.store().create_identity(&identity).await?;
     Ok(identity)
 }
@@ -87,6 +94,11 @@ pub async fn update(
     id: IdentityId,
     wanted: UpdateIdentity,
 ) -> Result<Identity, ApiError> {
+    let metadata = Metadata::new()
+        .with("identityId", id)
+        .with("name", &wanted.name)
+        .with("role", wanted.role.map(OrganizationRole::as_str));
+    caller.open(Event::UpdateIdentity, None, metadata).await?;
     find_to(app, caller, id, Action::Edit).await?;
     let update = IdentityUpdate {
         name: wanted.name,
@@ -102,6 +114,8 @@ pub async fn update(
 
 /// Deletes an identity with its logins, tokens and memberships.
 pub async fn delete(app: &App, caller: &Caller, id: IdentityId) -> Result<Identity, ApiError> {
+    let metadata = Metadata::new().with("identityId", id);
+    caller.open(Event::DeleteIdentity, None, metadata).await?;
     let identity = find_to(app, caller, id, Action::Delete).await?;
     if identity.delete_protection {
         return Err(ApiError::bad_request(

@@ -11,6 +11,8 @@ use keywheel_store::{Conflict, StoreError};
 use super::identities;
 use super::projects::{ProjectRef, find_id, new_uuid};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, ProjectRole, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -51,13 +53,21 @@ pub async fn create(
     identity: IdentityId,
     roles: Vec<GrantRole>,
 ) -> Result<Membership, ApiError> {
-    let project = allowed(app, caller, project, Action::Create).await?;
+    let project = changing(
+        app,
+        caller,
+        project,
+        identity,
+        Event::CreateMembership,
+        Action::Create,
+    )
+    .await?;
     let now = app.now();
     let membership = Membership {
         id: app.new_id(MembershipId::new),
         project,
         identity,
-        roles: stored_roles(app, roles),
+        roles: stored_roles(app, caller, roles),
         created_at: now,
         updated_at: now,
     };
@@ -84,10 +94,18 @@ pub async fn update(
     identity: IdentityId,
     roles: Vec<GrantRole>,
 ) -> Result<Membership, ApiError> {
-    let project = allowed(app, caller, project, Action::Edit).await?;
+    let project = changing(
+        app,
+        caller,
+        project,
+        identity,
+        Event::UpdateMembership,
+        Action::Edit,
+    )
+    .await?;
     let after = app
         .store()
-        .set_roles(project, identity, &stored_roles(app, roles), app.now())
+        .set_roles(project, identity, &stored_roles(app, caller, roles), app.now())
         .await?;
     after.ok_or_else(|| no_member(project, identity))
 }
@@ -99,7 +117,15 @@ pub async fn delete(
     project: &ProjectRef,
     identity: IdentityId,
 ) -> Result<Membership, ApiError> {
-    let project = allowed(app, caller, project, Action::Delete).await?;
+    let project = changing(
+        app,
+        caller,
+        project,
+        identity,
+        Event::DeleteMembership,
+        Action::Delete,
+    )
+    .await?;
     let before = app
         .store()
         .membership(project, identity)
@@ -159,6 +185,22 @@ pub async fn list_of(
     Ok(views)
 }
 
+/// The project, in which the caller is about to change what an identity may do.
+async fn changing(
+    app: &App,
+    caller: &Caller,
+    project: &ProjectRef,
+    identity: IdentityId,
+    event: Event,
+    action: Action,
+) -> Result<ProjectId, ApiError> {
+    let project = find_id(app, caller, project).await?;
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(event, project, metadata).await?;
+    caller.require(project, action, Subject::Identities).await?;
+    Ok(project)
+}
+
 async fn allowed(
     app: &App,
     caller: &Caller,
@@ -186,7 +228,9 @@ async fn view(app: &App, caller: &Caller, membership: Membership) -> Result<Memb
     }
 }
 
-fn stored_roles(app: &App, roles: Vec<GrantRole>) -> Vec<MembershipRole> {
+fn stored_roles(app: &App, caller: &Caller, roles: Vec<GrantRole>) -> Vec<MembershipRole> {
+    let words: Vec<&str> = roles.iter().map(|granted| granted.role.as_str()).collect();
+    caller.note("roles", words);
     let stored = |granted: GrantRole| MembershipRole {
         id: new_uuid(app),
         role: Slug::from_stored(granted.role.as_str().to_owned()),

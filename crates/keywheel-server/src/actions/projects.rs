@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use super::slugs::slug_for;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, ProjectRole, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -54,10 +56,13 @@ pub struct ProjectView {
 
 /// Makes a project; the caller becomes its administrator.
 pub async fn create(app: &App, caller: &Caller, wanted: CreateProject) -> Result<ProjectView, ApiError> {
+    let id = app.new_id(ProjectId::new);
+    let metadata = Metadata::new().with("name", &wanted.name);
+    caller.open(Event::CreateProject, id, metadata).await?;
     caller.require_in_organization(Action::Create, Subject::Projects)?;
     let now = app.now();
     let project = Project {
-        id: app.new_id(ProjectId::new),
+        id,
         organization: caller.organization(),
         slug: wanted
             .slug
@@ -162,6 +167,9 @@ pub async fn update(
     update: ProjectUpdate,
 ) -> Result<ProjectView, ApiError> {
     let before = find(app, caller, named).await?;
+    caller
+        .open(Event::UpdateProject, before.id, Metadata::new())
+        .await?;
     caller.require(before.id, Action::Edit, Subject::Projects).await?;
     let slug = update.slug.clone().unwrap_or(before.slug);
     let after = app
@@ -189,6 +197,8 @@ pub async fn keep_audit(
 /// Deletes a project with everything in it. Refused while it holds rotations.
 pub async fn delete(app: &App, caller: &Caller, named: &ProjectRef) -> Result<ProjectView, ApiError> {
     let project = find(app, caller, named).await?;
+    let metadata = Metadata::new().with("name", &project.name);
+    caller.open(Event::DeleteProject, project.id, metadata).await?;
     caller
         .require(project.id, Action::Delete, Subject::Projects)
         .await?;

@@ -13,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::folders::{self, Place};
 use super::projects::find_id;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::cache::Cache;
@@ -73,6 +75,14 @@ pub struct GetSecret {
 /// only if something was written since.
 pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<SecretView, ApiError> {
     let project = find_id(app, caller, &wanted.place.project).await?;
+    let metadata = wanted.place.metadata().with("secretKey", &wanted.name);
+    caller
+        .open(
+            Event::GetSecret,
+            project,
+            metadata.with("viewSecretValue", wanted.view_value),
+        )
+        .await?;
     caller.require(project, Action::Read, Subject::Secrets).await?;
     if wanted.view_value {
         caller
@@ -86,6 +96,8 @@ pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<Secre
             None => unknown_folder(&wanted.place),
         });
     };
+    caller.note("secretId", secret.id);
+    caller.note("secretVersion", wanted.version.unwrap_or(secret.version));
     match wanted.version {
         Some(number) if number != secret.version => older(app, secret, number, wanted.view_value).await,
         _ => open(app, secret, wanted.view_value),
@@ -101,6 +113,15 @@ pub async fn get_by_id(
 ) -> Result<SecretView, ApiError> {
     let not_found = || ApiError::not_found(format!("Secret with ID '{id}' not found"));
     let secret = app.store().secret(id).await?.ok_or_else(not_found)?;
+    let metadata = Metadata::new()
+        .with("environment", &secret.place.environment_slug)
+        .with("secretPath", &secret.place.path)
+        .with("secretKey", &secret.name)
+        .with("secretId", id)
+        .with("viewSecretValue", view_value);
+    caller
+        .open(Event::GetSecret, secret.place.project, metadata)
+        .await?;
     caller
         .require(secret.place.project, Action::Read, Subject::Secrets)
         .await?;
@@ -121,6 +142,11 @@ pub async fn list(
     view_value: bool,
 ) -> Result<Vec<SecretView>, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
+    let metadata = place
+        .metadata()
+        .with("recursive", recursive)
+        .with("viewSecretValue", view_value);
+    caller.open(Event::GetSecrets, project, metadata).await?;
     caller.require(project, Action::Read, Subject::Secrets).await?;
     if view_value {
         caller
@@ -145,6 +171,7 @@ pub async fn list(
     } else {
         app.store().secrets_in(folder.id).await?
     };
+    caller.note("numberOfSecrets", secrets.len());
     secrets
         .into_iter()
         .map(|secret| open(app, Arc::new(secret), view_value))
@@ -162,6 +189,8 @@ pub async fn create(
     details: Details,
 ) -> Result<SecretView, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("secretKey", &name);
+    caller.open(Event::CreateSecret, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Secrets).await?;
     if kind == Kind::Personal {
         return Err(ApiError::bad_request("Must be user to create personal secret"));
@@ -170,6 +199,7 @@ pub async fn create(
         .await?
         .ok_or_else(|| unknown_folder(place))?;
     let id = app.new_id(SecretId::new);
+    caller.note("secretId", id);
     let secret = NewSecret {
         id,
         folder: folder.id,
@@ -207,8 +237,11 @@ pub async fn update(
     value: Option<&SecretString>,
     details: Details,
 ) -> Result<SecretView, ApiError> {
-    let secret = to_change(app, caller, place, name, Action::Edit).await?;
+    let secret = to_change(app, caller, place, name, Event::UpdateSecret, Action::Edit).await?;
     let secret = secret.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
+    if let Some(new_name) = &new_name {
+        caller.note("newSecretKey", new_name);
+    }
     if secret.rotation.is_some() && value.is_some() {
         return Err(ApiError::bad_request(
             "Cannot update rotated secret value: its rotation writes it",
@@ -255,7 +288,7 @@ pub async fn delete(
     name: &SecretName,
     kind: Kind,
 ) -> Result<SecretView, ApiError> {
-    let secret = to_change(app, caller, place, name, Action::Delete).await?;
+    let secret = to_change(app, caller, place, name, Event::DeleteSecret, Action::Delete).await?;
     if kind == Kind::Personal {
         return Err(ApiError::bad_request("Must be user to delete personal secret"));
     }
@@ -305,16 +338,21 @@ async fn to_change(
     caller: &Caller,
     place: &Place,
     name: &SecretName,
+    event: Event,
     action: Action,
 ) -> Result<Option<Secret>, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("secretKey", name);
+    caller.open(event, project, metadata).await?;
     caller.require(project, action, Subject::Secrets).await?;
     let found = app
         .store()
         .secret_at(project, &place.environment, &place.path, name)
         .await?;
-    if found.is_none() && folders::at(app, project, place).await?.is_none() {
-        return Err(unknown_folder(place));
+    match &found {
+        Some(secret) => caller.note("secretId", secret.id),
+        None if folders::at(app, project, place).await?.is_none() => return Err(unknown_folder(place)),
+        None => {}
     }
     Ok(found)
 }

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::identities::find_to;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
 use crate::auth::login::{CLIENT_SECRET_PREFIX_CHARS, hash_client_secret};
@@ -87,6 +89,8 @@ pub async fn attach(
     identity: IdentityId,
     given: GivenSettings,
 ) -> Result<UniversalAuth, ApiError> {
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(Event::AddUniversalAuth, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
     let now = app.now();
     let auth = UniversalAuth {
@@ -126,6 +130,8 @@ pub async fn update(
     identity: IdentityId,
     given: GivenSettings,
 ) -> Result<UniversalAuth, ApiError> {
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(Event::UpdateUniversalAuth, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
     let before = app
         .store()
@@ -142,6 +148,8 @@ pub async fn update(
 
 /// Takes the login away, with its secrets and their tokens.
 pub async fn detach(app: &App, caller: &Caller, identity: IdentityId) -> Result<UniversalAuth, ApiError> {
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(Event::RevokeUniversalAuth, None, metadata).await?;
     find_to(app, caller, identity, Action::Delete).await?;
     let before = app.store().delete_universal_auth(identity).await?;
     before.ok_or_else(|| ApiError::bad_request("The identity does not have universal auth"))
@@ -149,6 +157,8 @@ pub async fn detach(app: &App, caller: &Caller, identity: IdentityId) -> Result<
 
 /// Ends a lockout; how many there were.
 pub async fn clear_lockouts(app: &App, caller: &Caller, identity: IdentityId) -> Result<u64, ApiError> {
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(Event::ClearLockouts, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
     Ok(app.store().clear_lockouts(identity, app.now()).await?)
 }
@@ -170,6 +180,8 @@ pub async fn create_client_secret(
     identity: IdentityId,
     wanted: CreateClientSecret,
 ) -> Result<(SecretString, ClientSecret), ApiError> {
+    let metadata = Metadata::new().with("identityId", identity);
+    caller.open(Event::CreateClientSecret, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
     let auth = app
         .store()
@@ -193,6 +205,7 @@ pub async fn create_client_secret(
         created_at: now,
         updated_at: now,
     };
+    caller.note("clientSecretId", secret.id);
     app.store().create_client_secret(&secret).await?;
     Ok((SecretString::from(text.as_str()), secret))
 }
@@ -228,6 +241,10 @@ pub async fn revoke_client_secret(
     identity: IdentityId,
     id: ClientSecretId,
 ) -> Result<ClientSecret, ApiError> {
+    let metadata = Metadata::new()
+        .with("identityId", identity)
+        .with("clientSecretId", id);
+    caller.open(Event::RevokeClientSecret, None, metadata).await?;
     find_to(app, caller, identity, Action::Delete).await?;
     if app.store().universal_auth(identity).await?.is_none() {
         return Err(no_universal_auth());

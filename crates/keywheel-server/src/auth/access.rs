@@ -39,6 +39,8 @@ pub enum Subject {
     AppConnections,
     /// Machine identities, their logins and memberships.
     Identities,
+    /// The audit log.
+    AuditLogs,
 }
 
 /// A role in the organization.
@@ -92,6 +94,7 @@ impl Subject {
             Self::Rotations => "secret-rotation",
             Self::AppConnections => "app-connections",
             Self::Identities => "identity",
+            Self::AuditLogs => "audit-logs",
         }
     }
 }
@@ -167,10 +170,11 @@ impl ProjectRole {
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)
                 }
+                Subject::AuditLogs => false,
             },
             Self::Viewer => match subject {
                 Subject::Secrets => matches!(action, Action::Read | Action::ReadValue),
-                Subject::AppConnections => false,
+                Subject::AppConnections | Subject::AuditLogs => false,
                 _ => matches!(action, Action::Read),
             },
             Self::NoAccess => false,
@@ -213,6 +217,18 @@ mod tests {
             assert!(!ProjectRole::Viewer.allows(action, Subject::Secrets));
             assert!(!ProjectRole::Viewer.allows(action, Subject::Folders));
         }
+    }
+
+    #[test]
+    fn only_admins_read_the_audit_log() {
+        for role in [ProjectRole::Member, ProjectRole::Viewer, ProjectRole::NoAccess] {
+            assert!(!role.allows(Action::Read, Subject::AuditLogs), "{role:?}");
+        }
+        for role in [OrganizationRole::Member, OrganizationRole::NoAccess] {
+            assert!(!role.allows(Action::Read, Subject::AuditLogs), "{role:?}");
+        }
+        assert!(ProjectRole::Admin.allows(Action::Read, Subject::AuditLogs));
+        assert!(OrganizationRole::Admin.allows(Action::Read, Subject::AuditLogs));
     }
 
     #[test]

@@ -8,14 +8,18 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, header};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdentityId, OrganizationId, ProjectId, TokenId};
 use keywheel_store::memberships::MembershipRole;
 use keywheel_store::{TrustedIp, tokens};
 
+use serde::Serialize;
+
 use super::access::{Action, OrganizationRole, ProjectRole, Subject};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::{Actor, Metadata};
 use crate::cache::Cache;
 use crate::http::edge::Scope;
 use crate::http::errors::ApiError;
@@ -32,6 +36,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Caller {
     app: App,
     bearer: Arc<tokens::Caller>,
+    scope: Scope,
 }
 
 impl Caller {
@@ -50,13 +55,41 @@ impl Caller {
         self.bearer.token.id
     }
 
+    /// Begins an entry in the audit log: before anything is asked that could refuse the action, so that refused
+    /// attempts are told of too. The request's end completes it.
+    pub async fn open(
+        &self,
+        event: Event,
+        project: impl Into<Option<ProjectId>>,
+        metadata: Metadata,
+    ) -> Result<(), ApiError> {
+        let identity = &self.bearer.identity;
+        let actor = Actor::Identity {
+            id: identity.id,
+            name: identity.name.clone(),
+        };
+        self.scope
+            .trail()
+            .open(actor, event, project.into(), metadata)
+            .await
+    }
+
+    /// Adds to the entry what became known since it was begun.
+    pub fn note(&self, key: &str, value: impl Serialize) {
+        self.scope.trail().note(key, value);
+    }
+
     /// Refuses unless the role in the organization allows it.
     pub fn require_in_organization(&self, action: Action, subject: Subject) -> Result<(), ApiError> {
-        let role = OrganizationRole::from_stored(self.bearer.identity.role.as_str());
-        if role.allows(action, subject) {
+        if self.may_in_organization(action, subject) {
             return Ok(());
         }
         Err(ApiError::permission_denied(action.as_str(), subject.as_str()))
+    }
+
+    /// Whether the role in the organization allows it.
+    pub fn may_in_organization(&self, action: Action, subject: Subject) -> bool {
+        OrganizationRole::from_stored(self.bearer.identity.role.as_str()).allows(action, subject)
     }
 
     /// Refuses unless a role in the project allows it: 404 if there is no such project, 403 if the caller is
@@ -118,16 +151,16 @@ impl FromRequestParts<App> for Caller {
         let token = bearer_token(&parts.headers).ok_or_else(|| ApiError::unauthorized("Token missing"))?;
         let id = app.signer().read_id(token, app.now())?;
         let bearer = look_up(app, id).await?;
-        if let Some(scope) = parts.extensions.get::<Scope>() {
-            scope.set_identity(bearer.identity.id);
-        }
-        check(&bearer, app.now(), client_ip(parts, app))?;
+        let scope = Scope::from_request_parts(parts, app).await?;
+        scope.set_identity(bearer.identity.id);
+        check(&bearer, app.now(), scope.address())?;
         if bearer.token.uses_limit > 0 && !app.store().count_use(id).await? {
             return Err(used_up());
         }
         Ok(Self {
             app: app.clone(),
             bearer,
+            scope,
         })
     }
 }
@@ -144,15 +177,11 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Where the request comes from. Requests that did not come over a connection (tests) count as local.
-pub(crate) fn client_ip(parts: &Parts, app: &App) -> IpAddr {
-    let peer = parts
-        .extensions
+pub(crate) fn client_ip(extensions: &Extensions, headers: &HeaderMap, app: &App) -> IpAddr {
+    let peer = extensions
         .get::<Peer>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    let forwarded = parts
-        .headers
-        .get(FORWARDED_FOR)
-        .and_then(|value| value.to_str().ok());
+    let forwarded = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
     client_address(peer, forwarded, &app.settings().http.trusted_proxies)
 }
 

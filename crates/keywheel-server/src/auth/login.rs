@@ -16,6 +16,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::caller::require_trusted;
 use super::token::{Claims, TokenFault};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::{Actor, Metadata};
+use crate::audit::trail::Trail;
 use crate::http::errors::ApiError;
 
 /// Characters of a client secret that are kept in the clear, to find it by.
@@ -50,13 +53,19 @@ pub struct Granted {
 }
 
 /// Logs in.
-pub async fn log_in(app: &App, login: &Login) -> Result<Granted, ApiError> {
+pub async fn log_in(app: &App, trail: &Trail, login: &Login) -> Result<Granted, ApiError> {
     let now = app.now();
+    trail
+        .open(Actor::UnknownUser, Event::Login, None, Metadata::new())
+        .await?;
     let found = match login.client_id {
         Some(client_id) => app.store().login_by_client_id(client_id).await?,
         None => None,
     };
     let (auth, identity) = found.ok_or_else(invalid_credentials)?;
+    trail.note_actor(actor(&identity));
+    trail.note("identityId", identity.id);
+    trail.note("identityUniversalAuthId", auth.id);
     require_trusted(&auth.settings.client_secret_trusted_ips, login.address)?;
     if auth.settings.lockout_enabled && auth.locked_until.is_some_and(|until| until > now) {
         return Err(locked());
@@ -65,14 +74,23 @@ pub async fn log_in(app: &App, login: &Login) -> Result<Granted, ApiError> {
         app.store().note_failed_login(auth.id, now).await?;
         return Err(invalid_credentials());
     };
+    trail.note("clientSecretId", secret.id);
     refuse_spent(app, &secret, now).await?;
     require_organization(app, login.organization.as_deref()).await?;
 
     let token = token_of(app, &auth.settings, &identity, secret.id, now);
+    trail.note("identityAccessTokenId", token.id);
     match app.store().use_client_secret(secret.id, &token, now).await? {
         ClientSecretUse::Used => grant(app, &token, identity, now),
         ClientSecretUse::LimitReached => Err(limit_reached()),
         ClientSecretUse::Revoked => Err(invalid_credentials()),
+    }
+}
+
+fn actor(identity: &Identity) -> Actor {
+    Actor::Identity {
+        id: identity.id,
+        name: identity.name.clone(),
     }
 }
 
@@ -185,7 +203,7 @@ fn grant(app: &App, token: &Token, identity: Identity, now: Moment) -> Result<Gr
 }
 
 /// Gives a token more time.
-pub async fn renew(app: &App, access_token: &str) -> Result<Granted, ApiError> {
+pub async fn renew(app: &App, trail: &Trail, access_token: &str) -> Result<Granted, ApiError> {
     let now = app.now();
     let claims = app
         .signer()
@@ -197,6 +215,10 @@ pub async fn renew(app: &App, access_token: &str) -> Result<Granted, ApiError> {
     let found = app.store().caller(claims.identity_access_token_id).await?;
     let bearer = found.ok_or_else(no_token)?;
     let token = bearer.token;
+    let metadata = Metadata::new().with("identityAccessTokenId", token.id);
+    trail
+        .open(actor(&bearer.identity), Event::RenewToken, None, metadata)
+        .await?;
     if token.revoked {
         return Err(ApiError::unauthorized("Cannot renew: token has been revoked"));
     }
@@ -228,9 +250,15 @@ pub async fn renew(app: &App, access_token: &str) -> Result<Granted, ApiError> {
 }
 
 /// Ends a token at once. A token that was revoked before stays revoked, which is a success.
-pub async fn revoke(app: &App, access_token: &str) -> Result<(), ApiError> {
+pub async fn revoke(app: &App, trail: &Trail, access_token: &str) -> Result<(), ApiError> {
     let claims = app.signer().read(access_token, app.now())?;
-    if app.store().revoke_token(claims.identity_access_token_id).await? {
+    let token = claims.identity_access_token_id;
+    let bearer = app.store().caller(token).await?.ok_or_else(no_token)?;
+    let metadata = Metadata::new().with("identityAccessTokenId", token);
+    trail
+        .open(actor(&bearer.identity), Event::RevokeToken, None, metadata)
+        .await?;
+    if app.store().revoke_token(token).await? {
         return Ok(());
     }
     Err(no_token())

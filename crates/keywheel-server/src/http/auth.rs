@@ -2,30 +2,17 @@
 
 mod json;
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::json::{Revoked, TokenAnswer, access_token};
 use super::answer::{Answer, Reply};
-use super::errors::ApiError;
+use super::edge::Scope;
 use super::extract::Body;
 use super::openapi::body_of;
 use crate::app::App;
-use crate::auth::caller::client_ip;
 use crate::auth::login;
-
-/// Where a request comes from.
-pub(super) struct ClientAddress(std::net::IpAddr);
-
-impl FromRequestParts<App> for ClientAddress {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(client_ip(parts, app)))
-    }
-}
 
 /// Log in, renew, revoke.
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -56,16 +43,9 @@ body_of!(
     responses((status = 200, body = TokenAnswer)),
     security(())
 )]
-async fn login(
-    State(app): State<App>,
-    ClientAddress(address): ClientAddress,
-    body: Body,
-) -> Reply<TokenAnswer> {
-    Ok(Answer(
-        login::log_in(&app, &json::login(body.fields(), address)?)
-            .await?
-            .into(),
-    ))
+async fn login(State(app): State<App>, scope: Scope, body: Body) -> Reply<TokenAnswer> {
+    let wanted = json::login(body.fields(), scope.address())?;
+    Ok(Answer(login::log_in(&app, scope.trail(), &wanted).await?.into()))
 }
 
 /// Renew an access token
@@ -80,9 +60,11 @@ async fn login(
     responses((status = 200, body = TokenAnswer)),
     security(())
 )]
-async fn renew(State(app): State<App>, body: Body) -> Reply<TokenAnswer> {
+async fn renew(State(app): State<App>, scope: Scope, body: Body) -> Reply<TokenAnswer> {
     Ok(Answer(
-        login::renew(&app, &access_token(body.fields())?).await?.into(),
+        login::renew(&app, scope.trail(), &access_token(body.fields())?)
+            .await?
+            .into(),
     ))
 }
 
@@ -98,7 +80,7 @@ async fn renew(State(app): State<App>, body: Body) -> Reply<TokenAnswer> {
     responses((status = 200, body = Revoked)),
     security(())
 )]
-async fn revoke(State(app): State<App>, body: Body) -> Reply<Revoked> {
-    login::revoke(&app, &access_token(body.fields())?).await?;
+async fn revoke(State(app): State<App>, scope: Scope, body: Body) -> Reply<Revoked> {
+    login::revoke(&app, scope.trail(), &access_token(body.fields())?).await?;
     Ok(Answer(Revoked::done()))
 }

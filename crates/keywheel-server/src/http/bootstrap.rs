@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply};
+use super::edge::Scope;
 use super::errors::ApiError;
 use super::extract::Body;
 use super::fields::{Field, Fields, Read};
@@ -82,8 +83,8 @@ body_of!(
     responses((status = 200, body = BootstrapJson)),
     security(())
 )]
-async fn bootstrap(State(app): State<App>, body: Body) -> Reply<BootstrapJson> {
-    let created = bootstrap::bootstrap(&app, read(body.fields())?).await?;
+async fn bootstrap(State(app): State<App>, scope: Scope, body: Body) -> Reply<BootstrapJson> {
+    let created = bootstrap::bootstrap(&app, scope.trail(), read(body.fields())?).await?;
     let stored = created.stored;
     Ok(Answer(BootstrapJson {
         message: "Successfully bootstrapped instance",

@@ -1,12 +1,14 @@
 //! What surrounds every request: its id, its time limit, its log line, the shape of refusals, the entity tag.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +19,8 @@ use tracing::Instrument;
 use super::errors::ApiError;
 use super::etag;
 use crate::app::App;
+use crate::audit::trail::Trail;
+use crate::auth::caller::client_ip;
 
 /// Carries the id of a request in its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,20 +32,35 @@ pub struct Scope(Arc<ScopeInner>);
 struct ScopeInner {
     id: String,
     identity: OnceLock<IdentityId>,
+    address: IpAddr,
+    trail: Trail,
 }
 
 impl Scope {
-    fn open(app: &App) -> Self {
-        let id = format!("req-{}", hex::encode(app.entropy().bytes::<8>()));
+    fn open(app: &App, request: &Request) -> Self {
+        let address = client_ip(request.extensions(), request.headers(), app);
+        let user_agent = request.headers().get(header::USER_AGENT).cloned();
         Self(Arc::new(ScopeInner {
-            id,
+            id: format!("req-{}", hex::encode(app.entropy().bytes::<8>())),
             identity: OnceLock::new(),
+            address,
+            trail: Trail::new(app.audit().clone(), address, user_agent),
         }))
     }
 
     /// The id that answers and log lines carry.
     pub fn request_id(&self) -> &str {
         &self.0.id
+    }
+
+    /// Where the request comes from.
+    pub fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
+    /// The entry in the audit log.
+    pub fn trail(&self) -> &Trail {
+        &self.0.trail
     }
 
     /// Tells the log line who called.
@@ -51,10 +70,19 @@ impl Scope {
     }
 }
 
+impl FromRequestParts<App> for Scope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let scope = parts.extensions.get::<Self>().cloned();
+        scope.ok_or_else(|| ApiError::internal("a request did not come through the edge"))
+    }
+}
+
 /// The outermost layer of the router.
 pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = app.clock().monotonic();
-    let scope = Scope::open(&app);
+    let scope = Scope::open(&app, &request);
     request.extensions_mut().insert(scope.clone());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
@@ -67,6 +95,7 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
         .instrument(span.clone())
         .await
         .unwrap_or_else(|_| too_slow(limit).into_response());
+    let response = close_entry(response, &scope).instrument(span.clone()).await;
 
     let _inside = span.enter();
     let response = shape_refusal(response, &scope);
@@ -83,6 +112,18 @@ fn too_slow(limit: Millis) -> ApiError {
         limit.get() / 1_000
     );
     ApiError::named(StatusCode::GATEWAY_TIMEOUT, "GatewayTimeoutError", text)
+}
+
+/// Completes the entry in the audit log before the answer leaves.
+async fn close_entry(response: Response, scope: &Scope) -> Response {
+    let error = response
+        .extensions()
+        .get::<Arc<ApiError>>()
+        .map(|error| error.name());
+    match scope.trail().close(response.status(), error).await {
+        Ok(()) => response,
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 /// A panic ends one request, not the connection or the process.

@@ -129,6 +129,11 @@ impl ApiError {
         self.0.status
     }
 
+    /// The name of the refusal.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
     /// What only the log may know.
     pub fn context(&self) -> Option<&str> {
         self.0.context.as_deref()

@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
-    app_connections, auth, bootstrap, docs, edge, environments, folders, identities, memberships, openapi,
-    projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
+    app_connections, audit_logs, auth, bootstrap, docs, edge, environments, folders, identities, memberships,
+    openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
     universal_auth,
 };
 use crate::app::App;
@@ -48,6 +48,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(folders::routes())
         .merge(secrets::routes())
         .merge(app_connections::routes())
+        .merge(audit_logs::routes())
         .merge(secret_rotations::routes())
         .merge(rotation_policy::routes())
         .merge(rotation_keys::routes())

@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod audit;
 mod bootstrap;
 mod compatibility;
 mod connections;

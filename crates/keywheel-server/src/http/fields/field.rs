@@ -309,6 +309,23 @@ impl<'a> Field<'a> {
         if issues.is_empty() { Ok(items) } else { Err(issues) }
     }
 
+    /// A text with at most so many values between commas; empty ones are passed over.
+    pub fn comma_list<T>(
+        self,
+        items_max: usize,
+        mut read: impl for<'b> FnMut(Field<'b>) -> Read<T>,
+    ) -> Read<Vec<T>> {
+        let text = storable(self.str(|| json!({"type": "string", "pattern": ANY_TEXT}))?)?;
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items: Value = items.collect();
+        let given = Given::Json(&items);
+        let list = Field {
+            given,
+            refuses_null: false,
+        };
+        list.list(0..=items_max, &mut read)
+    }
+
     fn str(&self, schema: impl FnOnce() -> Value) -> Read<&'a str> {
         let value = self.value(schema)?;
         value.as_str().ok_or_else(|| vec![wrong_type("string", value)])

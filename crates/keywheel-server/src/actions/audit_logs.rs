@@ -1,0 +1,68 @@
+//! Entries of the audit log, for those who may see them (platform contract, section 6.13). Reading them is no entry:
+//! it would move what the next page begins with.
+
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{AuditEntryId, OrganizationId, ProjectId};
+use keywheel_store::audit::{AuditEntry, AuditFilter};
+
+use crate::app::App;
+use crate::audit::record::{ClosingBody, Content, OpeningBody};
+use crate::auth::access::{Action, Subject};
+use crate::auth::caller::Caller;
+use crate::http::errors::ApiError;
+
+/// An entry with all that is known of it.
+pub struct ShownEntry {
+    /// The entry.
+    pub id: AuditEntryId,
+    /// When it began.
+    pub created_at: Moment,
+    /// When it ended; its beginning, as long as it has no end.
+    pub updated_at: Moment,
+    /// Whose log it is in.
+    pub organization: OrganizationId,
+    /// What its project is called, if it is still there.
+    pub project_name: Option<String>,
+    /// What it tells, of its end too.
+    pub content: Content,
+}
+
+/// The entries that a filter finds, latest first. Those of one project are for its administrators too.
+pub async fn list(app: &App, caller: &Caller, filter: &AuditFilter) -> Result<Vec<ShownEntry>, ApiError> {
+    require(caller, filter.project).await?;
+    // What this server has counted and not yet written belongs to it.
+    app.audit().flush().await?;
+    let entries = app.store().audit_entries(filter).await?;
+    entries
+        .into_iter()
+        .map(|entry| shown(entry, caller.organization()))
+        .collect()
+}
+
+async fn require(caller: &Caller, project: Option<ProjectId>) -> Result<(), ApiError> {
+    match project {
+        Some(project) if !caller.may_in_organization(Action::Read, Subject::AuditLogs) => {
+            caller.require(project, Action::Read, Subject::AuditLogs).await
+        }
+        _ => caller.require_in_organization(Action::Read, Subject::AuditLogs),
+    }
+}
+
+fn shown(entry: AuditEntry, organization: OrganizationId) -> Result<ShownEntry, ApiError> {
+    let opened: OpeningBody = serde_json::from_str(&entry.opened).map_err(ApiError::internal)?;
+    let mut updated_at = opened.until.unwrap_or(opened.at);
+    let mut content = opened.content;
+    if let Some(completed) = &entry.completed {
+        let completed: ClosingBody = serde_json::from_str(completed).map_err(ApiError::internal)?;
+        updated_at = completed.until;
+        content.metadata = content.metadata.and(completed.metadata);
+    }
+    Ok(ShownEntry {
+        id: entry.id,
+        created_at: opened.at,
+        updated_at,
+        organization,
+        project_name: entry.project_name,
+        content,
+    })
+}
