@@ -11,6 +11,8 @@
 //! | [`record`] | what an entry tells, and the records that it is kept in |
 //! | [`agent`] | kinds of clients |
 //! | [`trail`] | the entry of one request |
+//! | `platform` | entries of what the server does by itself |
+//! | [`rotations`] | what is told of rotations |
 //! | `reads` | equal reads, counted until they are written |
 //! | `queue` | records that wait for the next write |
 //! | [`chain`] | the key of the chain, and the hashes |
@@ -20,10 +22,12 @@
 pub mod agent;
 pub mod chain;
 pub mod event;
+mod platform;
 mod queue;
 mod reads;
 pub mod record;
 mod retention;
+pub mod rotations;
 pub mod trail;
 pub mod verify;
 

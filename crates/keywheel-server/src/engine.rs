@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`driver`] | performs the effects of one run and feeds the answers back |
 //! | [`preview`] | runs in imagination: what would happen, without a change |
+//! | `entry` | what the audit log tells of a scheduled rotation |
 //! | `history` | takes down what a run does |
 //! | `identity` | which IAM user a connection reaches |
 //! | `fault_point` | where tests stop a process to kill it |
@@ -16,6 +17,7 @@
 //! | `turns` | how many runs an AWS account has under way |
 
 pub mod driver;
+mod entry;
 mod fault_point;
 mod history;
 mod identity;
@@ -431,18 +433,20 @@ impl Engine {
         };
         let credentials = self.credentials(connection).await?;
         let run: RunId = self.new_id(RunId::new);
-        Ok(driver::drive(
-            self,
-            driver::Assignment {
-                held,
-                ledger,
-                goal,
-                credentials,
-                author,
-                run,
-            },
-        )
-        .await)
+        let entry = entry::begin(self, author, &ledger, &goal).await?;
+        let assignment = driver::Assignment {
+            held,
+            ledger,
+            goal,
+            credentials,
+            author,
+            run,
+        };
+        let outcome = driver::drive(self, assignment).await;
+        if let Some(entry) = entry {
+            entry::end(self, entry, &outcome).await;
+        }
+        Ok(outcome)
     }
 
     /// Puts a user off whom no connection reaches any more: nothing can be done until somebody makes a rotation of

@@ -10,8 +10,10 @@ use keywheel_core::run::{Goal, RunError};
 use keywheel_core::timings::Timings;
 use keywheel_store::rotations::ShownRotation;
 
-use super::rotations::{current, key_failure, not_found, permitted, shown};
+use super::rotations::{begun, current, key_failure, not_found, permitted, shown};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::about;
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -110,7 +112,7 @@ pub async fn roll_back(
     id: RotationId,
     key: AccessKeyId,
 ) -> Result<ShownRotation, ApiError> {
-    let found = known(app, caller, id, &key).await?;
+    let found = known(app, caller, id, &key, Event::RollBackKey).await?;
     let author = Author::Identity(caller.identity());
     let goal = Goal::RollBack { key };
     app.engine()
@@ -127,7 +129,7 @@ pub async fn retire(
     id: RotationId,
     key: AccessKeyId,
 ) -> Result<KeyLedger, ApiError> {
-    let found = known(app, caller, id, &key).await?;
+    let found = known(app, caller, id, &key, Event::RetireKey).await?;
     let author = Author::Identity(caller.identity());
     let goal = Goal::Retire { key };
     app.engine()
@@ -154,7 +156,12 @@ pub async fn resolve(
     key: AccessKeyId,
     owner: Owner,
 ) -> Result<KeyLedger, ApiError> {
-    let found = known(app, caller, id, &key).await?;
+    let found = known(app, caller, id, &key, Event::ResolveKey).await?;
+    let word = match owner {
+        Owner::Ours => "ours",
+        Owner::Theirs => "theirs",
+    };
+    caller.note("owner", word);
     let ledger = read(app, id, &found).await?.ledger;
     let state = ledger.keys.get(&key).map(|k| k.state);
     if state != Some(KeyState::OrphanSuspect) {
@@ -177,7 +184,7 @@ pub async fn say(
     key: AccessKeyId,
     word: Word,
 ) -> Result<KeyLedger, ApiError> {
-    let found = known(app, caller, id, &key).await?;
+    let found = known(app, caller, id, &key, event_of(&word)).await?;
     if word == Word::HandOver {
         // Its grace begins now, so now has to be right.
         let user = found.rotation.user;
@@ -195,14 +202,26 @@ pub async fn say(
     read(app, id, &found).await
 }
 
+/// The event of a word. Why a key is held is not told: it is free text.
+const fn event_of(word: &Word) -> Event {
+    match word {
+        Word::Theirs => Event::ResolveKey,
+        Word::HandOver => Event::HandOverKey,
+        Word::Hold { .. } => Event::HoldKey,
+        Word::Release => Event::ReleaseKey,
+    }
+}
+
 /// The rotation, if the caller may rotate it (403) and the key is one of its user's (404).
 async fn known(
     app: &App,
     caller: &Caller,
     id: RotationId,
     key: &AccessKeyId,
+    event: Event,
 ) -> Result<ShownRotation, ApiError> {
-    let found = permitted(app, caller, id, Action::RotateSecrets).await?;
+    let told = |found: &ShownRotation| about(found).with("accessKeyId", key);
+    let found = begun(app, caller, id, Action::RotateSecrets, event, told).await?;
     if is_known(app, &found, key).await? {
         return Ok(found);
     }

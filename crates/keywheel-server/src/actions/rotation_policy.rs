@@ -8,8 +8,10 @@ use keywheel_core::rotation::policy::{Hours, Policy, Retirement, WhenStillUsed};
 use keywheel_core::rotation::schedule::IntervalDays;
 use keywheel_core::run::due_at;
 
-use super::rotations::{changes, current, failure, permitted, refused};
+use super::rotations::{begun, changes, current, failure, permitted, refused};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::about;
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -142,7 +144,7 @@ pub async fn update(
     id: RotationId,
     wanted: PolicyChange,
 ) -> Result<Policy, ApiError> {
-    let before = permitted(app, caller, id, Action::Edit).await?;
+    let before = begun(app, caller, id, Action::Edit, Event::UpdateRotationPolicy, about).await?;
     let settings = &before.rotation.settings;
     let mut policy = settings.policy.clone();
     wanted
@@ -175,5 +177,7 @@ pub async fn update(
         ]))
     });
     edited.await.map_err(failure)?;
-    get(app, caller, id).await
+    let after = get(app, caller, id).await?;
+    caller.note("policy", &after);
+    Ok(after)
 }

@@ -3,10 +3,13 @@
 use keywheel_core::aws::{AwsFailure, FailureKind};
 use keywheel_core::ids::{RotationId, RunId};
 use keywheel_core::run::Goal;
+use keywheel_store::rotations::ShownRotation;
 use keywheel_store::runs::RunRecord;
 
-use super::rotations::{current, failure, not_found, permitted};
+use super::rotations::{begun, current, failure, not_found, permitted};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::{about, used};
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
 use crate::engine::preview::Preview;
@@ -43,7 +46,8 @@ pub async fn list(
 
 /// What a goal would end in, now. AWS is only read.
 pub async fn preview(app: &App, caller: &Caller, id: RotationId, goal: Goal) -> Result<Preview, ApiError> {
-    let found = permitted(app, caller, id, Action::RotateSecrets).await?;
+    let event = Event::PreviewRotation;
+    let found = begun(app, caller, id, Action::RotateSecrets, event, about).await?;
     app.engine()
         .preview(found.rotation.user, id, goal)
         .await
@@ -52,7 +56,16 @@ pub async fn preview(app: &App, caller: &Caller, id: RotationId, goal: Goal) -> 
 
 /// Whether AWS accepts the published key (rotation contract, 5.10). It reports and repairs nothing.
 pub async fn check_credentials(app: &App, caller: &Caller, id: RotationId) -> Result<(), ApiError> {
-    let found = permitted(app, caller, id, Action::ReadGeneratedCredentials).await?;
+    let action = Action::ReadGeneratedCredentials;
+    let told = |found: &ShownRotation| used(&found.rotation);
+    let found = begun(app, caller, id, action, Event::CheckCredentials, told).await?;
+    let checked = check(app, id, &found).await;
+    caller.note("success", checked.is_ok());
+    caller.note("errorMessage", checked.as_ref().err().and_then(ApiError::text));
+    checked
+}
+
+async fn check(app: &App, id: RotationId, found: &ShownRotation) -> Result<(), ApiError> {
     let lease = app.store().lease(found.rotation.user).await?;
     if lease.is_some_and(|lease| lease.is_held(app.now())) {
         return Err(ApiError::bad_request(

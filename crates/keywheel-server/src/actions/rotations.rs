@@ -28,6 +28,8 @@ pub use self::update::{UpdateRotation, update};
 use super::folders::{self, Place as NamedPlace};
 use super::projects::{ProjectRef, find_id};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -54,6 +56,22 @@ pub(super) async fn permitted(
     caller
         .require(found.rotation.place.project, action, Subject::Rotations)
         .await?;
+    Ok(found)
+}
+
+/// The same, with an entry in the audit log that tells of a refusal too.
+pub(super) async fn begun(
+    app: &App,
+    caller: &Caller,
+    id: RotationId,
+    action: Action,
+    event: Event,
+    told: impl FnOnce(&ShownRotation) -> Metadata,
+) -> Result<ShownRotation, ApiError> {
+    let found = find(app, caller, id).await?.ok_or_else(|| not_found(id))?;
+    let project = found.rotation.place.project;
+    caller.open(event, project, told(&found)).await?;
+    caller.require(project, action, Subject::Rotations).await?;
     Ok(found)
 }
 

@@ -92,6 +92,13 @@ impl Trail {
         }
     }
 
+    /// The same for several things at once.
+    pub fn note_all(&self, metadata: Metadata) {
+        if let Some(open) = self.lock().as_mut() {
+            open.later = std::mem::take(&mut open.later).and(metadata);
+        }
+    }
+
     /// Tells who it is, where that is found out by the action itself and the entry is written at its end.
     pub fn note_actor(&self, actor: Actor) {
         if let Some(open) = self.lock().as_mut() {

@@ -79,6 +79,11 @@ impl Caller {
         self.scope.trail().note(key, value);
     }
 
+    /// The same for several things at once.
+    pub fn note_all(&self, metadata: Metadata) {
+        self.scope.trail().note_all(metadata);
+    }
+
     /// Refuses unless the role in the organization allows it.
     pub fn require_in_organization(&self, action: Action, subject: Subject) -> Result<(), ApiError> {
         if self.may_in_organization(action, subject) {

@@ -12,6 +12,7 @@ use keywheel_core::run::{Adoption, NewRotation, RunErrorCode};
 use keywheel_store::folders::Folder;
 use keywheel_store::rotations::ShownRotation;
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::failures::create_failure;
 use super::names::{name_taken, pair, refuse_taken};
@@ -21,6 +22,9 @@ use crate::actions::folders::Place as NamedPlace;
 use crate::actions::projects::find_id;
 use crate::actions::rotation_policy::PolicyChange;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
+use crate::audit::rotations::{of_type, time_of_day};
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -79,7 +83,8 @@ pub enum WantedAdoption {
 
 /// Makes a rotation with its first key. Everything that needs no change at AWS is checked first.
 pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Result<ShownRotation, ApiError> {
-    let (draft, folder) = draft(app, caller, &wanted).await?;
+    let (draft, folder) = draft(app, caller, &wanted, Event::CreateRotation).await?;
+    caller.note("rotationId", draft.id);
     match app
         .engine()
         .create(draft, Author::Identity(caller.identity()))
@@ -97,7 +102,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Resul
 
 /// What a creation would end in; nothing is made.
 pub async fn preview_create(app: &App, caller: &Caller, wanted: CreateRotation) -> Result<Preview, ApiError> {
-    let (draft, _) = draft(app, caller, &wanted).await?;
+    let (draft, _) = draft(app, caller, &wanted, Event::PreviewRotation).await?;
     match app.engine().preview_create(draft).await {
         Ok(preview) => Ok(preview),
         Err(error) => Err(create_failure(app, error, &wanted.user_name).await),
@@ -109,8 +114,10 @@ async fn draft(
     app: &App,
     caller: &Caller,
     wanted: &CreateRotation,
+    event: Event,
 ) -> Result<(NewRotation, Folder), ApiError> {
     let project = find_id(app, caller, &wanted.place.project).await?;
+    caller.open(event, project, told(wanted)).await?;
     caller
         .require(project, Action::Create, Subject::Rotations)
         .await?;
@@ -150,6 +157,28 @@ async fn draft(
         adoption: sealed(app, &wanted.adoption)?,
     };
     Ok((draft, folder))
+}
+
+/// What the audit log tells of a request: all of it but the secret of an imported key.
+fn told(wanted: &CreateRotation) -> Metadata {
+    let mapping = json!({"accessKeyId": wanted.access_key_id, "secretAccessKey": wanted.secret_access_key});
+    let metadata = of_type()
+        .and(wanted.place.metadata())
+        .with("name", &wanted.name)
+        .with("connectionId", wanted.connection)
+        .with(
+            "parameters",
+            json!({"userName": wanted.user_name, "region": wanted.region}),
+        )
+        .with("secretsMapping", mapping)
+        .with("isAutoRotationEnabled", wanted.automatic)
+        .with("rotationInterval", wanted.interval.get())
+        .with("rotateAtUtc", time_of_day(wanted.rotate_at));
+    match &wanted.adoption {
+        WantedAdoption::None => metadata,
+        WantedAdoption::Import { key, .. } => metadata.with("importedKey", key),
+        WantedAdoption::HandOver { key, .. } => metadata.with("handedOverKey", key),
+    }
 }
 
 /// The adoption as the engine takes it, with a sealed secret.

@@ -9,8 +9,10 @@ use keywheel_core::timings::Timings;
 use keywheel_store::rotations::ShownRotation;
 
 use super::failures::{cut, failure};
-use super::{changes, current, permitted};
+use super::{begun, changes, current};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::of_type;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -24,7 +26,11 @@ pub async fn delete(
     delete_secrets: bool,
     revoke: bool,
 ) -> Result<ShownRotation, ApiError> {
-    let before = permitted(app, caller, id, Action::Delete).await?;
+    let told = of_type()
+        .with("rotationId", id)
+        .with("deleteSecrets", delete_secrets)
+        .with("revokeGeneratedCredentials", revoke);
+    let before = begun(app, caller, id, Action::Delete, Event::DeleteRotation, |_| told).await?;
     if delete_secrets {
         caller
             .require(before.rotation.place.project, Action::Delete, Subject::Secrets)

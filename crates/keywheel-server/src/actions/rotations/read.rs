@@ -8,13 +8,18 @@ use keywheel_store::rotations::ShownRotation;
 use secrecy::SecretString;
 
 use super::failures::not_found;
-use super::{current, folder_of, permitted};
+use super::{begun, current, folder_of};
 use crate::actions::folders::Place as NamedPlace;
 use crate::actions::projects::{ProjectRef, find_id};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::{about, of_type};
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
+
+/// Ids of a list that the audit log tells; the number of all is told too.
+const IDS_TOLD_MAX: usize = 100;
 
 /// A key of a slot, opened.
 pub struct GeneratedCredential {
@@ -27,13 +32,22 @@ pub struct GeneratedCredential {
 /// The rotations of a project.
 pub async fn list(app: &App, caller: &Caller, project: String) -> Result<Vec<ShownRotation>, ApiError> {
     let project = find_id(app, caller, &ProjectRef::Id(project)).await?;
+    caller.open(Event::GetRotations, project, of_type()).await?;
     caller.require(project, Action::Read, Subject::Rotations).await?;
-    Ok(app.store().rotations(project).await?)
+    let found = app.store().rotations(project).await?;
+    let ids: Vec<RotationId> = found
+        .iter()
+        .map(|shown| shown.rotation.id)
+        .take(IDS_TOLD_MAX)
+        .collect();
+    caller.note("count", found.len());
+    caller.note("rotationIds", ids);
+    Ok(found)
 }
 
 /// One rotation.
 pub async fn get(app: &App, caller: &Caller, id: RotationId) -> Result<ShownRotation, ApiError> {
-    permitted(app, caller, id, Action::Read).await
+    begun(app, caller, id, Action::Read, Event::GetRotation, about).await
 }
 
 /// A rotation by its name in a folder. An unknown folder is 400 here, as in the contract.
@@ -53,6 +67,7 @@ pub async fn get_by_name(
             "Could not find AWS IAM User Secret Rotation with name \"{name}\""
         ))
     })?;
+    caller.open(Event::GetRotation, project, about(&found)).await?;
     caller.require(project, Action::Read, Subject::Rotations).await?;
     Ok(found)
 }
@@ -63,7 +78,8 @@ pub async fn generated_credentials(
     caller: &Caller,
     id: RotationId,
 ) -> Result<(Rotation, Vec<GeneratedCredential>), ApiError> {
-    let found = permitted(app, caller, id, Action::ReadGeneratedCredentials).await?;
+    let action = Action::ReadGeneratedCredentials;
+    let found = begun(app, caller, id, action, Event::GetGeneratedCredentials, about).await?;
     let ledger = app
         .store()
         .load(found.rotation.user)

@@ -10,6 +10,9 @@ use super::failures::not_found;
 use super::place::{Spot, in_the_way, require_name};
 use super::{find, shown};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
+use crate::audit::rotations::of_type;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
@@ -51,6 +54,13 @@ async fn attempt(
     wanted: &MoveRotation,
 ) -> Result<ShownRotation, Undone> {
     let before = find(app, caller, id).await?.ok_or_else(|| not_found(id))?;
+    caller
+        .open(
+            Event::MoveRotation,
+            before.rotation.place.project,
+            told(&before, wanted),
+        )
+        .await?;
     let lease = app.store().lease(before.rotation.user).await?;
     if lease.is_some_and(|lease| lease.is_held(app.now())) {
         return Err(ApiError::bad_request(IN_PROGRESS).into());
@@ -74,6 +84,16 @@ async fn attempt(
     };
     carry_out(app, caller, &before, after).await?;
     Ok(shown(app, id).await?)
+}
+
+/// What the audit log tells of a move.
+fn told(before: &ShownRotation, wanted: &MoveRotation) -> Metadata {
+    of_type()
+        .with("rotationId", before.rotation.id)
+        .with("sourceEnvironment", &before.environment_slug)
+        .with("sourceSecretPath", &before.path)
+        .with("destinationEnvironment", &wanted.environment)
+        .with("destinationSecretPath", &wanted.path)
 }
 
 /// The right to take a rotation away from where it is.

@@ -7,19 +7,37 @@ use keywheel_core::run::Goal;
 use keywheel_store::rotations::ShownRotation;
 
 use super::failures::failure;
-use super::{permitted, shown};
+use super::{begun, shown};
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::rotations::{RotationEnd, rotated, rotating};
 use crate::auth::access::Action;
 use crate::auth::caller::Caller;
+use crate::engine::EngineError;
 use crate::http::errors::ApiError;
 
 /// Rotates now and waits for the end.
 pub async fn rotate(app: &App, caller: &Caller, id: RotationId) -> Result<ShownRotation, ApiError> {
-    let before = permitted(app, caller, id, Action::RotateSecrets).await?;
+    let told = |found: &ShownRotation| rotating(&found.rotation);
+    let before = begun(app, caller, id, Action::RotateSecrets, Event::RotateSecrets, told).await?;
     let author = Author::Identity(caller.identity());
     let goal = Goal::Rotate(Trigger::Manual);
-    match app.engine().reach(before.rotation.user, id, goal, author).await {
+    let reached = app.engine().reach(before.rotation.user, id, goal, author).await;
+    if let Some(end) = end_of(&reached) {
+        caller.note_all(rotated(end, app.now(), None));
+    }
+    match reached {
         Ok(()) => shown(app, id).await,
         Err(error) => Err(failure(error)),
+    }
+}
+
+/// How the run ended; none if none began.
+const fn end_of(reached: &Result<(), EngineError>) -> Option<RotationEnd> {
+    match reached {
+        Ok(()) => Some(RotationEnd::Published),
+        Err(EngineError::Run(_)) => Some(RotationEnd::Failed),
+        Err(EngineError::Parked) => Some(RotationEnd::ToBeRepeated),
+        Err(_) => None,
     }
 }

@@ -6,6 +6,7 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_core::rotation::RotationSettings;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_store::rotations::ShownRotation;
+use serde_json::{Value, json};
 
 use super::change::{After, Tries, Undone, carry_out};
 use super::failures::{IN_PROGRESS, cut, failure};
@@ -16,6 +17,9 @@ use super::{find, shown};
 use crate::actions::connections;
 use crate::actions::rotation_policy::require_fit;
 use crate::app::App;
+use crate::audit::event::Event;
+use crate::audit::record::Metadata;
+use crate::audit::rotations::{of_type, time_of_day};
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::engine::EngineError;
@@ -76,6 +80,9 @@ async fn attempt(
         ))
     })?;
     let project = before.rotation.place.project;
+    caller
+        .open(Event::UpdateRotation, project, told(id, wanted))
+        .await?;
     caller.require(project, Action::Edit, Subject::Rotations).await?;
     refuse_fixed(&before, wanted)?;
     let settings = merged(&before.rotation.settings, wanted)?;
@@ -99,6 +106,30 @@ async fn attempt(
     };
     carry_out(app, caller, &before, after).await?;
     Ok(shown(app, id).await?)
+}
+
+/// What the audit log tells of a request: what it gives, but for the description.
+fn told(id: RotationId, wanted: &UpdateRotation) -> Metadata {
+    let mut metadata = of_type().with("rotationId", id);
+    let mut tell = |key, value: Option<Value>| {
+        if let Some(value) = value {
+            metadata.set(key, value);
+        }
+    };
+    let parameters =
+        |(user, region): &(IamUserName, Option<Region>)| json!({"userName": user, "region": region});
+    let mapping =
+        |(id, secret): &(SecretName, SecretName)| json!({"accessKeyId": id, "secretAccessKey": secret});
+    tell("name", wanted.name.as_ref().map(|name| json!(name)));
+    tell("connectionId", wanted.connection.map(|id| json!(id)));
+    tell("environment", wanted.environment.as_ref().map(|slug| json!(slug)));
+    tell("secretPath", wanted.path.as_ref().map(|path| json!(path)));
+    tell("parameters", wanted.parameters.as_ref().map(parameters));
+    tell("secretsMapping", wanted.mapping.as_ref().map(mapping));
+    tell("isAutoRotationEnabled", wanted.automatic.map(Value::from));
+    tell("rotationInterval", wanted.interval.map(|days| days.get().into()));
+    tell("rotateAtUtc", wanted.rotate_at.map(time_of_day));
+    metadata
 }
 
 /// What a PATCH may repeat but not change (rule D12): it is refused and never ignored.

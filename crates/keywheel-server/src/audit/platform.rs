@@ -1,0 +1,40 @@
+//! Entries of what the server does by itself, on schedule.
+
+use keywheel_core::ids::{AuditEntryId, ProjectId};
+
+use super::event::Event;
+use super::record::{self, Actor, Content, Metadata};
+use super::{Audit, agent};
+use crate::http::errors::ApiError;
+
+impl Audit {
+    /// Begins an entry; it is on disk when this returns.
+    pub(crate) async fn begin_by_platform(
+        &self,
+        event: Event,
+        project: ProjectId,
+        metadata: Metadata,
+    ) -> Result<AuditEntryId, ApiError> {
+        let content = Content {
+            event: event.as_str().into(),
+            project: Some(project),
+            actor: Actor::Platform,
+            address: None,
+            user_agent: None,
+            user_agent_type: agent::kind_of("").into(),
+            metadata,
+        };
+        let (entry, now) = (self.new_entry(), self.0.parts.clock.now());
+        let record = record::opened(entry, &content, now).map_err(ApiError::internal)?;
+        self.append(vec![record]).await?;
+        Ok(entry)
+    }
+
+    /// Completes an entry. What has happened has happened: if it cannot be written now, it is later.
+    pub(crate) async fn end_by_platform(&self, entry: AuditEntryId, metadata: Metadata) {
+        match record::completed(entry, metadata, self.0.parts.clock.now()) {
+            Ok(record) => self.append_at_last(vec![record]).await,
+            Err(error) => tracing::error!(%entry, %error, "the end of a run cannot be written down"),
+        }
+    }
+}
