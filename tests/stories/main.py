@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 
+import audits
 import crashes
 import kills
 import lost_answers
@@ -51,6 +52,7 @@ def with_points(_binary, folder, story):
 
 def stories():
     yield from rotations.STORIES
+    yield from audits.STORIES
     yield from crashes.STORIES
     yield from lost_answers.STORIES
     yield from kills.STORIES_WITHOUT_POINTS

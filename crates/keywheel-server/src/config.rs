@@ -43,6 +43,8 @@ pub struct Settings {
     pub aws_calls_per_second: u32,
     /// Longest life of an access token.
     pub token_ttl_max: Millis,
+    /// How long entries of the audit log are kept; none keeps them for ever.
+    pub audit_retention: Option<Millis>,
     /// Limits of the HTTP front.
     pub http: HttpSettings,
     /// What is allowed but unwise; for the log.
@@ -130,6 +132,7 @@ impl Settings {
         let rotations_max = reader.count("rotations_max", 1..=1_000);
         let aws_calls_per_second = reader.count("aws_calls_per_second", 1..=1_000);
         let token_ttl_max = reader.length("token_ttl_max", 60_000..=365 * 86_400_000);
+        let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
         let http = HttpSettings::read(reader);
         let database_url = reader.optional("database_url");
         let root_key = reader.optional("root_key");
@@ -158,6 +161,9 @@ impl Settings {
             rotations_max: rotations_max?,
             aws_calls_per_second: aws_calls_per_second?,
             token_ttl_max: token_ttl_max?,
+            audit_retention: Some(audit_retention_days?)
+                .filter(|days| *days > 0)
+                .map(|days| Millis::DAY.times(days.into())),
             http: http?,
             warnings: Vec::new(),
         })

@@ -121,6 +121,9 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     let http = app.settings().http.clone();
     let (engine, audit) = (app.engine().clone(), app.audit().clone());
     engine.start_schedule().await;
+    if let Some(kept) = app.settings().audit_retention {
+        audit.start_retention(kept);
+    }
     listen::serve(listener, router::front(app), &http, stop).await;
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;

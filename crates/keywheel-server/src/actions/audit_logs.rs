@@ -1,7 +1,7 @@
 //! Entries of the audit log, for those who may see them (platform contract, section 6.13). Reading them is no entry:
 //! it would move what the next page begins with.
 
-use keywheel_core::clock::Moment;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{AuditEntryId, OrganizationId, ProjectId};
 use keywheel_store::audit::{AuditEntry, AuditFilter};
 
@@ -19,6 +19,8 @@ pub struct ShownEntry {
     pub created_at: Moment,
     /// When it ended; its beginning, as long as it has no end.
     pub updated_at: Moment,
+    /// When it is forgotten at the earliest; none if it is kept for ever.
+    pub expires_at: Option<Moment>,
     /// Whose log it is in.
     pub organization: OrganizationId,
     /// What its project is called, if it is still there.
@@ -33,9 +35,10 @@ pub async fn list(app: &App, caller: &Caller, filter: &AuditFilter) -> Result<Ve
     // What this server has counted and not yet written belongs to it.
     app.audit().flush().await?;
     let entries = app.store().audit_entries(filter).await?;
+    let (organization, kept) = (caller.organization(), app.settings().audit_retention);
     entries
         .into_iter()
-        .map(|entry| shown(entry, caller.organization()))
+        .map(|entry| shown(entry, organization, kept))
         .collect()
 }
 
@@ -48,7 +51,11 @@ async fn require(caller: &Caller, project: Option<ProjectId>) -> Result<(), ApiE
     }
 }
 
-fn shown(entry: AuditEntry, organization: OrganizationId) -> Result<ShownEntry, ApiError> {
+fn shown(
+    entry: AuditEntry,
+    organization: OrganizationId,
+    kept: Option<Millis>,
+) -> Result<ShownEntry, ApiError> {
     let opened: OpeningBody = serde_json::from_str(&entry.opened).map_err(ApiError::internal)?;
     let mut updated_at = opened.until.unwrap_or(opened.at);
     let mut content = opened.content;
@@ -61,6 +68,7 @@ fn shown(entry: AuditEntry, organization: OrganizationId) -> Result<ShownEntry, 
         id: entry.id,
         created_at: opened.at,
         updated_at,
+        expires_at: kept.map(|kept| opened.at + kept),
         organization,
         project_name: entry.project_name,
         content,

@@ -466,3 +466,173 @@ async fn what_is_older_than_its_retention_goes_and_the_rest_still_proves() {
     let names = types(&entries(&admin, "startDate=2026-03-01T00:00:00Z").await);
     assert_eq!(names, ["create-project"]);
 }
+
+/// The names of metadata, sorted, without those that every entry has.
+#[cfg(feature = "dev")]
+fn told(entry: &Value) -> Vec<&str> {
+    let common = ["outcome", "statusCode", "error", "times"];
+    let metadata = entry["event"]["metadata"].as_object().unwrap();
+    metadata
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !common.contains(key))
+        .collect()
+}
+
+/// Rotation contract, section 11; and of Keywheel's own events, one.
+#[cfg(feature = "dev")]
+fn metadata_of_the_contract() -> Vec<(&'static str, Vec<&'static str>)> {
+    let place = ["environment", "rotationId", "secretPath", "type"];
+    let used = ["connectionId", "folderId", "rotationId"];
+    vec![
+        ("get-secret-rotations", vec!["count", "rotationIds", "type"]),
+        ("get-secret-rotation", place.to_vec()),
+        ("get-secret-rotation-generated-credentials", place.to_vec()),
+        (
+            "create-secret-rotation",
+            vec![
+                "connectionId",
+                "environment",
+                "isAutoRotationEnabled",
+                "name",
+                "parameters",
+                "rotateAtUtc",
+                "rotationId",
+                "rotationInterval",
+                "secretPath",
+                "secretsMapping",
+                "type",
+            ],
+        ),
+        (
+            "update-secret-rotation",
+            vec![
+                "isAutoRotationEnabled",
+                "name",
+                "rotationId",
+                "rotationInterval",
+                "type",
+            ],
+        ),
+        (
+            "delete-secret-rotation",
+            vec![
+                "deleteSecrets",
+                "revokeGeneratedCredentials",
+                "rotationId",
+                "type",
+            ],
+        ),
+        (
+            "secret-rotation-rotate-secrets",
+            [
+                used.as_slice(),
+                &[
+                    "jobId",
+                    "message",
+                    "occurredAt",
+                    "parameters",
+                    "secretsMapping",
+                    "status",
+                    "type",
+                ],
+            ]
+            .concat(),
+        ),
+        (
+            "check-secret-rotation-credentials",
+            [used.as_slice(), &["errorMessage", "success", "type"]].concat(),
+        ),
+        (
+            "secret-rotation-hold-key",
+            [place.as_slice(), &["accessKeyId"]].concat(),
+        ),
+    ]
+}
+
+#[cfg(feature = "dev")]
+#[tokio::test]
+async fn rotations_are_told_of_with_exactly_the_metadata_of_the_contract() {
+    use crate::rotated::{self, ROTATIONS};
+    let sandbox = rotated::sandbox().await;
+    let app = rotated::app(&sandbox).await;
+    let admin = app.bootstrapped().await;
+    let held = rotated::rotation(&admin, &sandbox).await;
+    let one = format!("{ROTATIONS}/{}", held.rotation);
+    admin
+        .get(&format!("{ROTATIONS}?projectId={}", held.project))
+        .await
+        .ok();
+    admin.get(&one).await.ok();
+    let keys = admin.get(&format!("{one}/generated-credentials")).await.ok();
+    let secret = text(&keys["generatedCredentials"][0]["secretAccessKey"]);
+    assert_eq!(secret.len(), 40, "{keys}");
+    admin.post(&format!("{one}/rotate-secrets"), json!({})).await.ok();
+    admin.post(&format!("{one}/check-credentials"), json!({})).await;
+    let patch = json!({"name": "renamed", "rotationInterval": 20, "isAutoRotationEnabled": false});
+    admin.patch(&one, patch).await.ok();
+    let key = text(&keys["generatedCredentials"][0]["accessKeyId"]);
+    admin
+        .post(
+            &format!("{one}/keys/{key}/hold"),
+            json!({"reason": "planted-reason"}),
+        )
+        .await
+        .ok();
+    admin
+        .delete(
+            &format!("{one}?deleteSecrets=true&revokeGeneratedCredentials=true"),
+            json!({}),
+        )
+        .await;
+
+    for (event, names) in metadata_of_the_contract() {
+        let found = entries(&admin, &format!("eventType={event}")).await;
+        let [entry] = found.as_slice() else {
+            panic!("{event}: {found:?}")
+        };
+        let mut expected = names;
+        expected.sort_unstable();
+        assert_eq!(told(entry), expected, "{event}");
+        assert_eq!(
+            entry["event"]["metadata"]["rotationId"].is_string(),
+            event != "get-secret-rotations"
+        );
+        assert_eq!(entry["projectId"], held.project.as_str(), "{event}");
+    }
+    let found = entries(&admin, "eventType=secret-rotation-rotate-secrets").await;
+    let metadata = &found[0]["event"]["metadata"];
+    assert_eq!(
+        (&metadata["status"], &metadata["message"]),
+        (&json!("success"), &Value::Null)
+    );
+    assert_eq!(found[0]["actor"]["type"], "identity");
+
+    let root = sandbox.root_key().secret_access_key;
+    for body in kept(&app).await {
+        for secret in [secret.as_str(), root, "planted-reason"] {
+            assert!(!body.contains(secret), "{body}");
+        }
+    }
+}
+
+#[cfg(feature = "dev")]
+#[tokio::test]
+async fn a_refused_look_at_generated_credentials_is_told_of() {
+    use crate::rotated::{self, ROTATIONS};
+    let sandbox = rotated::sandbox().await;
+    let app = rotated::app(&sandbox).await;
+    let admin = app.bootstrapped().await;
+    let held = rotated::rotation(&admin, &sandbox).await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    machine.join(&admin, &held.project, "member").await;
+    let member = machine.client(&app).await;
+    let path = format!("{ROTATIONS}/{}/generated-credentials", held.rotation);
+    assert_eq!(member.get(&path).await.status, 403);
+    let found = entries(&admin, "eventType=get-secret-rotation-generated-credentials").await;
+    assert_eq!(
+        outcomes(&found),
+        [("failure".to_owned(), 403, Some("PermissionDenied".to_owned()))]
+    );
+    assert_eq!(found[0]["actor"]["metadata"]["identityId"], machine.id);
+}

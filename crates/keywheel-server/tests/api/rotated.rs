@@ -16,12 +16,12 @@ const QUICK: [(&str, &str); 6] = [
     ("KEYWHEEL_LIST_GAP", "10ms"),
     ("KEYWHEEL_LATE_LANDING", "10ms"),
 ];
-const ROTATIONS: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
+pub const ROTATIONS: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
 const RAW: &str = "/api/v3/secrets/raw/AWS_ACCESS_KEY_ID";
 const HELD: &str = "because it holds secret rotations: demo-app. Delete or move them first.";
 
 /// An account with the user to be rotated, and one to act as.
-async fn sandbox() -> Sandbox {
+pub async fn sandbox() -> Sandbox {
     let sandbox = Sandbox::start(keywheel_sandbox::Options::default())
         .await
         .unwrap();
@@ -31,7 +31,7 @@ async fn sandbox() -> Sandbox {
     sandbox
 }
 
-async fn app(sandbox: &Sandbox) -> TestApp {
+pub async fn app(sandbox: &Sandbox) -> TestApp {
     let endpoints = Endpoints {
         iam: Some(sandbox.url()),
         sts: Some(sandbox.url()),
@@ -43,14 +43,14 @@ async fn app(sandbox: &Sandbox) -> TestApp {
     TestApp::start_in_real_time(Arc::new(provider), &QUICK).await
 }
 
-struct Held {
-    project: String,
-    connection: String,
-    rotation: String,
+pub struct Held {
+    pub project: String,
+    pub connection: String,
+    pub rotation: String,
 }
 
 /// A rotation of `demo-app` in the folder `/aws` of `dev`.
-async fn rotation(admin: &Client<'_>, sandbox: &Sandbox) -> Held {
+pub async fn rotation(admin: &Client<'_>, sandbox: &Sandbox) -> Held {
     let project = project(admin).await;
     let root = sandbox.root_key();
     let credentials = json!({"accessKeyId": root.access_key_id, "secretAccessKey": root.secret_access_key});

@@ -124,6 +124,8 @@ struct EntryJson {
     project_id: Option<ProjectId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     project_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Time>,
     event: EventJson,
     actor: ActorJson,
 }
@@ -170,6 +172,7 @@ impl From<ShownEntry> for EntryJson {
             org_id: entry.organization,
             project_id: content.project,
             project_name: entry.project_name,
+            expires_at: entry.expires_at.map(Time),
             event: EventJson {
                 r#type: content.event.into_owned(),
                 metadata: content.metadata,
