@@ -139,7 +139,7 @@ pub async fn usable(
 
 /// The IAM users of the account that a connection reaches, to choose from.
 pub async fn users(app: &App, caller: &Caller, id: ConnectionId) -> Result<Vec<IamUser>, ApiError> {
-    let connection = find_to(app, caller, id, Action::Connect).await?;
+    let connection = find_to(app, caller, id, Some(Event::GetIamUsers), Action::Connect).await?;
     let credentials = open_credentials(app, &connection)?;
     let session = format!("keywheel-{}", app.new_id(RunId::new));
     let users = app

@@ -80,6 +80,7 @@ events! {
 
     GetConnections = "get-app-connections", Read;
     GetConnection = "get-app-connection", Read;
+    GetIamUsers = "get-app-connection-iam-users", Read;
     CreateConnection = "create-app-connection", Change;
     UpdateConnection = "update-app-connection", Change;
     DeleteConnection = "delete-app-connection", Change;
