@@ -9,6 +9,7 @@ use keywheel_core::names::NameFault;
 use keywheel_store::audit::AuditFilter;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::super::answer::Time;
 use super::super::errors::ApiError;
@@ -78,7 +79,7 @@ fn events(field: Field<'_>) -> Read<Vec<String>> {
 
 /// A comma list of `key=value`.
 fn metadata(field: Field<'_>) -> Read<Vec<Vec<String>>> {
-    let shape = || json!({"type": "string", "pattern": "="});
+    let shape = || json!({"type": "string", "pattern": r"^[^,=\s\x00][^,=\x00]*=[^,\x00]*$"});
     field.comma_list(METADATA_KEYS_MAX, |field| field.parsed_as(shape, pair))
 }
 
@@ -105,47 +106,62 @@ fn range(fields: &mut Fields<'_>, now: Moment) -> Taken<(Moment, Moment)> {
     Ok((from, until))
 }
 
-#[derive(Serialize)]
+/// `{auditLogs}`
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditLogs)]
 pub(super) struct AuditLogsAnswer {
     audit_logs: Vec<EntryJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditLog)]
 struct EntryJson {
+    #[schema(value_type = uuid::Uuid)]
     id: AuditEntryId,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
+    #[schema(value_type = Option<String>)]
     ip_address: Option<IpAddr>,
     user_agent: Option<String>,
     user_agent_type: String,
+    #[schema(value_type = uuid::Uuid)]
     org_id: OrganizationId,
+    #[schema(value_type = Option<uuid::Uuid>)]
     project_id: Option<ProjectId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     project_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Time>,
     event: EventJson,
     actor: ActorJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
 struct EventJson {
     r#type: String,
+    #[schema(value_type = Object)]
     metadata: Metadata,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditActor)]
 struct ActorJson {
     r#type: &'static str,
     metadata: ActorMetadata,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditActorMetadata)]
 struct ActorMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
     identity_id: Option<IdentityId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,

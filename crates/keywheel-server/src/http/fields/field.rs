@@ -315,7 +315,14 @@ impl<'a> Field<'a> {
         items_max: usize,
         mut read: impl for<'b> FnMut(Field<'b>) -> Read<T>,
     ) -> Read<Vec<T>> {
-        let text = storable(self.str(|| json!({"type": "string", "pattern": ANY_TEXT}))?)?;
+        if let Given::Sketch(sketch) = &self.given {
+            let item = sketch.part();
+            // What it ends in says nothing.
+            let _ = read(Field::sketch(item.clone()));
+            sketch.also(&json!({"type": "string", "pattern": item.joined_by_commas(items_max)}));
+            return Err(Vec::new());
+        }
+        let text = storable(self.str(Value::default)?)?;
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         let items: Value = items.collect();
         let given = Given::Json(&items);

@@ -93,6 +93,24 @@ impl Sketch {
         self.list("properties", json!({}))[key]["default"] = default;
     }
 
+    /// A pattern of up to so many of what this takes, joined by commas.
+    pub(super) fn joined_by_commas(self, items_max: usize) -> String {
+        let item = self.finish();
+        let one = match item["enum"].as_array() {
+            Some(words) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                words.join("|")
+            }
+            None => item["pattern"]
+                .as_str()
+                .unwrap_or("[^,]*")
+                .trim_matches(['^', '$'])
+                .to_owned(),
+        };
+        let more = items_max.saturating_sub(1);
+        format!(r"^[\s,]*(({one})(\s*,[\s,]*({one})){{0,{more}}})?[\s,]*$")
+    }
+
     /// The word of an issue for the type that was wanted.
     pub(super) fn type_word(&self) -> &'static str {
         match self.schema.borrow().get("type").and_then(Value::as_str) {

@@ -177,6 +177,21 @@ fn a_reader_leaves_the_schema_of_what_it_reads() {
 }
 
 #[test]
+fn a_list_with_commas_is_described_by_its_items() {
+    let words = [("a", ()), ("b", ())];
+    let described = Sketch::texts().of(|mut fields: Fields<'_>| {
+        fields
+            .optional("list", |f| f.comma_list(3, |item| item.one_of(&words)))
+            .is_ok()
+    });
+    let pattern = r"^[\s,]*((a|b)(\s*,[\s,]*(a|b)){0,2})?[\s,]*$";
+    assert_eq!(
+        described["properties"]["list"],
+        json!({"type": "string", "pattern": pattern})
+    );
+}
+
+#[test]
 fn a_query_is_described_as_texts() {
     let described =
         Sketch::texts().of(|mut fields: Fields<'_>| fields.or("all", false, Field::boolean).is_ok());

@@ -20,6 +20,34 @@ fn the_document_that_is_checked_in_is_the_one_that_is_served() {
 }
 
 #[test]
+fn no_route_is_left_out_of_the_document() {
+    fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    sources(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"),
+        &mut found,
+    );
+    let undocumented: Vec<_> = found
+        .into_iter()
+        .filter(|path| !path.ends_with("openapi/tests.rs"))
+        .filter(|path| std::fs::read_to_string(path).unwrap().contains(".route("))
+        .collect();
+    assert!(
+        undocumented.is_empty(),
+        "describe these with #[utoipa::path] and routes!: {undocumented:?}"
+    );
+}
+
+#[test]
 fn every_operation_has_a_name_of_its_own() {
     let mut document = document().clone();
     let mut names = std::collections::BTreeSet::new();
