@@ -53,11 +53,6 @@ impl Clock for TestClock {
         }
         Box::pin(tokio::time::sleep(length.as_std()))
     }
-
-    /// Nothing happens by itself: what waits for time, a test asks for.
-    fn sleep(&self, _: Millis) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
 }
 
 /// The `SplitMix64` sequence (Steele, Lea, Flood 2014) from a fixed seed.
