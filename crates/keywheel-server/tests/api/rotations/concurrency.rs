@@ -52,6 +52,51 @@ async fn of_two_creates_with_one_name_for_two_users_the_loser_is_told_the_same_a
     first.refused(400, "BadRequest", NAME_TAKEN);
     let names: Vec<_> = stage.secrets().await.into_keys().collect();
     assert_eq!(names, ["B", "C"]);
+    // Its key was never published. It waits a day for another create of this user, and then it goes.
+    assert_eq!(stage.iam.keys(USER).len(), 1);
+    stage.start_schedule().await;
+    stage.go_to("2026-03-11T09:31:00Z");
+    stage.until_keys(USER, 0).await;
+}
+
+#[tokio::test]
+async fn rotations_updates_and_reads_without_order_tear_nothing() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    for round in 1..=10 {
+        let (first, renamed, described, second, (key, secret)) = tokio::join!(
+            stage.rotate(&id),
+            stage.update(&id, json!({"rotationInterval": round})),
+            stage.update(&id, json!({"description": format!("round {round}")})),
+            stage.rotate(&id),
+            stage.published(),
+        );
+        for seen in [&first, &renamed, &described, &second] {
+            assert!(seen.status == 200 || seen.refusal(400) == IN_PROGRESS);
+        }
+        assert_eq!(
+            secret,
+            format!("planted-secret-of-{key}"),
+            "a reader never sees half a pair"
+        );
+        let shown = stage.shown(&id).await;
+        if renamed.status == 200 {
+            assert_eq!(shown["rotationInterval"], round);
+        }
+        if described.status == 200 {
+            assert_eq!(shown["description"], format!("round {round}"));
+        }
+        stage.agrees(&id).await;
+    }
+    let (deleted, _) = tokio::join!(
+        stage.delete(&id, "?revokeGeneratedCredentials=true"),
+        stage.rotate(&id)
+    );
+    if deleted.status == 200 {
+        assert_eq!(stage.iam.keys(USER), []);
+    } else {
+        stage.agrees(&id).await;
+    }
 }
 
 #[tokio::test]

@@ -246,6 +246,18 @@ impl Stage {
         }
         panic!("never came: {}", self.shown(id).await);
     }
+
+    /// Waits until AWS has so many keys of a user.
+    pub async fn until_keys(&self, user: &str, count: usize) {
+        for _ in 0..QUESTIONS_MAX {
+            if self.iam.keys(user).len() == count {
+                return;
+            }
+            // A question to the server lets its work go on.
+            self.app.nobody().get("/readyz").await.ok();
+        }
+        panic!("never came: {:?}", self.iam.keys(user));
+    }
 }
 
 /// A connection with an access key, of a project or of the organization; its id.
