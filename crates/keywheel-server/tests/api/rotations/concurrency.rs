@@ -60,6 +60,29 @@ async fn of_two_creates_with_one_name_for_two_users_the_loser_is_told_the_same_a
 }
 
 #[tokio::test]
+async fn of_creates_with_one_name_for_many_users_one_succeeds_and_no_other_leaves_a_secret() {
+    let stage = Stage::set().await;
+    let users: Vec<String> = (0..CALLS).map(|n| format!("user-{n}")).collect();
+    let creates = users.iter().map(|user| {
+        stage.iam.add_user(user);
+        stage.create(json!({"parameters": {"userName": user}}))
+    });
+    let seen = join_all(creates.collect()).await;
+    let (won, texts) = one_winner(&seen);
+    for text in texts {
+        assert_eq!(text, NAME_TAKEN);
+    }
+    let winner = text(&won["secretRotation"]["parameters"]["userName"]);
+    let (key, _) = stage.published().await;
+    assert_eq!(stage.iam.key_ids(&winner), [key]);
+    stage.start_schedule().await;
+    stage.go_to("2026-03-11T09:31:00Z");
+    for user in users.iter().filter(|user| **user != winner) {
+        stage.until_keys(user, 0).await;
+    }
+}
+
+#[tokio::test]
 async fn rotations_updates_and_reads_without_order_tear_nothing() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;
