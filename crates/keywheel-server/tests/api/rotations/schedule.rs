@@ -166,6 +166,22 @@ async fn a_failed_run_is_tried_again_within_a_minute_until_it_succeeds() {
 }
 
 #[tokio::test]
+async fn a_run_that_succeeds_after_midnight_at_its_second_try_shifts_no_day() {
+    let stage = Stage::set().await;
+    let changes = json!({"rotateAtUtc": {"hours": 23, "minutes": 59}});
+    let id = text(&stage.create(changes).await.ok()["secretRotation"]["id"]);
+    stage.iam.fail(Op::Issue, 1, Fault::Throttled);
+    stage.start_schedule().await;
+    stage.go_to("2026-04-10T00:05:00Z");
+    stage
+        .until(&id, |shown| shown["rotationStatus"] == "failed")
+        .await;
+    stage.go_to("2026-04-10T00:07:00Z");
+    let after = stage.until(&id, is_rotated).await;
+    assert_eq!(after["nextRotationAt"], "2026-05-09T23:59:00.000Z");
+}
+
+#[tokio::test]
 async fn retries_come_further_apart_and_never_more_than_an_hour() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;
