@@ -146,8 +146,11 @@ async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<Rot
 
 /// Update a rotation
 ///
-/// Absent fields stay as they are; takes effect at once, also for work that is due already.
-/// Permission: `edit` on `secret-rotation`, and on `secrets` if the mapping changes.
+/// Absent fields stay as they are; takes effect at once, also for work that is due already. Another `environment` or
+/// `secretPath` is a move, and another `connectionId` has to reach the same IAM user. References to secrets that get
+/// another name or place follow.
+/// Permission: `edit` on `secret-rotation`, and on `secrets` if the mapping changes; for another place also that of a
+/// move, and `connect` on another connection.
 #[utoipa::path(
     patch,
     path = "/api/v2/secret-rotations/aws-iam-user-secret/{rotationId}",
@@ -195,7 +198,8 @@ async fn delete(
 /// Move a rotation
 ///
 /// With its two secrets and all their versions, within the project. References to them follow.
-/// Permission: `delete` on `secret-rotation` where it is, `create` where it goes.
+/// Permission: `delete` on `secret-rotation` where it is, `create` on it and on `secrets` where it goes, and `delete` on
+/// `secrets` if some are replaced.
 #[utoipa::path(
     post,
     path = "/api/v2/secret-rotations/aws-iam-user-secret/move/{rotationId}",

@@ -177,8 +177,7 @@ impl Secrets for SqlStore {
     }
 
     async fn secrets_with_references(&self, project: ProjectId) -> Result<Vec<Secret>> {
-        let sql =
-            format!("{SELECT} WHERE e.project_id = $1 AND s.has_references ORDER BY e.id, f.path, s.name");
+        let sql = format!("{SELECT} WHERE e.project_id = $1 AND s.has_references ORDER BY f.path, s.name");
         self.all(&sql, args![project], secret).await
     }
 

@@ -168,8 +168,9 @@ fn rewrite(app: &App, secret: &Secret, moves: &[Move]) -> Result<Option<SealedVe
     let plain = app.vault().open_secret_value(secret.version_id, sealed)?;
     let value = references::rewrite(plain.expose_secret(), &home, moves).map_err(|fault| {
         ApiError::bad_request(format!(
-            "The secret \"{}\" at the path \"{}\" refers to a secret of this rotation, and {fault}",
-            secret.name, home.path
+            "The secret \"{}\" at the path \"{}\" in environment \"{}\" refers to a secret of this rotation, and \
+             {fault}",
+            secret.name, home.path, home.environment
         ))
     })?;
     let Some(value) = value.map(SecretString::from) else {
@@ -178,4 +179,21 @@ fn rewrite(app: &App, secret: &Secret, moves: &[Move]) -> Result<Option<SealedVe
     let id = app.new_id(SecretVersionId::new);
     let sealed = app.vault().seal_secret_value(id, value.expose_secret())?;
     Ok(Some(SealedVersion { id, sealed }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_tried_again_a_few_times_and_a_refusal_never() {
+        let mut tries = Tries::default();
+        for _ in 1..TRIES_MAX {
+            assert!(tries.again(Undone::Changed).is_ok());
+        }
+        let error = tries.again(Undone::Changed).unwrap_err();
+        assert_eq!(error.status(), 400);
+        let refused = Undone::Refused(ApiError::bad_request("no"));
+        assert_eq!(Tries::default().again(refused).unwrap_err().text(), Some("no"));
+    }
 }

@@ -8,8 +8,6 @@ use keywheel_store::rotations::ShownRotation;
 use keywheel_store::secrets::Secret;
 
 use super::names::name_taken;
-use crate::actions::folders::{self, Place as NamedPlace};
-use crate::actions::projects::ProjectRef;
 use crate::app::App;
 use crate::http::errors::ApiError;
 
@@ -35,21 +33,16 @@ impl Spot {
     pub(super) async fn find(
         app: &App,
         shown: &ShownRotation,
-        environment: Slug,
-        path: SecretPath,
+        environment: &Slug,
+        path: &SecretPath,
     ) -> Result<Self, ApiError> {
-        let place = NamedPlace {
-            project: ProjectRef::Id(shown.rotation.place.project.to_string()),
-            environment,
-            path,
-        };
-        match folders::at(app, shown.rotation.place.project, &place).await? {
-            Some(folder) => Ok(folder.into()),
-            None => Err(ApiError::not_found(format!(
-                "Destination folder with path \"{}\" in environment \"{}\" not found",
-                place.path, place.environment
-            ))),
-        }
+        let project = shown.rotation.place.project;
+        let folder = app.store().folder_at(project, environment, path).await?;
+        folder.map(Self::from).ok_or_else(|| {
+            ApiError::not_found(format!(
+                "Destination folder with path \"{path}\" in environment \"{environment}\" not found"
+            ))
+        })
     }
 
     pub(super) fn path(&self) -> &SecretPath {

@@ -66,7 +66,7 @@ async fn attempt(
         return Err(ApiError::bad_request(IN_PROGRESS).into());
     }
     require_leave(caller, &before).await?;
-    let spot = Spot::find(app, &before, wanted.environment.clone(), wanted.path.clone()).await?;
+    let spot = Spot::find(app, &before, &wanted.environment, &wanted.path).await?;
     if spot.place == before.rotation.place {
         return Err(ApiError::bad_request("Source and destination locations are the same").into());
     }

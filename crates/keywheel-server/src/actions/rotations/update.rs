@@ -155,11 +155,6 @@ fn refuse_fixed(before: &ShownRotation, wanted: &UpdateRotation) -> Result<(), A
 
 /// The settings after the update; the mapping is a pair of different names.
 fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<RotationSettings, ApiError> {
-    fn set<T: Clone>(field: &mut T, given: Option<&T>) {
-        if let Some(given) = given {
-            field.clone_from(given);
-        }
-    }
     let mut after = before.clone();
     set(&mut after.name, wanted.name.as_ref());
     set(&mut after.description, wanted.description.as_ref());
@@ -175,6 +170,12 @@ fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<Rotation
     Ok(after)
 }
 
+fn set<T: Clone>(field: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        field.clone_from(given);
+    }
+}
+
 /// Where the rotation is after the update. Another place is a move, with its permissions (rule D13).
 async fn destination(
     app: &App,
@@ -188,7 +189,7 @@ async fn destination(
         return Ok(Spot::of(before));
     }
     require_leave(caller, before).await?;
-    let spot = Spot::find(app, before, environment.clone(), path.clone()).await?;
+    let spot = Spot::find(app, before, environment, path).await?;
     require_enter(caller, before).await?;
     Ok(spot)
 }

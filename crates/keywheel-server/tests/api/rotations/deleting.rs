@@ -153,6 +153,13 @@ async fn a_rotation_that_is_being_revoked_can_only_be_deleted() {
         .update(&id, json!({}))
         .await
         .refused(400, "BadRequest", text);
+    let body = json!({"destinationEnvironment": "dev", "destinationSecretPath": "/"});
+    let path = format!("{ROTATIONS}/move/{id}");
+    stage
+        .admin()
+        .post(&path, body)
+        .await
+        .refused(400, "BadRequest", text);
     assert_eq!(stage.shown(&id).await["nextRotationAt"], json!(null));
     stage.delete(&id, REVOKE).await.ok();
 }

@@ -15,6 +15,7 @@ mod permissions;
 mod protection;
 mod publishing;
 mod reading;
+mod references;
 mod requests;
 mod rotating;
 mod rules;

@@ -8,16 +8,16 @@ use crate::support::{Op, Seen, text};
 const RUNNING: &str =
     "A rotation is currently in progress for this secret rotation. Please try again shortly.";
 
-fn to(path: &str) -> Value {
+pub fn to(path: &str) -> Value {
     json!({"destinationEnvironment": "dev", "destinationSecretPath": path})
 }
 
-async fn relocate(stage: &Stage, id: &str, body: Value) -> Seen {
+pub async fn relocate(stage: &Stage, id: &str, body: Value) -> Seen {
     stage.admin().post(&format!("{ROTATIONS}/move/{id}"), body).await
 }
 
 /// Makes an ordinary secret.
-async fn secret(stage: &Stage, path: &str, name: &str, value: &str) {
+pub async fn secret(stage: &Stage, path: &str, name: &str, value: &str) {
     let body =
         json!({"workspaceId": stage.project, "environment": "dev", "secretPath": path, "secretValue": value});
     let seen = stage
@@ -34,7 +34,7 @@ async fn read(stage: &Stage, path: &str, name: &str) -> Seen {
     stage.admin().get(&query).await
 }
 
-async fn value(stage: &Stage, path: &str, name: &str) -> String {
+pub async fn value(stage: &Stage, path: &str, name: &str) -> String {
     text(&read(stage, path, name).await.ok()["secret"]["secretValue"])
 }
 
@@ -212,7 +212,9 @@ async fn a_secret_that_another_rotation_writes_is_never_replaced() {
     let changes = json!({"name": "other", "secretPath": "/", "parameters": {"userName": "other-app"}});
     let other = text(&stage.create(changes).await.ok()["secretRotation"]["id"]);
     let body = with(to("/"), json!({"overwriteDestination": true}));
-    assert_eq!(relocate(&stage, &id, body).await.status, 400);
+    let text = "The following secrets at the destination path \"/\" are written by another secret rotation and cannot \
+                be replaced: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY";
+    relocate(&stage, &id, body).await.refused(400, "BadRequest", text);
     let (slots, active) = stage.slots(&other).await;
     assert_eq!(value(&stage, "/", "AWS_ACCESS_KEY_ID").await, slots[active]);
     stage.agrees(&id).await;
@@ -237,6 +239,41 @@ async fn an_update_with_another_place_is_a_move() {
     stage.update(&id, json!({"environment": "dev"})).await.ok();
     assert_eq!(value(&stage, "/", "AWS_ACCESS_KEY_ID").await, key);
     assert!(stage.secrets().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_update_moves_renames_and_reschedules_at_once_or_not_at_all() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let (key, _) = stage.published().await;
+    let before = stage.shown(&id).await;
+    let everything = json!({"secretPath": "/", "name": "other", "rotationInterval": 7,
+        "secretsMapping": {"accessKeyId": "KEY", "secretAccessKey": "SECRET"}});
+    secret(&stage, "/", "SECRET", "mine").await;
+    let text = "The following secrets already exist at the path \"/\": SECRET";
+    let seen = stage.update(&id, everything.clone()).await;
+    seen.refused(400, "BadRequest", text);
+    let nowhere = with(everything.clone(), json!({"secretPath": "/nowhere"}));
+    let text = "Destination folder with path \"/nowhere\" in environment \"dev\" not found";
+    stage.update(&id, nowhere).await.refused(404, "NotFound", text);
+    assert_eq!(stage.shown(&id).await, before);
+    let place = json!({"workspaceId": stage.project, "environment": "dev", "secretPath": "/"});
+    stage
+        .admin()
+        .delete("/api/v3/secrets/raw/SECRET", place)
+        .await
+        .ok();
+    let after = stage.update(&id, everything).await.ok()["secretRotation"].clone();
+    assert_eq!(
+        (
+            &after["name"],
+            &after["folder"]["path"],
+            &after["rotationInterval"]
+        ),
+        (&json!("other"), &json!("/"), &json!(7))
+    );
+    assert_ne!(after["nextRotationAt"], before["nextRotationAt"]);
+    assert_eq!(value(&stage, "/", "KEY").await, key);
 }
 
 #[tokio::test]
