@@ -20,8 +20,8 @@ pub(super) struct Page<'a> {
     version: &'a str,
     description: Prose<'a>,
     groups: Vec<Group<'a>>,
-    /// The bodies of refusals, which are the same for many operations.
-    refusals: Vec<Refusal<'a>>,
+    /// Answers that many operations have.
+    shared: Vec<Answer<'a>>,
 }
 
 /// The operations of a tag.
@@ -43,7 +43,7 @@ struct Operation<'a> {
     parameters: Vec<Parameter<'a>>,
     body: Option<Body<'a>>,
     answers: Vec<Answer<'a>>,
-    refused: Vec<Answer<'a>>,
+    refusals: Vec<Answer<'a>>,
 }
 
 struct Parameter<'a> {
@@ -58,12 +58,13 @@ struct Body<'a> {
 }
 
 struct Answer<'a> {
-    status: &'a str,
+    /// Its status, or its name where it is described for all.
+    title: &'a str,
     description: Prose<'a>,
     headers: Vec<Field<'a>>,
     content: Content<'a>,
-    /// Which refusal the body is.
-    refusal: Option<&'a str>,
+    /// The name under which it is described for all.
+    shared: Option<&'a str>,
 }
 
 /// A body: its fields and examples.
@@ -79,12 +80,6 @@ struct Content<'a> {
 struct Example<'a> {
     title: &'a str,
     json: String,
-}
-
-struct Refusal<'a> {
-    name: &'a str,
-    description: Prose<'a>,
-    fields: Vec<Field<'a>>,
 }
 
 impl<'a> Page<'a> {
@@ -119,7 +114,7 @@ impl<'a> Page<'a> {
             title: text(&info["title"]),
             version: text(&info["version"]),
             description: prose(text(&info["description"])),
-            refusals: reader.refusals(&groups),
+            shared: reader.shared(&groups),
             groups,
         }
     }
@@ -160,9 +155,9 @@ impl<'a> Reader<'a> {
         let (description, permission) = without_permission(text(&operation["description"]));
         let body = self.resolve(&operation["requestBody"]);
         let responses = || operation["responses"].as_object().into_iter().flatten();
-        let (answers, refused) = responses()
-            .map(|(status, response)| self.answer(status, self.resolve(response)))
-            .partition(|answer| answer.status.starts_with(['1', '2', '3']));
+        let (answers, refusals) = responses()
+            .map(|(status, response)| self.answer(status, response))
+            .partition(|answer| answer.title.starts_with(['1', '2', '3']));
         Operation {
             id: text(&operation["operationId"]),
             method: method.to_uppercase(),
@@ -180,7 +175,7 @@ impl<'a> Reader<'a> {
                 content: self.content(&body["content"]),
             }),
             answers,
-            refused,
+            refusals,
         }
     }
 
@@ -210,23 +205,26 @@ impl<'a> Reader<'a> {
     }
 
     fn answer(self, status: &'a str, response: &'a Value) -> Answer<'a> {
-        let headers = response["headers"].as_object().into_iter().flatten();
-        let mut answer = Answer {
-            status,
-            description: prose(text(&response["description"])),
-            headers: headers
-                .map(|(name, header)| self.described(name.clone(), self.resolve(header)))
-                .collect(),
-            content: self.content(&response["content"]),
-            refusal: None,
+        let name = text(&response["$ref"]).strip_prefix("#/components/responses/");
+        let described = self.resolve(response);
+        let (headers, content) = match name {
+            Some(_) => (Vec::new(), Content::default()),
+            None => (self.headers(described), self.content(&described["content"])),
         };
-        let reference = first_media_type(&response["content"])
-            .and_then(|(_, media)| text(&media["schema"]["$ref"]).strip_prefix("#/components/schemas/"));
-        if status.starts_with(['4', '5']) && reference.is_some() {
-            answer.refusal = reference;
-            answer.content.fields.clear();
+        Answer {
+            title: status,
+            description: prose(text(&described["description"])),
+            headers,
+            content,
+            shared: name,
         }
-        answer
+    }
+
+    fn headers(self, response: &'a Value) -> Vec<Field<'a>> {
+        let headers = response["headers"].as_object().into_iter().flatten();
+        headers
+            .map(|(name, header)| self.described(name.clone(), self.resolve(header)))
+            .collect()
     }
 
     fn content(self, content: &'a Value) -> Content<'a> {
@@ -270,20 +268,20 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Each body of a refusal that an operation names, once.
-    fn refusals(self, groups: &[Group<'a>]) -> Vec<Refusal<'a>> {
+    /// Each answer that operations only name, once.
+    fn shared(self, groups: &[Group<'a>]) -> Vec<Answer<'a>> {
         let operations = groups.iter().flat_map(|group| &group.operations);
-        let refused = operations.flat_map(|operation| &operation.refused);
-        let mut names: Vec<&'a str> = refused.filter_map(|answer| answer.refusal).collect();
-        names.sort_unstable();
-        names.dedup();
-        let schemas = &self.0["components"]["schemas"];
-        let refusals = names.into_iter().map(|name| Refusal {
-            name,
-            description: prose(text(&schemas[name]["description"])),
-            fields: self.fields(&schemas[name]),
-        });
-        refusals.collect()
+        let answers = operations.flat_map(|operation| operation.answers.iter().chain(&operation.refusals));
+        let mut found: Vec<_> = answers
+            .filter_map(|answer| Some((answer.title, answer.shared?)))
+            .collect();
+        found.sort_unstable();
+        found.dedup_by_key(|(_, name)| *name);
+        let responses = &self.0["components"]["responses"];
+        found
+            .into_iter()
+            .map(|(_, name)| self.answer(name, &responses[name]))
+            .collect()
     }
 }
 
@@ -338,24 +336,30 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_described_once_and_named_where_they_happen() {
-        let refused =
-            json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/No"}}}});
-        let operation = json!({"responses": {"200": {}, "400": refused, "404": refused}});
+    fn shared_answers_are_described_once_and_named_where_they_happen() {
+        let operation = json!({"responses": {
+            "200": {"headers": {"ETag": {"schema": {"type": "string"}}}},
+            "404": {"$ref": "#/components/responses/Missing"},
+        }});
+        let schema = json!({"properties": {"message": {"type": "string"}}});
         let document = json!({
             "paths": {"/a": {"get": operation, "post": operation}},
-            "components": {"schemas": {"No": {"properties": {"message": {"type": "string"}}}}},
+            "components": {"responses": {
+                "Missing": {"description": "No such thing", "content": {"application/json": {"schema": schema}}},
+                "Unused": {},
+            }},
         });
         let page = Page::new(&document);
-        assert_eq!(page.refusals.len(), 1);
-        assert_eq!(page.refusals[0].fields[0].name, "message");
+        assert_eq!(page.shared.len(), 1);
+        assert_eq!(page.shared[0].title, "Missing");
+        assert_eq!(page.shared[0].content.fields[0].name, "message");
         let first = &page.groups[0].operations[0];
-        let named: Vec<_> = first
-            .refused
-            .iter()
-            .map(|one| (one.status, one.refusal))
-            .collect();
-        assert_eq!(named, [("400", Some("No")), ("404", Some("No"))]);
-        assert_eq!(first.answers[0].status, "200");
+        assert_eq!(first.answers[0].headers[0].name, "ETag");
+        let refusal = &first.refusals[0];
+        assert_eq!(
+            (refusal.title, refusal.shared, refusal.description[0][0].text),
+            ("404", Some("Missing"), "No such thing")
+        );
+        assert!(refusal.content.fields.is_empty());
     }
 }
