@@ -22,6 +22,8 @@ pub(super) struct Page<'a> {
     groups: Vec<Group<'a>>,
     /// Answers that many operations have.
     shared: Vec<Answer<'a>>,
+    /// The headers of all answers.
+    headers: Vec<Field<'a>>,
 }
 
 /// The operations of a tag.
@@ -61,7 +63,7 @@ struct Answer<'a> {
     /// Its status, or its name where it is described for all.
     title: &'a str,
     description: Prose<'a>,
-    headers: Vec<Field<'a>>,
+    headers: Vec<&'a str>,
     content: Content<'a>,
     /// The name under which it is described for all.
     shared: Option<&'a str>,
@@ -115,6 +117,7 @@ impl<'a> Page<'a> {
             version: text(&info["version"]),
             description: prose(text(&info["description"])),
             shared: reader.shared(&groups),
+            headers: reader.headers(&operations),
             groups,
         }
     }
@@ -154,8 +157,7 @@ impl<'a> Reader<'a> {
     fn operation(self, path: &'a str, method: &str, operation: &'a Value) -> Operation<'a> {
         let (description, permission) = without_permission(text(&operation["description"]));
         let body = self.resolve(&operation["requestBody"]);
-        let responses = || operation["responses"].as_object().into_iter().flatten();
-        let (answers, refusals) = responses()
+        let (answers, refusals) = responses(operation)
             .map(|(status, response)| self.answer(status, response))
             .partition(|answer| answer.title.starts_with(['1', '2', '3']));
         Operation {
@@ -207,23 +209,34 @@ impl<'a> Reader<'a> {
     fn answer(self, status: &'a str, response: &'a Value) -> Answer<'a> {
         let name = text(&response["$ref"]).strip_prefix("#/components/responses/");
         let described = self.resolve(response);
-        let (headers, content) = match name {
-            Some(_) => (Vec::new(), Content::default()),
-            None => (self.headers(described), self.content(&described["content"])),
-        };
+        let shown = name.is_none();
         Answer {
             title: status,
             description: prose(text(&described["description"])),
-            headers,
-            content,
+            headers: headers(described)
+                .map(|(name, _)| name)
+                .filter(|_| shown)
+                .collect(),
+            content: self.content(if shown {
+                &described["content"]
+            } else {
+                &Value::Null
+            }),
             shared: name,
         }
     }
 
-    fn headers(self, response: &'a Value) -> Vec<Field<'a>> {
-        let headers = response["headers"].as_object().into_iter().flatten();
-        headers
-            .map(|(name, header)| self.described(name.clone(), self.resolve(header)))
+    /// Each header once: a name means the same wherever it comes.
+    fn headers(self, operations: &[(&'a str, &str, &'a Value)]) -> Vec<Field<'a>> {
+        let responses = operations.iter().flat_map(|(.., operation)| responses(operation));
+        let mut found: Vec<_> = responses
+            .flat_map(|(_, response)| headers(self.resolve(response)))
+            .collect();
+        found.sort_unstable_by_key(|(name, _)| *name);
+        found.dedup_by_key(|(name, _)| *name);
+        let fields = found.into_iter();
+        fields
+            .map(|(name, header)| self.described(name.to_owned(), self.resolve(header)))
             .collect()
     }
 
@@ -283,6 +296,18 @@ impl<'a> Reader<'a> {
             .map(|(_, name)| self.answer(name, &responses[name]))
             .collect()
     }
+}
+
+/// The answers of an operation by their status.
+fn responses(operation: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    responses.map(|(status, response)| (status.as_str(), response))
+}
+
+/// The headers of an answer.
+fn headers(response: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let headers = response["headers"].as_object().into_iter().flatten();
+    headers.map(|(name, header)| (name.as_str(), header))
 }
 
 fn first_media_type(content: &Value) -> Option<(&str, &Value)> {
@@ -354,7 +379,8 @@ mod tests {
         assert_eq!(page.shared[0].title, "Missing");
         assert_eq!(page.shared[0].content.fields[0].name, "message");
         let first = &page.groups[0].operations[0];
-        assert_eq!(first.answers[0].headers[0].name, "ETag");
+        assert_eq!(first.answers[0].headers, ["ETag"]);
+        assert_eq!((page.headers.len(), page.headers[0].name.as_str()), (1, "ETag"));
         let refusal = &first.refusals[0];
         assert_eq!(
             (refusal.title, refusal.shared, refusal.description[0][0].text),
