@@ -61,7 +61,7 @@ def ask(world, folder, seed, options):
     command = [program, "--config-file", settings(world, folder), "run", f"{world.server.url}/api/docs/json"]
     command += ["--seed", str(seed), "--no-color", *options]
     environment = os.environ | {
-        "CONFORMANCE_UNTOUCHABLE": ",".join(world.untouchable),
+        "CONFORMANCE_UNTOUCHABLE": json.dumps(world.untouchable),
         "PYTHONPATH": str(HERE),
         "PYTHONHASHSEED": "0",
     }

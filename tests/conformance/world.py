@@ -28,7 +28,7 @@ class World:
         self.things = {}
         tester = self.identity("tester")
         # Who calls, and who made the caller. Were one of them deleted, everything after it would be a 401.
-        self.untouchable = [one["identityId"] for one in self.api.ok("GET", "/api/v1/identities")["identities"]]
+        callers = [one["identityId"] for one in self.api.ok("GET", "/api/v1/identities")["identities"]]
         # What the caller makes, it may also use.
         self.token = self.api.token = self.api.admin_token = tester["token"]
         self.note("environments", "dev")
@@ -39,6 +39,8 @@ class World:
             self.note("free-users", user)
         for fate in ["kept", "changed", *["doomed"] * DOOMED]:
             self.fill(fate)
+        kept = [value for name, values in self.things.items() if name.startswith("kept-") for value in values]
+        self.untouchable = [*callers, self.api.project, *kept]
 
     def note(self, name, *values):
         self.things.setdefault(name, []).extend(values)
