@@ -1,4 +1,4 @@
-"""A server with something in it: what schemathesis is given to ask for."""
+"""A server with things in it, so that requests find something."""
 
 import pathlib
 import sys
@@ -7,51 +7,107 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stories
 
 import support  # noqa: E402  (the path above)
 
-# Users at AWS. The first two have rotations; the others are there to be taken.
-USERS = [f"app{number}" for number in range(8)]
+# How many things of a kind may be deleted; after that a DELETE finds nothing.
+DOOMED = 3
+# Users at AWS that no rotation has yet.
+FREE_USERS = 8
 
 
 class World:
-    """The server, and what the settings of schemathesis call by variables."""
+    """The server, the token of the caller, and by the name of their dictionary the things that are there.
+
+    What is only read is `kept`, what is changed is `changed`, what is deleted is `doomed`: so a change or a deletion
+    does not take away what the next request looks for.
+    """
 
     def __init__(self, binary, folder):
         self.aws = support.Sandbox(binary, folder)
-        for user in USERS:
-            self.aws.user(user)
         self.server = support.Server(binary, folder, self.aws)
         self.api = support.Api(self.server)
         self.api.token = self.api.admin_token
-        connection = self.api.connect()["id"]
-        rotations = [self.rotation(connection, user) for user in USERS[:2]]
+        self.things = {}
         tester = self.identity("tester")
-        # Who calls, and who made the caller. Were one of the two deleted, everything after it would be a 401.
-        untouchable = [found["identityId"] for found in self.api.ok("GET", "/api/v1/identities")["identities"]]
-        self.variables = {
-            "CONFORMANCE_TOKEN": tester["token"],
-            "CONFORMANCE_UNTOUCHABLE": ",".join(untouchable),
-            "CONFORMANCE_ORGANIZATION": self.api.organization,
-            "CONFORMANCE_PROJECT": self.api.project,
-            "CONFORMANCE_IDENTITY": self.identity("bystander")["id"],
-            "CONFORMANCE_CONNECTION": connection,
-            "CONFORMANCE_ROTATION": rotations[0],
-            "CONFORMANCE_OTHER_ROTATION": rotations[1],
-            "CONFORMANCE_KEY": self.api.published(USERS[0])["accessKeyId"],
-            "CONFORMANCE_AWS_KEY": self.aws.connection["accessKeyId"],
-            "CONFORMANCE_AWS_SECRET": self.aws.connection["secretAccessKey"],
-        }
+        # Who calls, and who made the caller. Were one of them deleted, everything after it would be a 401.
+        callers = [one["identityId"] for one in self.api.ok("GET", "/api/v1/identities")["identities"]]
+        # What the caller makes, it may also use.
+        self.token = self.api.token = self.api.admin_token = tester["token"]
+        self.note("environments", "dev")
+        self.note("paths", "/")
+        self.note("aws-key-ids", self.aws.connection["accessKeyId"])
+        self.note("aws-secrets", self.aws.connection["secretAccessKey"])
+        for user in self.users("free", FREE_USERS):
+            self.note("free-users", user)
+        for fate in ["kept", "changed", *["doomed"] * DOOMED]:
+            self.fill(fate)
+        kept = [value for name, values in self.things.items() if name.startswith("kept-") for value in values]
+        self.untouchable = [*callers, self.api.project, *kept]
 
-    def rotation(self, connection, user):
-        return self.api.ok("POST", support.ROTATIONS, self.api.rotation(connection, user))["secretRotation"]["id"]
+    def note(self, name, *values):
+        self.things.setdefault(name, []).extend(values)
+
+    def fill(self, fate):
+        """One thing of each kind."""
+        number = len(self.things.get(f"{fate}-connections", []))
+        name = f"{fate}-{number}"
+        api, project = self.api, self.api.project
+        made = api.ok("POST", "/api/v1/projects", {"projectName": name, "slug": name})["project"]
+        self.note(f"{fate}-projects", made["id"], made["slug"])
+        if fate == "kept":
+            self.note("projects", project)
+        wanted = {"name": name, "slug": name}
+        made = api.ok("POST", f"/api/v1/projects/{project}/environments", wanted)["environment"]
+        self.note(f"{fate}-environments", made["id"])
+        self.note(f"{fate}-slugs", made["slug"])
+        place = {"projectId": project, "environment": "dev", "path": "/"}
+        self.note(f"{fate}-folders", api.ok("POST", "/api/v2/folders", place | {"name": name})["folder"]["id"])
+        self.note(f"{fate}-connections", api.connect(name)["id"])
+        self.note(f"{fate}-connection-names", name)
+        self.secret(fate, name.upper())
+        self.logins(fate, name)
+        self.rotations(fate, name)
+
+    def secret(self, fate, name):
+        body = {"projectId": self.api.project, "environment": "dev", "secretPath": "/", "secretValue": "x"}
+        made = self.api.ok("POST", f"/api/v4/secrets/{name}", body)["secret"]
+        self.note(f"{fate}-secrets", name)
+        self.note(f"{fate}-secret-ids", made["id"])
+
+    def logins(self, fate, name):
+        made = self.identity(name)
+        self.note(f"{fate}-identities", made["id"])
+        self.note(f"{fate}-client-ids", made["clientId"])
+        self.note(f"{fate}-client-secrets", made["clientSecret"])
+        self.note(f"{fate}-client-secret-ids", made["clientSecretId"])
+        self.note(f"{fate}-tokens", made["token"])
+
+    def rotations(self, fate, name):
+        """A rotation that has rotated, so that it has a key of each kind."""
+        [user] = self.users(name, 1)
+        connection = self.things["kept-connections"][0]
+        body = self.api.rotation(connection, user)
+        rotation = self.api.ok("POST", support.ROTATIONS, body)["secretRotation"]["id"]
+        self.api.rotate(rotation)
+        self.note(f"{fate}-rotations", rotation)
+        self.note(f"{fate}-rotation-names", body["name"])
+        self.note(f"{fate}-keys", *self.aws.keys(user))
+
+    def users(self, name, count):
+        names = [f"{name}-user-{number}" for number in range(count)]
+        for user in names:
+            self.aws.user(user)
+        return names
 
     def identity(self, name):
-        """An administrator of the organization, with a token."""
-        wanted = {"name": name, "organizationId": self.api.organization, "role": "admin"}
-        identity = self.api.ok("POST", "/api/v1/identities", wanted)["identity"]["id"]
-        self.api.ok("POST", f"/api/v2/workspace/{self.api.project}/identity-memberships/{identity}", {"role": "admin"})
+        """An administrator with a login."""
+        api = self.api
+        wanted = {"name": name, "organizationId": api.organization, "role": "admin"}
+        identity = api.ok("POST", "/api/v1/identities", wanted)["identity"]["id"]
+        api.ok("POST", f"/api/v2/workspace/{api.project}/identity-memberships/{identity}", {"role": "admin"})
         base = f"/api/v1/auth/universal-auth/identities/{identity}"
-        login = {
-            "clientId": self.api.ok("POST", base, {})["identityUniversalAuth"]["clientId"],
-            "clientSecret": self.api.ok("POST", base + "/client-secrets", {})["clientSecret"],
-        }
-        token = self.api.ok("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
-        return {"id": identity, "token": token}
+        # Wrong secrets are tried all the time; without this, right ones would be refused too.
+        settings = {"lockoutEnabled": False}
+        client_id = api.ok("POST", base, settings)["identityUniversalAuth"]["clientId"]
+        secret = api.ok("POST", base + "/client-secrets", {})
+        login = {"clientId": client_id, "clientSecret": secret["clientSecret"]}
+        token = api.ok("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+        return login | {"id": identity, "token": token, "clientSecretId": secret["clientSecretData"]["id"]}

@@ -112,13 +112,12 @@ impl Add for Millis {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds and `Z`, as every answer of the API shows times (contract rule R14).
+/// RFC 3339 in UTC with milliseconds and `Z`, as every answer of the API shows times (contract rule R14). What is
+/// beyond the years that RFC 3339 has is shown as the last moment of them.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(timestamp) => write!(f, "{timestamp:.3}"),
-            Err(_) => write!(f, "{} ms", self.0),
-        }
+        let timestamp = jiff::Timestamp::from_millisecond(self.0);
+        write!(f, "{:.3}", timestamp.unwrap_or(jiff::Timestamp::MAX))
     }
 }
 
@@ -142,6 +141,13 @@ mod tests {
             Moment::from_millis(1_773_135_000_120).to_string(),
             "2026-03-10T09:30:00.120Z"
         );
+    }
+
+    #[test]
+    fn a_moment_beyond_the_calendar_is_still_shown_as_a_date() {
+        let shown = Moment::from_millis(i64::MAX).to_string();
+        assert_eq!(shown, "9999-12-30T22:00:00.999Z");
+        assert!(shown.parse::<Moment>().is_ok());
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub(super) struct Page<'a> {
     version: &'a str,
     description: Prose<'a>,
     groups: Vec<Group<'a>>,
-    /// The bodies of refusals, which are the same for many operations.
-    refusals: Vec<Refusal<'a>>,
+    /// Answers that many operations have.
+    shared: Vec<Answer<'a>>,
+    /// The headers of all answers.
+    headers: Vec<Field<'a>>,
 }
 
 /// The operations of a tag.
@@ -43,7 +45,7 @@ struct Operation<'a> {
     parameters: Vec<Parameter<'a>>,
     body: Option<Body<'a>>,
     answers: Vec<Answer<'a>>,
-    refused: Vec<Answer<'a>>,
+    refusals: Vec<Answer<'a>>,
 }
 
 struct Parameter<'a> {
@@ -58,12 +60,13 @@ struct Body<'a> {
 }
 
 struct Answer<'a> {
-    status: &'a str,
+    /// Its status, or its name where it is described for all.
+    title: &'a str,
     description: Prose<'a>,
-    headers: Vec<Field<'a>>,
+    headers: Vec<&'a str>,
     content: Content<'a>,
-    /// Which refusal the body is.
-    refusal: Option<&'a str>,
+    /// The name under which it is described for all.
+    shared: Option<&'a str>,
 }
 
 /// A body: its fields and examples.
@@ -79,12 +82,6 @@ struct Content<'a> {
 struct Example<'a> {
     title: &'a str,
     json: String,
-}
-
-struct Refusal<'a> {
-    name: &'a str,
-    description: Prose<'a>,
-    fields: Vec<Field<'a>>,
 }
 
 impl<'a> Page<'a> {
@@ -119,7 +116,8 @@ impl<'a> Page<'a> {
             title: text(&info["title"]),
             version: text(&info["version"]),
             description: prose(text(&info["description"])),
-            refusals: reader.refusals(&groups),
+            shared: reader.shared(&groups),
+            headers: reader.headers(&operations),
             groups,
         }
     }
@@ -159,10 +157,9 @@ impl<'a> Reader<'a> {
     fn operation(self, path: &'a str, method: &str, operation: &'a Value) -> Operation<'a> {
         let (description, permission) = without_permission(text(&operation["description"]));
         let body = self.resolve(&operation["requestBody"]);
-        let responses = || operation["responses"].as_object().into_iter().flatten();
-        let (answers, refused) = responses()
-            .map(|(status, response)| self.answer(status, self.resolve(response)))
-            .partition(|answer| answer.status.starts_with(['1', '2', '3']));
+        let (answers, refusals) = responses(operation)
+            .map(|(status, response)| self.answer(status, response))
+            .partition(|answer| answer.title.starts_with(['1', '2', '3']));
         Operation {
             id: text(&operation["operationId"]),
             method: method.to_uppercase(),
@@ -180,7 +177,7 @@ impl<'a> Reader<'a> {
                 content: self.content(&body["content"]),
             }),
             answers,
-            refused,
+            refusals,
         }
     }
 
@@ -210,23 +207,37 @@ impl<'a> Reader<'a> {
     }
 
     fn answer(self, status: &'a str, response: &'a Value) -> Answer<'a> {
-        let headers = response["headers"].as_object().into_iter().flatten();
-        let mut answer = Answer {
-            status,
-            description: prose(text(&response["description"])),
-            headers: headers
-                .map(|(name, header)| self.described(name.clone(), self.resolve(header)))
+        let name = text(&response["$ref"]).strip_prefix("#/components/responses/");
+        let described = self.resolve(response);
+        let shown = name.is_none();
+        Answer {
+            title: status,
+            description: prose(text(&described["description"])),
+            headers: headers(described)
+                .map(|(name, _)| name)
+                .filter(|_| shown)
                 .collect(),
-            content: self.content(&response["content"]),
-            refusal: None,
-        };
-        let reference = first_media_type(&response["content"])
-            .and_then(|(_, media)| text(&media["schema"]["$ref"]).strip_prefix("#/components/schemas/"));
-        if status.starts_with(['4', '5']) && reference.is_some() {
-            answer.refusal = reference;
-            answer.content.fields.clear();
+            content: self.content(if shown {
+                &described["content"]
+            } else {
+                &Value::Null
+            }),
+            shared: name,
         }
-        answer
+    }
+
+    /// Each header once: a name means the same wherever it comes.
+    fn headers(self, operations: &[(&'a str, &str, &'a Value)]) -> Vec<Field<'a>> {
+        let responses = operations.iter().flat_map(|(.., operation)| responses(operation));
+        let mut found: Vec<_> = responses
+            .flat_map(|(_, response)| headers(self.resolve(response)))
+            .collect();
+        found.sort_unstable_by_key(|(name, _)| *name);
+        found.dedup_by_key(|(name, _)| *name);
+        let fields = found.into_iter();
+        fields
+            .map(|(name, header)| self.described(name.to_owned(), self.resolve(header)))
+            .collect()
     }
 
     fn content(self, content: &'a Value) -> Content<'a> {
@@ -270,21 +281,33 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Each body of a refusal that an operation names, once.
-    fn refusals(self, groups: &[Group<'a>]) -> Vec<Refusal<'a>> {
+    /// Each answer that operations only name, once.
+    fn shared(self, groups: &[Group<'a>]) -> Vec<Answer<'a>> {
         let operations = groups.iter().flat_map(|group| &group.operations);
-        let refused = operations.flat_map(|operation| &operation.refused);
-        let mut names: Vec<&'a str> = refused.filter_map(|answer| answer.refusal).collect();
-        names.sort_unstable();
-        names.dedup();
-        let schemas = &self.0["components"]["schemas"];
-        let refusals = names.into_iter().map(|name| Refusal {
-            name,
-            description: prose(text(&schemas[name]["description"])),
-            fields: self.fields(&schemas[name]),
-        });
-        refusals.collect()
+        let answers = operations.flat_map(|operation| operation.answers.iter().chain(&operation.refusals));
+        let mut found: Vec<_> = answers
+            .filter_map(|answer| Some((answer.title, answer.shared?)))
+            .collect();
+        found.sort_unstable();
+        found.dedup_by_key(|(_, name)| *name);
+        let responses = &self.0["components"]["responses"];
+        found
+            .into_iter()
+            .map(|(_, name)| self.answer(name, &responses[name]))
+            .collect()
     }
+}
+
+/// The answers of an operation by their status.
+fn responses(operation: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    responses.map(|(status, response)| (status.as_str(), response))
+}
+
+/// The headers of an answer.
+fn headers(response: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let headers = response["headers"].as_object().into_iter().flatten();
+    headers.map(|(name, header)| (name.as_str(), header))
 }
 
 fn first_media_type(content: &Value) -> Option<(&str, &Value)> {
@@ -293,69 +316,4 @@ fn first_media_type(content: &Value) -> Option<(&str, &Value)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn groups_follow_the_tags_and_operations_the_methods() {
-        let operation = |id: &str, tag: &str| json!({"operationId": id, "tags": [tag]});
-        let document = json!({
-            "tags": [{"name": "second"}, {"name": "first"}, {"name": "unused"}],
-            "paths": {
-                "/a": {"delete": operation("a2", "first"), "get": operation("a1", "first")},
-                "/b": {"get": operation("b1", "second"), "patch": {"operationId": "b2"}},
-            },
-        });
-        let page = Page::new(&document);
-        let seen: Vec<_> = page
-            .groups
-            .iter()
-            .map(|group| {
-                (
-                    group.name,
-                    group.operations.iter().map(|one| one.id).collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("second", vec!["b1"]),
-                ("first", vec!["a1", "a2"]),
-                (OTHERS, vec!["b2"])
-            ]
-        );
-    }
-
-    #[test]
-    fn the_line_about_the_permission_stands_apart() {
-        let (description, permission) = without_permission("Does it.\nPermission: `edit` on `x`.\nAnd more.");
-        assert_eq!(permission[0][0].text, "edit");
-        let texts: Vec<_> = description.iter().map(|paragraph| paragraph[0].text).collect();
-        assert_eq!(texts, ["Does it.", "And more."]);
-    }
-
-    #[test]
-    fn refusals_are_described_once_and_named_where_they_happen() {
-        let refused =
-            json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/No"}}}});
-        let operation = json!({"responses": {"200": {}, "400": refused, "404": refused}});
-        let document = json!({
-            "paths": {"/a": {"get": operation, "post": operation}},
-            "components": {"schemas": {"No": {"properties": {"message": {"type": "string"}}}}},
-        });
-        let page = Page::new(&document);
-        assert_eq!(page.refusals.len(), 1);
-        assert_eq!(page.refusals[0].fields[0].name, "message");
-        let first = &page.groups[0].operations[0];
-        let named: Vec<_> = first
-            .refused
-            .iter()
-            .map(|one| (one.status, one.refusal))
-            .collect();
-        assert_eq!(named, [("400", Some("No")), ("404", Some("No"))]);
-        assert_eq!(first.answers[0].status, "200");
-    }
-}
+mod tests;
