@@ -55,14 +55,26 @@ pub async fn get(
     project: Option<&ProjectRef>,
     id: EnvironmentId,
 ) -> Result<Environment, ApiError> {
+    find_to(app, caller, project, id, Action::Read).await
+}
+
+/// An environment that the caller wants to do something to.
+async fn find_to(
+    app: &App,
+    caller: &Caller,
+    project: Option<&ProjectRef>,
+    id: EnvironmentId,
+    action: Action,
+) -> Result<Environment, ApiError> {
     let environment = app.store().environment(id).await?.ok_or_else(|| not_found(id))?;
     if let Some(project) = project
         && find_id(app, caller, project).await? != environment.project
     {
         return Err(not_found(id));
     }
+    let unknown = || not_found(id);
     caller
-        .require(environment.project, Action::Read, Subject::Environments)
+        .require_found(environment.project, action, Subject::Environments, unknown)
         .await?;
     Ok(environment)
 }
@@ -93,10 +105,7 @@ pub async fn update(
     id: EnvironmentId,
     update: EnvironmentUpdate,
 ) -> Result<Environment, ApiError> {
-    let before = get(app, caller, Some(project), id).await?;
-    caller
-        .require(before.project, Action::Edit, Subject::Environments)
-        .await?;
+    let before = find_to(app, caller, Some(project), id, Action::Edit).await?;
     let slug = update.slug.clone().unwrap_or(before.slug);
     let after = app
         .store()
@@ -113,10 +122,7 @@ pub async fn delete(
     project: &ProjectRef,
     id: EnvironmentId,
 ) -> Result<Environment, ApiError> {
-    let environment = get(app, caller, Some(project), id).await?;
-    caller
-        .require(environment.project, Action::Delete, Subject::Environments)
-        .await?;
+    let environment = find_to(app, caller, Some(project), id, Action::Delete).await?;
     refuse_rotations(app, Scope::Environment(id), "environment").await?;
     app.store().delete_environment(id).await?;
     Ok(environment)

@@ -102,7 +102,7 @@ pub async fn get_by_id(
     let not_found = || ApiError::not_found(format!("Secret with ID '{id}' not found"));
     let secret = app.store().secret(id).await?.ok_or_else(not_found)?;
     caller
-        .require(secret.place.project, Action::Read, Subject::Secrets)
+        .require_found(secret.place.project, Action::Read, Subject::Secrets, not_found)
         .await?;
     if view_value {
         caller
