@@ -52,6 +52,7 @@ pub async fn create(
     roles: Vec<GrantRole>,
 ) -> Result<Membership, ApiError> {
     let project = allowed(app, caller, project, Action::Create).await?;
+    identities::find(app, caller, identity).await?;
     let now = app.now();
     let membership = Membership {
         id: app.new_id(MembershipId::new),
