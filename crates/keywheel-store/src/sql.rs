@@ -26,6 +26,8 @@ mod rotations;
 mod runs;
 mod secrets;
 mod setup;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tokens;

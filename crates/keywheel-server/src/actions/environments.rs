@@ -61,14 +61,26 @@ pub async fn get(
     project: Option<&ProjectRef>,
     id: EnvironmentId,
 ) -> Result<Environment, ApiError> {
+    find_to(app, caller, project, id, Action::Read).await
+}
+
+/// An environment that the caller wants to do something to.
+async fn find_to(
+    app: &App,
+    caller: &Caller,
+    project: Option<&ProjectRef>,
+    id: EnvironmentId,
+    action: Action,
+) -> Result<Environment, ApiError> {
     let environment = app.store().environment(id).await?.ok_or_else(|| not_found(id))?;
     if let Some(project) = project
         && find_id(app, caller, project).await? != environment.project
     {
         return Err(not_found(id));
     }
+    let unknown = || not_found(id);
     caller
-        .require(environment.project, Action::Read, Subject::Environments)
+        .require_found(environment.project, action, Subject::Environments, unknown)
         .await?;
     Ok(environment)
 }
@@ -100,11 +112,8 @@ pub async fn update(
     update: EnvironmentUpdate,
 ) -> Result<Environment, ApiError> {
     open(app, caller, project, id, Event::UpdateEnvironment).await?;
-    let before = get(app, caller, Some(project), id).await?;
+    let before = find_to(app, caller, Some(project), id, Action::Edit).await?;
     caller.note("oldSlug", &before.slug);
-    caller
-        .require(before.project, Action::Edit, Subject::Environments)
-        .await?;
     let slug = update.slug.clone().unwrap_or(before.slug);
     let after = app
         .store()
@@ -122,11 +131,8 @@ pub async fn delete(
     id: EnvironmentId,
 ) -> Result<Environment, ApiError> {
     open(app, caller, project, id, Event::DeleteEnvironment).await?;
-    let environment = get(app, caller, Some(project), id).await?;
+    let environment = find_to(app, caller, Some(project), id, Action::Delete).await?;
     caller.note("slug", &environment.slug);
-    caller
-        .require(environment.project, Action::Delete, Subject::Environments)
-        .await?;
     refuse_rotations(app, Scope::Environment(id), "environment").await?;
     app.store().delete_environment(id).await?;
     Ok(environment)

@@ -101,13 +101,10 @@ pub async fn list(
 
 /// A folder by its id.
 pub async fn get(app: &App, caller: &Caller, id: FolderId) -> Result<Folder, ApiError> {
-    let folder = app
-        .store()
-        .folder(id)
-        .await?
-        .ok_or_else(|| not_found(&id.to_string()))?;
+    let unknown = || not_found(&id.to_string());
+    let folder = app.store().folder(id).await?.ok_or_else(unknown)?;
     caller
-        .require(folder.project, Action::Read, Subject::Folders)
+        .require_found(folder.project, Action::Read, Subject::Folders, unknown)
         .await?;
     Ok(folder)
 }

@@ -148,7 +148,8 @@ pub(super) async fn find_to(
     Ok(identity)
 }
 
-async fn find(app: &App, caller: &Caller, id: IdentityId) -> Result<Identity, ApiError> {
+/// An identity of the caller's organization.
+pub(super) async fn find(app: &App, caller: &Caller, id: IdentityId) -> Result<Identity, ApiError> {
     let found = app.store().identity(id).await?;
     found
         .filter(|identity| identity.organization == caller.organization())

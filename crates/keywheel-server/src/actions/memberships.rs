@@ -62,6 +62,7 @@ pub async fn create(
         Action::Create,
     )
     .await?;
+    identities::find(app, caller, identity).await?;
     let now = app.now();
     let membership = Membership {
         id: app.new_id(MembershipId::new),

@@ -240,6 +240,12 @@ pub async fn find_id(app: &App, caller: &Caller, named: &ProjectRef) -> Result<P
     }
 }
 
+/// Whether a project is one of the caller's organization.
+pub(super) async fn is_own(app: &App, caller: &Caller, id: ProjectId) -> Result<bool, ApiError> {
+    let found = app.store().project(id).await?;
+    Ok(found.is_some_and(|project| project.organization == caller.organization()))
+}
+
 async fn find(app: &App, caller: &Caller, named: &ProjectRef) -> Result<Project, ApiError> {
     let found = match named {
         ProjectRef::Id(text) => match text.parse() {

@@ -26,7 +26,7 @@ pub use self::relocate::{MoveRotation, relocate};
 pub use self::rotate::rotate;
 pub use self::update::{UpdateRotation, update};
 use super::folders::{self, Place as NamedPlace};
-use super::projects::{ProjectRef, find_id};
+use super::projects::{ProjectRef, find_id, is_own};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
@@ -40,8 +40,7 @@ async fn find(app: &App, caller: &Caller, id: RotationId) -> Result<Option<Shown
     let Some(found) = app.store().rotation(id).await? else {
         return Ok(None);
     };
-    let project = app.store().project(found.rotation.place.project).await?;
-    let own = project.is_some_and(|project| project.organization == caller.organization());
+    let own = is_own(app, caller, found.rotation.place.project).await?;
     Ok(Some(found).filter(|_| own))
 }
 
@@ -91,6 +90,10 @@ async fn folder_of(app: &App, caller: &Caller, place: &NamedPlace) -> Result<(Pr
         Err(error) if error.status() == StatusCode::NOT_FOUND => return Err(unknown()),
         found => found?,
     };
+    // A place of another organization is answered like one that is not there.
+    if !is_own(app, caller, project).await? {
+        return Err(unknown());
+    }
     let folder = folders::at(app, project, place).await?.ok_or_else(unknown)?;
     Ok((project, folder))
 }

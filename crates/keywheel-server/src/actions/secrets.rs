@@ -123,7 +123,7 @@ pub async fn get_by_id(
         .open(Event::GetSecret, secret.place.project, metadata)
         .await?;
     caller
-        .require(secret.place.project, Action::Read, Subject::Secrets)
+        .require_found(secret.place.project, Action::Read, Subject::Secrets, not_found)
         .await?;
     if view_value {
         caller

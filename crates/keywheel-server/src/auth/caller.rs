@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderName, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdentityId, OrganizationId, ProjectId, TokenId};
 use keywheel_store::memberships::MembershipRole;
@@ -109,6 +109,21 @@ impl Caller {
             return Ok(());
         }
         Err(ApiError::permission_denied(action.as_str(), subject.as_str()))
+    }
+
+    /// Refuses as [`Self::require`] does, but for what was found by its own id: a thing of another organization is
+    /// answered like one that is not there, and not by naming its project.
+    pub async fn require_found(
+        &self,
+        project: ProjectId,
+        action: Action,
+        subject: Subject,
+        not_found: impl FnOnce() -> ApiError,
+    ) -> Result<(), ApiError> {
+        match self.require(project, action, subject).await {
+            Err(error) if error.status() == StatusCode::NOT_FOUND => Err(not_found()),
+            answer => answer,
+        }
     }
 
     /// Whether a role in the project allows it. Who is no member gets an error, as with [`Self::require`].

@@ -116,7 +116,10 @@ async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<In
     path = "/api/v1/app-connections/aws/connection-name/{name}",
     operation_id = "getAppConnectionByName",
     tag = "app connections",
-    params(ProjectQuery),
+    params(
+        ("name" = String, Path, max_length = 64, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$"),
+        ProjectQuery
+    ),
     responses((status = 200, body = InConnection))
 )]
 async fn get_by_name(

@@ -26,10 +26,10 @@ mod tests;
 
 use keywheel_core::issues::{Issue, IssueCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::field::{Field, Variant};
-pub use self::shape::Shape;
+pub use self::shape::{Shape, some_path};
 pub use self::sketch::Sketch;
 use super::errors::ApiError;
 
@@ -229,6 +229,15 @@ impl<'a> Fields<'a> {
             // What it ends in says nothing.
             let _ = read(Field::sketch(part.clone()));
             sketch.keep(key, presence, part);
+        }
+    }
+
+    /// Describes how other fields depend on the word in `tag`. They are read apart.
+    pub fn describe_variants<T>(&self, tag: &str, variants: &[(&str, Variant<T>)]) {
+        if let Given::Sketch(sketch) = &self.given {
+            let variants = variants.iter();
+            let shapes = variants.map(|(word, read)| field::of_variant(tag, word, *read, self.refuses_null));
+            sketch.also(&json!({"anyOf": shapes.collect::<Vec<_>>()}));
         }
     }
 

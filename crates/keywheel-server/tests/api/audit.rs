@@ -554,7 +554,8 @@ fn metadata_of_the_contract() -> Vec<(&'static str, Vec<&'static str>)> {
 #[tokio::test]
 async fn rotations_are_told_of_with_exactly_the_metadata_of_the_contract() {
     use crate::rotated::{self, ROTATIONS};
-    let sandbox = rotated::sandbox().await;
+    use crate::support::sandbox;
+    let sandbox = sandbox(&["demo-app"]).await;
     let app = rotated::app(&sandbox).await;
     let admin = app.bootstrapped().await;
     let held = rotated::rotation(&admin, &sandbox).await;
@@ -620,7 +621,8 @@ async fn rotations_are_told_of_with_exactly_the_metadata_of_the_contract() {
 #[tokio::test]
 async fn a_refused_look_at_generated_credentials_is_told_of() {
     use crate::rotated::{self, ROTATIONS};
-    let sandbox = rotated::sandbox().await;
+    use crate::support::sandbox;
+    let sandbox = sandbox(&["demo-app"]).await;
     let app = rotated::app(&sandbox).await;
     let admin = app.bootstrapped().await;
     let held = rotated::rotation(&admin, &sandbox).await;

@@ -20,6 +20,8 @@ mod envelope;
 mod identities;
 mod logged;
 mod login;
+#[cfg(feature = "dev")]
+mod matrix;
 mod projects;
 mod root_key;
 #[cfg(feature = "dev")]

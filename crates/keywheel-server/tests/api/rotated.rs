@@ -1,46 +1,16 @@
 //! What a rotation holds fast: its secrets, the containers around it, its connection.
 
-use std::sync::Arc;
-
-use keywheel_providers::{AwsIam, Endpoints, Options};
 use keywheel_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Machine, TestApp, project, text};
+use crate::support::{Client, QUICK, TestApp, project, provider, sandbox, text};
 
-const QUICK: [(&str, &str); 6] = [
-    ("KEYWHEEL_UNSAFE_TIMINGS", "true"),
-    ("KEYWHEEL_VERIFY_SUCCESSES", "1"),
-    ("KEYWHEEL_VERIFY_SPACING", "10ms"),
-    ("KEYWHEEL_VERIFY_SETTLE", "10ms"),
-    ("KEYWHEEL_LIST_GAP", "10ms"),
-    ("KEYWHEEL_LATE_LANDING", "10ms"),
-];
 pub const ROTATIONS: &str = "/api/v2/secret-rotations/aws-iam-user-secret";
 const RAW: &str = "/api/v3/secrets/raw/AWS_ACCESS_KEY_ID";
 const HELD: &str = "because it holds secret rotations: demo-app. Delete or move them first.";
 
-/// An account with the user to be rotated, and one to act as.
-pub async fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::start(keywheel_sandbox::Options::default())
-        .await
-        .unwrap();
-    sandbox
-        .with_world(|world, now| world.account.create_user(now, "demo-app", None).map(drop))
-        .unwrap();
-    sandbox
-}
-
 pub async fn app(sandbox: &Sandbox) -> TestApp {
-    let endpoints = Endpoints {
-        iam: Some(sandbox.url()),
-        sts: Some(sandbox.url()),
-    };
-    let provider = AwsIam::new(Options {
-        endpoints,
-        ..Options::default()
-    });
-    TestApp::start_in_real_time(Arc::new(provider), &QUICK).await
+    TestApp::start_in_real_time(provider(sandbox), &QUICK).await
 }
 
 pub struct Held {
@@ -72,7 +42,7 @@ pub async fn rotation(admin: &Client<'_>, sandbox: &Sandbox) -> Held {
 
 #[tokio::test]
 async fn value_and_name_of_a_rotated_secret_are_the_rotations_to_change() {
-    let sandbox = sandbox().await;
+    let sandbox = sandbox(&["demo-app"]).await;
     let app = app(&sandbox).await;
     let admin = app.bootstrapped().await;
     let held = rotation(&admin, &sandbox).await;
@@ -108,7 +78,7 @@ async fn value_and_name_of_a_rotated_secret_are_the_rotations_to_change() {
 
 #[tokio::test]
 async fn containers_and_connection_of_a_rotation_cannot_be_deleted() {
-    let sandbox = sandbox().await;
+    let sandbox = sandbox(&["demo-app"]).await;
     let app = app(&sandbox).await;
     let admin = app.bootstrapped().await;
     let held = rotation(&admin, &sandbox).await;
@@ -139,85 +109,4 @@ async fn containers_and_connection_of_a_rotation_cannot_be_deleted() {
         held.project
     );
     admin.get(&read).await.ok();
-}
-
-/// Every sub-resource, what reaches it, and the action of the contract that it needs.
-const SUB_RESOURCES: [(&str, &str, &str); 13] = [
-    ("GET", "keys", "read"),
-    ("GET", "runs", "read"),
-    ("GET", "policy", "read"),
-    ("PATCH", "policy", "edit"),
-    ("POST", "preview", "rotate-secrets"),
-    ("POST", "check-credentials", "read-generated-credentials"),
-    ("POST", "keys/AKIA0000000000000000/roll-back", "rotate-secrets"),
-    ("POST", "keys/AKIA0000000000000000/retire", "rotate-secrets"),
-    ("POST", "keys/AKIA0000000000000000/resolve", "rotate-secrets"),
-    ("POST", "keys/AKIA0000000000000000/hand-over", "rotate-secrets"),
-    ("POST", "keys/AKIA0000000000000000/hold", "rotate-secrets"),
-    ("POST", "keys/AKIA0000000000000000/release", "rotate-secrets"),
-    ("GET", "generated-credentials", "read-generated-credentials"),
-];
-
-/// What the roles of a project may do with rotations.
-fn allows(role: &str, action: &str) -> bool {
-    match role {
-        "admin" => true,
-        "member" | "viewer" => action == "read",
-        _ => false,
-    }
-}
-
-#[tokio::test]
-async fn sub_resources_need_the_permission_of_their_nearest_action() {
-    let sandbox = sandbox().await;
-    let app = app(&sandbox).await;
-    let admin = app.bootstrapped().await;
-    let held = rotation(&admin, &sandbox).await;
-    for role in ["admin", "member", "viewer", "no-access", ""] {
-        let machine = Machine::make(&admin, "no-access", json!({})).await;
-        if !role.is_empty() {
-            machine.join(&admin, &held.project, role).await;
-        }
-        let client = machine.client(&app).await;
-        for (method, path, action) in SUB_RESOURCES {
-            let path = format!("{ROTATIONS}/{}/{path}", held.rotation);
-            let body = json!({"owner": "theirs"});
-            let seen = match method {
-                "GET" => client.get(&path).await,
-                "PATCH" => client.patch(&path, body).await,
-                _ => client.post(&path, body).await,
-            };
-            // A key that is not there is 404, for those who may ask.
-            let allowed = [200, 204, 404].contains(&seen.status);
-            assert_eq!(
-                allowed,
-                allows(role, action),
-                "{role:?} {method} {path}: {}",
-                seen.status
-            );
-            assert!(
-                allowed || seen.status == 403,
-                "{role:?} {method} {path}: {}",
-                seen.status
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn sub_resources_of_an_unknown_rotation_are_not_found_and_need_a_good_token() {
-    let app = TestApp::start().await;
-    let admin = app.bootstrapped().await;
-    for (method, path, _) in SUB_RESOURCES {
-        let path = format!("{ROTATIONS}/01a1fd18-a3be-7e4f-9d74-94063f1d1f91/{path}");
-        let body = json!({"owner": "theirs"});
-        for (client, status) in [(&admin, 404), (&app.client("nobody"), 403)] {
-            let seen = match method {
-                "GET" => client.get(&path).await,
-                "PATCH" => client.patch(&path, body.clone()).await,
-                _ => client.post(&path, body.clone()).await,
-            };
-            assert_eq!(seen.status, status, "{method} {path}");
-        }
-    }
 }

@@ -238,6 +238,17 @@ pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateConnection, ApiErro
         Ok(method) => fields.required("credentials", |field| credentials(method, field)),
         Err(noted) => {
             fields.describe("credentials", Presence::Required, any_credentials);
+            fields.describe_variants(
+                "method",
+                &[
+                    (ConnectionMethod::AccessKey.as_str(), |f| {
+                        f.required("credentials", |f| f.object(access_key))
+                    }),
+                    (ConnectionMethod::AssumeRole.as_str(), |f| {
+                        f.required("credentials", |f| f.object(role))
+                    }),
+                ],
+            );
             Err(noted)
         }
     };

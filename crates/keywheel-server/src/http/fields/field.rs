@@ -233,21 +233,13 @@ impl<'a> Field<'a> {
         if let Given::Sketch(sketch) = &self.given {
             let shapes: Vec<Value> = variants
                 .iter()
-                .map(|(word, read)| self.of_variant(tag, word, *read))
+                .map(|(word, read)| of_variant(tag, word, *read, self.refuses_null))
                 .collect();
             sketch.also(&json!({"type": "object", "oneOf": shapes}));
             return Err(Vec::new());
         }
         self.object(|fields| {
             let read = fields.required(tag, |field| field.one_of(variants))?;
-            read(fields)
-        })
-    }
-
-    fn of_variant<T>(&self, tag: &str, word: &str, read: Variant<T>) -> Value {
-        Sketch::json().of_part(|fields: &mut Fields<'static>| {
-            fields.refuses_null = self.refuses_null;
-            let _ = fields.required(tag, |field| field.one_of(&[(word, ())]));
             read(fields)
         })
     }
@@ -401,5 +393,14 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
             reason = "checked to be whole and small on the same line"
         )]
         (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
+    })
+}
+
+/// The schema of an object in which `tag` is this word.
+pub(super) fn of_variant<T>(tag: &str, word: &str, read: Variant<T>, refuses_null: bool) -> Value {
+    Sketch::json().of_part(|fields: &mut Fields<'static>| {
+        fields.refuses_null = refuses_null;
+        let _ = fields.required(tag, |field| field.one_of(&[(word, ())]));
+        read(fields)
     })
 }

@@ -35,14 +35,21 @@ impl Shape for FolderName {
     }
 }
 
+/// A path that is more than blank. For a client that leaves it out, the root is meant.
+pub fn some_path() -> Value {
+    path(false)
+}
+
+fn path(may_be_blank: bool) -> Value {
+    let folder = format!("[A-Za-z0-9_-]{{1,{FOLDER_NAME_CHARS_MAX}}}");
+    let folders = format!("/*{folder}(/+{folder}){{0,{}}}/*", FOLDER_DEPTH_MAX - 1);
+    let blank = if may_be_blank { "?" } else { "" };
+    json!({"type": "string", "pattern": format!(r"^\s*(/+|{folders}){blank}\s*$")})
+}
+
 impl Shape for SecretPath {
     fn shape() -> Value {
-        let folder = format!("[A-Za-z0-9_-]{{1,{FOLDER_NAME_CHARS_MAX}}}");
-        let pattern = format!(
-            r"^\s*/*({folder}(/+{folder}){{0,{}}}/*)?\s*$",
-            FOLDER_DEPTH_MAX - 1
-        );
-        json!({"type": "string", "pattern": pattern})
+        path(true)
     }
 }
 

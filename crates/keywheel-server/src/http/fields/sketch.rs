@@ -90,6 +90,10 @@ impl Sketch {
     }
 
     pub(super) fn default_of(&self, key: &str, default: Value) {
+        let default = match default {
+            Value::Bool(flag) if self.texts => flag.to_string().into(),
+            default => default,
+        };
         self.list("properties", json!({}))[key]["default"] = default;
     }
 

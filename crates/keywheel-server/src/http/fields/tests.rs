@@ -198,7 +198,7 @@ fn a_query_is_described_as_texts() {
     let words = json!(["true", "false", "True", "False", "1", "0"]);
     assert_eq!(
         described["properties"]["all"],
-        json!({"type": "string", "enum": words, "default": false})
+        json!({"type": "string", "enum": words, "default": "false"})
     );
 }
 

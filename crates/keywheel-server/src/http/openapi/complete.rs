@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::described::WAITING;
+use super::described::{EMPTY, WAITING};
 use super::{examples, glossary};
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
@@ -96,8 +96,12 @@ pub(super) fn complete(document: &mut Value) {
         "RequestId": {"description": "Names the request in the log", "schema": {"type": "string", "example": "req-5f0c1d2e3b4a6978"}},
         "ETag": {"description": "Changes with the body. Send it as If-None-Match", "schema": {"type": "string"}},
     });
+    let schemas = document["components"]["schemas"].clone();
     for (path, method, operation) in operations(document) {
         complete_operation(path, method, operation);
+        if operation.get("requestBody").is_some() {
+            say_who_needs_a_body(&schemas, operation);
+        }
     }
     glossary::explain(document);
     examples::give(document);
@@ -141,7 +145,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         add_entity_tag(operation);
     }
     if let Some(responses) = operation["responses"].as_object_mut() {
-        for response in responses.values_mut() {
+        for (status, response) in responses.iter_mut() {
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                response["description"] = success(status).into();
+            }
             response["headers"]["x-request-id"] = json!({"$ref": "#/components/headers/RequestId"});
         }
         for (status, name, ..) in REFUSALS {
@@ -162,6 +169,25 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     }
 }
 
+/// What an answer without a refusal means.
+fn success(status: &str) -> &'static str {
+    match status {
+        "204" => "Done; there is nothing to tell",
+        _ => "Done",
+    }
+}
+
+/// A body without a field that has to be there may be left out.
+fn say_who_needs_a_body(schemas: &Value, operation: &mut Value) {
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    let schema = name.map_or(schema, |name| &schemas[name]);
+    let required = schema["required"]
+        .as_array()
+        .is_some_and(|names| !names.is_empty());
+    operation["requestBody"]["required"] = required.into();
+}
+
 fn add_path_parameters(path: &str, operation: &mut Value) {
     let known = operation["parameters"].take();
     let mut parameters = known.as_array().cloned().unwrap_or_default();
@@ -172,6 +198,11 @@ fn add_path_parameters(path: &str, operation: &mut Value) {
         {
             let schema = glossary::path_shape(name);
             parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
+        }
+    }
+    for parameter in parameters.iter_mut().filter_map(Value::as_object_mut) {
+        if parameter.remove(EMPTY).is_some() {
+            parameter.insert("allowEmptyValue".to_owned(), true.into());
         }
     }
     if !parameters.is_empty() {

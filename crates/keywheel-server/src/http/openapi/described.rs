@@ -43,6 +43,9 @@ pub(in crate::http) use {body_of, query_of};
 /// Where a schema waits to take the place of the object that it is in: `utoipa` has no words for all of JSON Schema.
 pub(super) const WAITING: &str = "x-schema";
 
+/// Marks a parameter that may be empty, until it has the word of OpenAPI, which `utoipa` does not have.
+pub(super) const EMPTY: &str = "x-empty";
+
 /// A schema as `utoipa` holds it.
 pub(in crate::http) fn schema(schema: Value) -> RefOr<Schema> {
     let waiting = Extensions::builder().add(WAITING, schema).build();
@@ -57,16 +60,15 @@ pub(in crate::http) fn query(object: &Value) -> Vec<Parameter> {
     };
     let properties = object["properties"].as_object();
     let parameter = |(name, shape): (&String, &Value)| {
-        ParameterBuilder::new()
+        let required = required(name);
+        let parameter = ParameterBuilder::new()
             .name(name.clone())
             .parameter_in(ParameterIn::Query)
-            .required(if required(name) {
-                Required::True
-            } else {
-                Required::False
-            })
-            .schema(Some(schema(shape.clone())))
-            .build()
+            .required(if required { Required::True } else { Required::False })
+            .schema(Some(schema(shape.clone())));
+        // An empty value counts as absent (rule R6).
+        let empty = (!required).then(|| Extensions::builder().add(EMPTY, true).build());
+        parameter.extensions(empty).build()
     };
     properties.into_iter().flatten().map(parameter).collect()
 }

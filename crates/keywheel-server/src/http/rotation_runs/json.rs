@@ -207,17 +207,13 @@ pub(super) fn goal(mut fields: Fields<'_>) -> Result<Goal, ApiError> {
     ];
     let wanted = fields.optional("action", |f| f.one_of(&ACTIONS));
     let key = fields.optional("accessKeyId", |f| f.parsed(AccessKeyId::parse));
-    if matches!(
-        (&wanted, &key),
-        (Ok(Some(Wanted::RollBack | Wanted::Retire)), Ok(None))
-    ) {
-        fields.refuse("accessKeyId", "Required: the key to roll back to or to retire");
+    let (wanted, key) = fields.finish(|| Ok((wanted?, key?)))?;
+    match (wanted, key) {
+        (None | Some(Wanted::Rotate), _) => Ok(Goal::Rotate(Trigger::Manual)),
+        (Some(Wanted::RollBack), Some(key)) => Ok(Goal::RollBack { key }),
+        (Some(Wanted::Retire), Some(key)) => Ok(Goal::Retire { key }),
+        (Some(_), None) => Err(ApiError::bad_request(
+            "Name the key to roll back to, or to retire, as accessKeyId",
+        )),
     }
-    fields.finish(|| {
-        Ok(match (wanted?, key?) {
-            (Some(Wanted::RollBack), Some(key)) => Goal::RollBack { key },
-            (Some(Wanted::Retire), Some(key)) => Goal::Retire { key },
-            _ => Goal::Rotate(Trigger::Manual),
-        })
-    })
 }

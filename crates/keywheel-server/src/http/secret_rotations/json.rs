@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::super::answer::{PlainText, Time};
 use super::super::errors::ApiError;
 use super::super::extract::Params;
-use super::super::fields::{Change, Field, Fields, Read, Shape, Taken};
+use super::super::fields::{Change, Field, Fields, Read, Taken, some_path};
 use crate::actions::folders::Place;
 use crate::actions::projects::ProjectRef;
 use crate::actions::rotations::{
@@ -458,12 +458,7 @@ fn project(field: Field<'_>) -> Read<String> {
 
 /// A path that is given: the empty text is no word for the root here.
 fn path(field: Field<'_>) -> Read<SecretPath> {
-    let shape = || {
-        let mut shape = SecretPath::shape();
-        shape["minLength"] = 1.into();
-        shape
-    };
-    field.parsed_as(shape, |text| {
+    field.parsed_as(some_path, |text| {
         if text.trim().is_empty() {
             return Err(NameFault::new(IssueCode::short(1), "Secret path required"));
         }
@@ -530,7 +525,8 @@ fn hand_over(fields: &mut Fields<'_>) -> Taken<WantedAdoption> {
 }
 
 fn long_term_key(field: Field<'_>) -> Read<AccessKeyId> {
-    let shape = || json!({"type": "string", "pattern": r"^\s*(?!ASIA)[A-Za-z0-9_]{16,128}\s*$"});
+    // Any key id that does not begin with ASIA. Not every reader of patterns can look ahead.
+    let shape = || json!({"type": "string", "pattern": r"^\s*([B-Zb-za0-9_][A-Za-z0-9_]{15,127}|A[A-RT-Za-z0-9_][A-Za-z0-9_]{14,126}|AS[A-HJ-Za-z0-9_][A-Za-z0-9_]{13,125}|ASI[B-Za-z0-9_][A-Za-z0-9_]{12,124})\s*$"});
     field.parsed_as(shape, |text| {
         let key = AccessKeyId::parse(text)?;
         if key.is_temporary() {

@@ -3,9 +3,12 @@
 mod aws;
 pub mod contract;
 mod iam;
+#[cfg(feature = "dev")]
+mod sandbox;
 mod world;
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -24,7 +27,12 @@ use tower::ServiceExt;
 
 pub use self::aws::{FakeAws, GOOD_SECRET};
 pub use self::iam::{FakeIam, Fault, Op};
-pub use self::world::{SeededEntropy, TestClock};
+#[cfg(feature = "dev")]
+pub use self::sandbox::{QUICK, provider, sandbox};
+pub use self::world::{RealTime, SeededEntropy, TestClock};
+
+/// The database in the folder of a server.
+const DATABASE: &str = "keywheel.db";
 
 /// A server without a network.
 pub struct TestApp {
@@ -32,7 +40,7 @@ pub struct TestApp {
     pub app: App,
     pub clock: Arc<TestClock>,
     front: Front,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestApp {
@@ -52,23 +60,42 @@ impl TestApp {
         provider: Arc<dyn IamUsers>,
         settings: &[(&str, &str)],
     ) -> Self {
-        Self::assemble(provider, settings, Arc::clone(&clock) as _, clock).await
+        let folder = tempfile::tempdir().unwrap();
+        Self::assemble(folder, provider, settings, Arc::clone(&clock) as _, clock).await
     }
 
     /// A fresh server in real time, for rotations against a sandbox, which checks dates.
     #[cfg(feature = "dev")]
     pub async fn start_in_real_time(provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
-        let clock = keywheel_server::ambient::SystemClock::start();
-        Self::assemble(provider, settings, Arc::new(clock), Arc::new(TestClock::start())).await
+        Self::in_real_time(tempfile::tempdir().unwrap(), provider, settings).await
+    }
+
+    /// The same, but with a copy of a database that nobody writes to at the moment.
+    #[cfg(feature = "dev")]
+    pub async fn resume_in_real_time(
+        database: &Path,
+        provider: Arc<dyn IamUsers>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_database(database, &folder.path().join(DATABASE));
+        Self::in_real_time(folder, provider, settings).await
+    }
+
+    #[cfg(feature = "dev")]
+    async fn in_real_time(folder: TempDir, provider: Arc<dyn IamUsers>, settings: &[(&str, &str)]) -> Self {
+        let clock = Arc::new(TestClock::start());
+        let real = Arc::new(RealTime::with(Arc::clone(&clock)));
+        Self::assemble(folder, provider, settings, real, clock).await
     }
 
     async fn assemble(
+        folder: TempDir,
         provider: Arc<dyn IamUsers>,
         settings: &[(&str, &str)],
         clock: Arc<dyn Clock>,
         test_clock: Arc<TestClock>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let data_dir = ("KEYWHEEL_DATA_DIR", folder.path().to_str().unwrap());
         let variables = settings.iter().chain([&data_dir]);
         let variables = variables
@@ -79,7 +106,7 @@ impl TestApp {
             ..Sources::default()
         })
         .unwrap();
-        let url = format!("sqlite://{}/keywheel.db", folder.path().display());
+        let url = format!("sqlite://{}", folder.path().join(DATABASE).display());
         let app = App::assemble(Parts {
             store: keywheel_store::open(&url).await.unwrap(),
             keyring: Arc::new(Keyring::new(&RootKey::from([7; 32]), &[]).unwrap()),
@@ -93,8 +120,14 @@ impl TestApp {
             front: front(app.clone()),
             app,
             clock: test_clock,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The database file.
+    #[cfg(feature = "dev")]
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join(DATABASE)
     }
 
     /// A client without a token.
@@ -123,6 +156,16 @@ impl TestApp {
     /// Lets time pass.
     pub fn pass(&self, length: Millis) {
         self.clock.pass(length);
+    }
+}
+
+/// Copies a database with the log of its latest writes, which `SQLite` keeps beside it.
+#[cfg(feature = "dev")]
+pub fn copy_database(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
+    let log = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
+    if log(from).exists() {
+        std::fs::copy(log(from), log(to)).unwrap();
     }
 }
 

@@ -1,11 +1,11 @@
 //! Time that stands still and randomness that repeats.
 
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_server::ambient::{Clock, Entropy};
+use keywheel_server::ambient::{Clock, Entropy, SystemClock};
 
 /// When every test begins.
 const BEGIN: Moment = Moment::from_millis(1_773_135_000_000);
@@ -59,6 +59,31 @@ impl Clock for TestClock {
             return Box::pin(std::future::ready(()));
         }
         Box::pin(tokio::time::sleep(length.as_std()))
+    }
+}
+
+/// The time of this machine, and what a test lets pass on top.
+pub struct RealTime {
+    system: SystemClock,
+    passed: Arc<TestClock>,
+}
+
+impl RealTime {
+    pub fn with(passed: Arc<TestClock>) -> Self {
+        Self {
+            system: SystemClock::start(),
+            passed,
+        }
+    }
+}
+
+impl Clock for RealTime {
+    fn now(&self) -> Moment {
+        self.system.now() + self.passed.monotonic()
+    }
+
+    fn monotonic(&self) -> Millis {
+        self.system.monotonic() + self.passed.monotonic()
     }
 }
 

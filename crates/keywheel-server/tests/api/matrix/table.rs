@@ -1,0 +1,254 @@
+//! Who may call what, by hand. The server's own table is `auth/access.rs`, and nothing here is taken from it.
+
+use Need::{Anyone, Connection, Organization, Project, Public};
+
+/// What an operation asks of its caller. Permissions are `action subject`, in the order in which they are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Nothing, not even a token.
+    Public,
+    /// A good token.
+    Anyone,
+    /// Permissions of the role in the organization.
+    Organization(&'static str),
+    /// Permissions of the roles in the project.
+    Project(&'static str),
+    /// Permissions where the connection belongs: in its project, or in the organization.
+    Connection(&'static str),
+}
+
+/// A role, and its permissions; `*` is every action, or every subject.
+pub type Role = (&'static str, &'static [&'static str]);
+
+/// The roles of an organization: they count outside of projects only.
+pub const ORGANIZATION_ROLES: [Role; 3] = [
+    ("admin", &["* *"]),
+    (
+        "member",
+        &[
+            "create project",
+            "read project",
+            "read app-connections",
+            "connect app-connections",
+            "read identity",
+        ],
+    ),
+    ("no-access", &[]),
+];
+
+/// The roles of a project (rotation contract, section 6: of the six actions on rotations, all but `read` are the
+/// admin's).
+pub const PROJECT_ROLES: [Role; 4] = [
+    ("admin", &["* *"]),
+    (
+        "member",
+        &[
+            "read project",
+            "read environments",
+            "* secret-folders",
+            "* secrets",
+            "read secret-rotation",
+            "read app-connections",
+            "connect app-connections",
+            "read identity",
+        ],
+    ),
+    (
+        "viewer",
+        &[
+            "read project",
+            "read environments",
+            "read secret-folders",
+            "read secrets",
+            "read-value secrets",
+            "read secret-rotation",
+            "read identity",
+        ],
+    ),
+    ("no-access", &[]),
+];
+
+/// Ends of the names of operations that are another one again, at another path: they need what that one needs.
+const AGAIN: [&str; 8] = [
+    "V2",
+    "V3",
+    "OfProject",
+    "OfWorkspace",
+    "AsWorkspace",
+    "OfAllTypes",
+    "OfAllApps",
+    "AtHealthcheck",
+];
+
+/// Every operation. One that is not here fails the tests until somebody says who may call it.
+pub const OPERATIONS: &[(&str, Need)] = &[
+    // The instance.
+    ("getApiPage", Public),
+    ("getApiDocument", Public),
+    ("getApiDocumentAtOpenapi", Public),
+    ("getOlderApiDocument", Public),
+    ("getStatus", Public),
+    ("isAlive", Public),
+    ("isReady", Public),
+    ("bootstrap", Public),
+    // Access tokens: the secret in the body is what counts.
+    ("logIn", Public),
+    ("renewAccessToken", Public),
+    ("revokeAccessToken", Public),
+    // Identities.
+    ("getOwnDetails", Anyone),
+    ("listIdentities", Organization("read identity")),
+    ("searchIdentities", Organization("read identity")),
+    ("createIdentity", Organization("create identity")),
+    ("getIdentity", Organization("read identity")),
+    ("updateIdentity", Organization("edit identity")),
+    ("deleteIdentity", Organization("delete identity")),
+    ("listMembershipsOfIdentity", Organization("read identity")),
+    ("attachUniversalAuth", Organization("edit identity")),
+    ("getUniversalAuth", Organization("read identity")),
+    ("updateUniversalAuth", Organization("edit identity")),
+    ("detachUniversalAuth", Organization("delete identity")),
+    ("clearLockouts", Organization("edit identity")),
+    ("createClientSecret", Organization("edit identity")),
+    ("listClientSecrets", Organization("read identity")),
+    ("getClientSecret", Organization("read identity")),
+    ("revokeClientSecret", Organization("delete identity")),
+    // Projects. A list holds only those that the caller is a member of.
+    ("listProjects", Anyone),
+    ("listWorkspaces", Anyone),
+    ("createProject", Organization("create project")),
+    ("getProject", Project("read project")),
+    ("getProjectBySlug", Project("read project")),
+    ("getWorkspace", Project("read project")),
+    ("updateProject", Project("edit project")),
+    ("updateProjectBySlug", Project("edit project")),
+    ("updateWorkspace", Project("edit project")),
+    ("keepAuditLogs", Project("edit project")),
+    ("deleteProject", Project("delete project")),
+    ("deleteProjectBySlug", Project("delete project")),
+    ("deleteWorkspace", Project("delete project")),
+    // Environments.
+    ("createEnvironment", Project("create environments")),
+    ("getEnvironment", Project("read environments")),
+    ("getEnvironmentAnywhere", Project("read environments")),
+    ("getEnvironmentBySlug", Project("read environments")),
+    ("updateEnvironment", Project("edit environments")),
+    ("deleteEnvironment", Project("delete environments")),
+    // Memberships.
+    ("createMembership", Project("create identity")),
+    ("listMemberships", Project("read identity")),
+    ("getMembership", Project("read identity")),
+    ("updateMembership", Project("edit identity")),
+    ("deleteMembership", Project("delete identity")),
+    // Folders.
+    ("createFolder", Project("create secret-folders")),
+    ("listFolders", Project("read secret-folders")),
+    ("getFolder", Project("read secret-folders")),
+    ("updateFolder", Project("edit secret-folders")),
+    ("deleteFolder", Project("delete secret-folders")),
+    ("deleteFolderByForce", Project("delete secret-folders")),
+    // Secrets.
+    ("createSecret", Project("create secrets")),
+    ("listSecrets", Project("read secrets, read-value secrets")),
+    ("getSecret", Project("read secrets, read-value secrets")),
+    ("getSecretById", Project("read secrets, read-value secrets")),
+    ("updateSecret", Project("edit secrets")),
+    ("deleteSecret", Project("delete secrets")),
+    // Connections.
+    ("listAppConnectionOptions", Anyone),
+    ("createAppConnection", Connection("create app-connections")),
+    ("listAppConnections", Connection("read app-connections")),
+    (
+        "listAvailableAppConnections",
+        Connection("connect app-connections"),
+    ),
+    ("getAppConnection", Connection("read app-connections")),
+    ("getAppConnectionByName", Connection("read app-connections")),
+    ("updateAppConnection", Connection("edit app-connections")),
+    ("deleteAppConnection", Connection("delete app-connections")),
+    ("listIamUsers", Connection("connect app-connections")),
+    // Rotations. To read one is not to read its credentials.
+    ("listSecretRotationOptions", Anyone),
+    ("createAWSIAMUserSecretRotation", Project(TO_CREATE_A_ROTATION)),
+    ("previewCreate", Project(TO_CREATE_A_ROTATION)),
+    ("listAWSIAMUserSecretRotations", Project("read secret-rotation")),
+    ("getAWSIAMUserSecretRotation", Project("read secret-rotation")),
+    (
+        "getAWSIAMUserSecretRotationByName",
+        Project("read secret-rotation"),
+    ),
+    (
+        "updateAWSIAMUserSecretRotation",
+        Project("edit secret-rotation, edit secrets"),
+    ),
+    (
+        "moveAWSIAMUserSecretRotation",
+        Project("delete secret-rotation, create secret-rotation, create secrets"),
+    ),
+    (
+        "deleteAWSIAMUserSecretRotation",
+        Project("delete secret-rotation"),
+    ),
+    (
+        "rotateAWSIAMUserSecretRotation",
+        Project("rotate-secrets secret-rotation"),
+    ),
+    (
+        "getAWSIAMUserSecretRotationGeneratedCredentials",
+        Project("read-generated-credentials secret-rotation"),
+    ),
+    (
+        "checkCredentials",
+        Project("read-generated-credentials secret-rotation"),
+    ),
+    // What belongs to a rotation.
+    ("getPolicy", Project("read secret-rotation")),
+    ("updatePolicy", Project("edit secret-rotation")),
+    ("listKeys", Project("read secret-rotation")),
+    ("listRuns", Project("read secret-rotation")),
+    ("previewRun", Project("rotate-secrets secret-rotation")),
+    ("handOverKey", Project("rotate-secrets secret-rotation")),
+    ("holdKey", Project("rotate-secrets secret-rotation")),
+    ("releaseKey", Project("rotate-secrets secret-rotation")),
+    ("resolveSuspect", Project("rotate-secrets secret-rotation")),
+    ("retireKey", Project("rotate-secrets secret-rotation")),
+    ("rollBackToKey", Project("rotate-secrets secret-rotation")),
+];
+
+/// Operations that the world of the matrix has nothing for, with what the caller is told once the permission is there:
+/// 400.
+pub const SHORT_OF_SUCCESS: &[(&[&str], &str)] = &[
+    (&["bootstrap"], "already been set up"),
+    (
+        &["deleteProject", "deleteProjectBySlug", "deleteWorkspace"],
+        "holds secret rotations",
+    ),
+    (&["handOverKey"], "only a live key that is not Keywheel's"),
+    (&["releaseKey"], "it is not held"),
+    (&["resolveSuspect"], "only a suspect can be"),
+];
+
+/// Where the contract asks for another answer than 404 to what is not there.
+pub const UNKNOWN: &[(&str, u16)] = &[
+    // An unknown project is answered like an unknown folder in a known one (rotation contract, section 5.4).
+    ("getAWSIAMUserSecretRotationByName", 400),
+];
+
+const TO_CREATE_A_ROTATION: &str = "create secret-rotation, create secrets, connect app-connections";
+
+/// What an operation of the API document needs; none if the table does not say.
+pub fn need(operation: &str) -> Option<Need> {
+    let line = |id: &str| OPERATIONS.iter().find(|(known, _)| *known == id);
+    let again = || AGAIN.iter().find_map(|end| line(operation.strip_suffix(end)?));
+    line(operation).or_else(again).map(|(_, need)| *need)
+}
+
+/// The first of the permissions, as action and subject, that a role does not have.
+pub fn missing(permissions: &'static str, (_, granted): Role) -> Option<(&'static str, &'static str)> {
+    let pair = |text: &'static str| text.split_once(' ').expect("an action and a subject");
+    let fits = |granted: &str, wanted: &str| granted == "*" || granted == wanted;
+    permissions.split(", ").map(pair).find(|(action, subject)| {
+        let grants = |(actions, subjects): (&str, &str)| fits(actions, action) && fits(subjects, subject);
+        !granted.iter().copied().map(pair).any(grants)
+    })
+}
