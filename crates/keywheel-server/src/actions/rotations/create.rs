@@ -96,6 +96,11 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Resul
             check_names(app, &folder, &wanted).await?;
             Err(ApiError::bad_request(error.text))
         }
+        Err(error @ EngineError::Taken(_)) => {
+            // So is this, if the winner has the name too: whoever comes later hears of the name first.
+            check_names(app, &folder, &wanted).await?;
+            Err(create_failure(app, error, &wanted.user_name).await)
+        }
         Err(error) => Err(create_failure(app, error, &wanted.user_name).await),
     }
 }
