@@ -65,7 +65,7 @@ async fn status(State(app): State<App>) -> Reply<Status> {
     path = "/healthz",
     operation_id = "isAlive",
     tag = "instance",
-    responses((status = 200, body = String, content_type = "application/json")),
+    responses((status = 200, body = String, content_type = "application/json", example = json!("ok"))),
     security(())
 )]
 async fn alive() -> Answer<&'static str> {
@@ -80,7 +80,7 @@ async fn alive() -> Answer<&'static str> {
     path = "/readyz",
     operation_id = "isReady",
     tag = "instance",
-    responses((status = 200, body = String, content_type = "application/json")),
+    responses((status = 200, body = String, content_type = "application/json", example = json!("ok"))),
     security(())
 )]
 async fn ready(State(app): State<App>) -> Reply<&'static str> {

@@ -48,6 +48,11 @@ fn cases<'a>(operation: &Operation, stage: &'a Stage) -> Vec<(Need, &'a Names)> 
             (Need::Project(permissions), &stage.names),
             (Need::Organization(permissions), &stage.in_organization),
         ],
+        Some(need @ Need::Either(_)) if operation.is_below("project") => vec![(need, &stage.names)],
+        Some(Need::Either(permission)) => vec![
+            (Need::Either(permission), &stage.names),
+            (Need::Organization(permission), &stage.in_organization),
+        ],
         Some(Need::Public) | None => Vec::new(),
         Some(need) => vec![(need, &stage.names)],
     }
@@ -60,8 +65,9 @@ fn fate(need: Need, caller: &Caller) -> Fate {
     };
     match (need, caller.project) {
         (Need::Organization(permissions), _) => permitted(permissions, caller.organization),
-        (Need::Project(permissions), Some(role)) => permitted(permissions, role),
-        (Need::Project(_), None) => Fate::NoMember,
+        (Need::Either(permission), _) if missing(permission, caller.organization).is_none() => Fate::Answered,
+        (Need::Project(permissions) | Need::Either(permissions), Some(role)) => permitted(permissions, role),
+        (Need::Project(_) | Need::Either(_), None) => Fate::NoMember,
         _ => Fate::Answered,
     }
 }
@@ -85,7 +91,7 @@ async fn the_table_and_the_document_have_the_same_operations() {
             panic!(
                 "nobody has said who may call {}: add a line to OPERATIONS in tests/api/matrix/table.rs, such as \
                  (\"{}\", Project(\"read secrets\")), with the permissions in the order in which they are asked for; \
-                 or Organization or Connection in place of Project; Anyone for any good token; Public for no token",
+                 or Organization, Connection or Either in place of Project; Anyone for any good token; Public for no token",
                 operation.id, operation.id
             );
         };

@@ -20,6 +20,9 @@ pub(super) fn give(document: &mut Value) {
             let Some(content) = operation.pointer_mut(place) else {
                 continue;
             };
+            if content.get("example").is_some() {
+                continue;
+            }
             if let Some(example) = example_of(&content["schema"], &schemas, 0) {
                 content["example"] = example;
             }

@@ -93,6 +93,11 @@ impl Operation {
         all
     }
 
+    /// Whether there is such a blank in its path.
+    pub fn is_below(&self, blank: &str) -> bool {
+        self.path.contains(&format!("{{{blank}}}"))
+    }
+
     fn read(method: &str, path: &str, described: &Value) -> Self {
         let parameters = described["parameters"].as_array().into_iter().flatten();
         let query = parameters.filter(|parameter| parameter["in"] == "query");

@@ -1,6 +1,6 @@
 //! Who may call what, by hand. The server's own table is `auth/access.rs`, and nothing here is taken from it.
 
-use Need::{Anyone, Connection, Organization, Project, Public};
+use Need::{Anyone, Connection, Either, Organization, Project, Public};
 
 /// What an operation asks of its caller. Permissions are `action subject`, in the order in which they are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +13,8 @@ pub enum Need {
     Organization(&'static str),
     /// Permissions of the roles in the project.
     Project(&'static str),
+    /// A permission of the role in the organization, or of the roles in the project that is asked for.
+    Either(&'static str),
     /// Permissions where the connection belongs: in its project, or in the organization.
     Connection(&'static str),
 }
@@ -201,6 +203,9 @@ pub const OPERATIONS: &[(&str, Need)] = &[
         "checkCredentials",
         Project("read-generated-credentials secret-rotation"),
     ),
+    // The audit log.
+    ("listAuditLogs", Either("read audit-logs")),
+    ("listAuditLogsOfProject", Either("read audit-logs")),
     // What belongs to a rotation.
     ("getPolicy", Project("read secret-rotation")),
     ("updatePolicy", Project("edit secret-rotation")),
