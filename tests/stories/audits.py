@@ -98,6 +98,9 @@ def proof(binary, folder):
         ("forged", """INSERT INTO audit_records (seq, hash, entry_id, part, at, body)
             SELECT seq + 1, randomblob(32), lower(hex(randomblob(16))), 'completed', at, body FROM audit_records
             ORDER BY seq DESC LIMIT 1; UPDATE audit_chain SET head_seq = head_seq + 1""", "was changed, moved, or not"),
+        ("put-beside", """INSERT INTO audit_records (seq, hash, entry_id, part, at, body)
+            SELECT -5, zeroblob(32), lower(hex(randomblob(16))), 'completed', at, body FROM audit_records LIMIT 1""",
+            "record -5 is not a part of the log"),
     ):
         with tampered(folder, name) as (copy, database):
             database.executescript(what)

@@ -35,8 +35,8 @@ use std::sync::Arc;
 
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::AuditEntryId;
-use keywheel_store::Store;
 use keywheel_store::audit::{ChainHash, NewAuditRecord};
+use keywheel_store::{Store, StoreError};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -190,8 +190,15 @@ impl Audit {
     async fn write(&self, records: &[NewAuditRecord]) -> Result<(), ApiError> {
         let key = self.key().await?;
         let link = |seq: i64, previous: &ChainHash, body: &str| key.link(seq, previous, body);
-        self.0.parts.store.append_audit(records, &link).await?;
-        Ok(())
+        match self.0.parts.store.append_audit(records, &link).await {
+            Ok(_) => Ok(()),
+            Err(error @ (StoreError::Full(_) | StoreError::Unavailable(_))) => Err(error.into()),
+            Err(damaged) => Err(ApiError::unavailable(
+                "The audit log is damaged and cannot be continued; nothing is changed until it is mended. \
+                 `keywheel audit verify` says what is wrong with it.",
+            )
+            .with_context(damaged)),
+        }
     }
 
     /// Writes the end of what has happened: a failure is tolerated and tried again until it is written.

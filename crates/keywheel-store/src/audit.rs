@@ -158,7 +158,10 @@ pub trait AuditLog: Send + Sync {
     /// The records after a number, up to another, in order, at most `limit`.
     async fn audit_records(&self, after: i64, up_to: i64, limit: u32) -> Result<Vec<AuditRecord>>;
 
-    /// Entries, latest first.
+    /// The number of a record that is not between the ends of the chain, if there is one: the log never made it.
+    async fn audit_stray(&self) -> Result<Option<i64>>;
+
+    /// The entries between the ends of the chain that a filter finds, latest first.
     async fn audit_entries(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>>;
 
     /// The last of the oldest records that are older than a moment, looking at `limit` of them; none if the oldest

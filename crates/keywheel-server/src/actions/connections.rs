@@ -117,7 +117,7 @@ pub async fn list(
         ConnectionScope::All(caller.organization()),
         ConnectionScope::Project,
     );
-    Ok(app.store().connections(scope).await?)
+    permitted(caller, app.store().connections(scope).await?, Action::Read).await
 }
 
 /// The connections that a project may use: its own, and those of the whole organization; by name.
@@ -134,7 +134,29 @@ pub async fn usable(
     let scope = project.map_or(ConnectionScope::All(organization), |project| {
         ConnectionScope::UsableIn(organization, project)
     });
-    Ok(app.store().connections(scope).await?)
+    permitted(caller, app.store().connections(scope).await?, Action::Connect).await
+}
+
+/// Those that the caller may do this with: of projects only where it is a member with the right.
+async fn permitted(
+    caller: &Caller,
+    found: Vec<Connection>,
+    action: Action,
+) -> Result<Vec<Connection>, ApiError> {
+    let mut permitted = Vec::with_capacity(found.len());
+    for connection in found {
+        let may = match &connection.project {
+            None => true,
+            Some(project) => {
+                let may = caller.may_as_member(project.id, action, Subject::AppConnections);
+                may.await?.unwrap_or(false)
+            }
+        };
+        if may {
+            permitted.push(connection);
+        }
+    }
+    Ok(permitted)
 }
 
 /// The IAM users of the account that a connection reaches, to choose from.

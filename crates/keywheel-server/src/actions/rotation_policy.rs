@@ -18,7 +18,7 @@ use crate::engine::EngineError;
 use crate::http::errors::ApiError;
 
 /// What a request changes of a policy; absent is unchanged.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct PolicyChange {
     /// When displaced keys are retired.
     pub retirement: RetirementChange,
@@ -31,7 +31,7 @@ pub struct PolicyChange {
 }
 
 /// What a request changes of the retirement; absent is unchanged.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct RetirementChange {
     /// Whether displaced keys have a grace time.
     pub grace: Option<bool>,
@@ -42,7 +42,7 @@ pub struct RetirementChange {
 }
 
 /// What a request changes of the meaning of recent use; absent is unchanged.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct UseChange {
     /// Whether it holds a displaced key.
     pub hold: Option<bool>,

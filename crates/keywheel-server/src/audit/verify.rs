@@ -45,6 +45,9 @@ pub enum Broken {
     /// The newest record is not the one that the log says.
     #[error("the log says that its newest record is another one than record {0}")]
     WrongHead(i64),
+    /// It stands beside the chain.
+    #[error("record {0} is not a part of the log: somebody put it there")]
+    Stray(i64),
     /// The oldest records were not deleted by their retention.
     #[error("the records up to {0} are gone, and it was not their retention that deleted them")]
     WrongStart(i64),
@@ -105,6 +108,9 @@ pub async fn verify(
     }
     if last != chain.head {
         return Err(Broken::WrongHead(last.seq));
+    }
+    if let Some(seq) = log.audit_stray().await? {
+        return Err(Broken::Stray(seq));
     }
     proof.end()
 }

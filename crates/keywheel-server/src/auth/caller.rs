@@ -128,14 +128,26 @@ impl Caller {
 
     /// Whether a role in the project allows it. Who is no member gets an error, as with [`Self::require`].
     pub async fn may(&self, project: ProjectId, action: Action, subject: Subject) -> Result<bool, ApiError> {
-        let Some(roles) = self.roles_in(project).await? else {
-            return Err(self.no_member(project).await?);
-        };
+        match self.may_as_member(project, action, subject).await? {
+            Some(may) => Ok(may),
+            None => Err(self.no_member(project).await?),
+        }
+    }
+
+    /// The same; none for those that are no members.
+    pub async fn may_as_member(
+        &self,
+        project: ProjectId,
+        action: Action,
+        subject: Subject,
+    ) -> Result<Option<bool>, ApiError> {
         let now = self.app.now();
-        Ok(roles
-            .iter()
-            .filter(|role| role.counts_at(now))
-            .any(|role| ProjectRole::from_stored(role.role.as_str()).allows(action, subject)))
+        let allows = |roles: Arc<[MembershipRole]>| {
+            let counting = roles.iter().filter(|role| role.counts_at(now));
+            let mut roles = counting.map(|role| ProjectRole::from_stored(role.role.as_str()));
+            roles.any(|role| role.allows(action, subject))
+        };
+        Ok(self.roles_in(project).await?.map(allows))
     }
 
     async fn roles_in(&self, project: ProjectId) -> Result<Option<Arc<[MembershipRole]>>, ApiError> {

@@ -141,6 +141,11 @@ fn least_privilege(account: &str) -> Value {
             "Action": ["iam:GetUser", "iam:ListAccessKeys", "iam:CreateAccessKey", "iam:UpdateAccessKey",
                        "iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed"],
             "Resource": format!("arn:aws:iam::{account}:user/{DEMO_USER}"),
+        }, {
+            // Only for the list of users to choose from.
+            "Effect": "Allow",
+            "Action": "iam:ListUsers",
+            "Resource": "*",
         }],
     })
 }

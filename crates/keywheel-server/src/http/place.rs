@@ -82,10 +82,12 @@ impl GivenPlace {
 /// Reads `offset` and `limit`.
 pub(super) fn page(fields: &mut Fields<'_>, limit_default: u32, limit_max: u32) -> Taken<PageRequest> {
     let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    let offset = fields.optional("offset", |field| field.integer(0..=i64::from(u32::MAX)));
-    let limit = fields.optional("limit", |field| field.integer(1..=i64::from(limit_max)));
+    let offset = fields.or("offset", 0, |field| field.integer(0..=i64::from(u32::MAX)));
+    let limit = fields.or("limit", i64::from(limit_default), |field| {
+        field.integer(1..=i64::from(limit_max))
+    });
     Ok(PageRequest {
-        offset: offset?.map_or(0, small),
-        limit: limit?.map_or(limit_default, small),
+        offset: small(offset?),
+        limit: small(limit?),
     })
 }

@@ -134,7 +134,13 @@ impl From<Policy> for InPolicy {
 fn patch(mut fields: Fields<'_>) -> Result<PolicyChange, ApiError> {
     let wrapped = fields.optional("policy", |f| f.object(policy_fields));
     let bare = policy_fields(&mut fields);
-    fields.finish(|| Ok(wrapped?.unwrap_or(bare?)))
+    let (wrapped, bare) = fields.finish(|| Ok((wrapped?, bare?)))?;
+    match wrapped {
+        Some(_) if bare != PolicyChange::default() => Err(ApiError::bad_request(
+            "Give the fields of the policy bare or below \"policy\", and not both",
+        )),
+        wrapped => Ok(wrapped.unwrap_or(bare)),
+    }
 }
 
 /// The fields of a policy, all optional: in a PATCH of it, and in a create.

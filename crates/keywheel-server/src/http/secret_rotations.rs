@@ -233,7 +233,7 @@ async fn relocate(
     tag = "secret rotations",
     responses((status = 200, body = RotationAnswer))
 )]
-async fn rotate(State(app): State<App>, caller: Caller, params: Params) -> Reply<RotationAnswer> {
+async fn rotate(State(app): State<App>, caller: Caller, params: Params, _: Body) -> Reply<RotationAnswer> {
     Ok(Answer(
         rotations::rotate(&app, &caller, id(&params)?).await?.into(),
     ))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{GOOD_SECRET, TestApp, project, text};
+use crate::support::{GOOD_SECRET, Machine, TestApp, project, text};
 
 const BASE: &str = "/api/v1/app-connections/aws";
 
@@ -34,6 +34,33 @@ async fn a_connection_is_checked_with_aws_and_never_shows_its_secret() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_list_of_all_connections_leaves_out_those_of_projects_that_one_is_no_member_of() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let project = project(&admin).await;
+    admin.post(BASE, key("shared", GOOD_SECRET)).await.ok();
+    let mut own = key("of-project", GOOD_SECRET);
+    own["projectId"] = json!(project);
+    admin.post(BASE, own).await.ok();
+    let machine = Machine::make(&admin, "member", json!({})).await;
+    let client = machine.client(&app).await;
+    let names = async |path: &str| {
+        let seen = client.get(path).await.ok();
+        let found = seen["appConnections"].as_array().unwrap();
+        found.iter().map(|one| text(&one["name"])).collect::<Vec<_>>()
+    };
+    for path in [
+        BASE.to_owned(),
+        "/api/v1/app-connections".to_owned(),
+        format!("{BASE}/available"),
+    ] {
+        assert_eq!(names(&path).await, ["shared"], "{path}");
+    }
+    machine.join(&admin, &project, "member").await;
+    assert_eq!(names(BASE).await, ["of-project", "shared"]);
 }
 
 #[tokio::test]

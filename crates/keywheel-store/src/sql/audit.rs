@@ -136,7 +136,12 @@ pub(super) fn entries_sql(filter: &AuditFilter) -> (String, Vec<Value>) {
         values.push(value);
         values.len()
     };
-    let mut conditions = vec!["o.event IS NOT NULL AND o.at >= $1 AND o.at <= $2".to_owned()];
+    let mut conditions = vec![
+        "o.event IS NOT NULL AND o.at >= $1 AND o.at <= $2".to_owned(),
+        // A row that was put beside the chain is no record.
+        "o.seq > (SELECT start_seq FROM audit_chain) AND o.seq <= (SELECT head_seq FROM audit_chain)"
+            .to_owned(),
+    ];
     let equal = [
         ("project_id", filter.project.map(|id| id.to_string())),
         ("environment", filter.environment.clone()),
@@ -172,6 +177,7 @@ pub(super) fn entries_sql(filter: &AuditFilter) -> (String, Vec<Value>) {
     let sql = format!(
         "SELECT o.entry_id, o.body, c.body, p.name FROM audit_records o \
          LEFT JOIN audit_records c ON c.entry_id = o.entry_id AND c.part = 'completed' \
+         AND c.seq > o.seq AND c.seq <= (SELECT head_seq FROM audit_chain) \
          LEFT JOIN projects p ON p.id = o.project_id \
          WHERE {} ORDER BY o.at DESC, o.seq DESC LIMIT ${limit} OFFSET ${offset}",
         conditions.join(" AND ")
@@ -213,6 +219,12 @@ impl AuditLog for SqlStore {
     async fn audit_records(&self, after: i64, up_to: i64, limit: u32) -> Result<Vec<AuditRecord>> {
         let sql = format!("{RECORD} WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3");
         self.all(&sql, args![after, up_to, limit], record).await
+    }
+
+    async fn audit_stray(&self) -> Result<Option<i64>> {
+        let sql = "SELECT seq FROM audit_records WHERE seq <= (SELECT start_seq FROM audit_chain) \
+                   OR seq > (SELECT head_seq FROM audit_chain) ORDER BY seq LIMIT 1";
+        self.one(sql, args![], |r| r.int()).await
     }
 
     async fn audit_entries(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {

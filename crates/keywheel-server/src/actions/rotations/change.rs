@@ -1,6 +1,6 @@
 //! Carries a change of a rotation out, in one transaction with everything that follows from it.
 
-use keywheel_core::ids::SecretVersionId;
+use keywheel_core::ids::{SecretId, SecretVersionId};
 use keywheel_core::ledger::{Author, Change, SealedVersion};
 use keywheel_core::references::{self, Move};
 use keywheel_core::rotation::RotationSettings;
@@ -83,6 +83,7 @@ pub(super) async fn carry_out(
     let author = Author::Identity(caller.identity());
     let moves = moves(before, &after.settings, &after.spot);
     let rewritten = rewritten(app, before, &moves, &after.replaced, author).await?;
+    tell_of_rewritten(caller, &rewritten);
     let (now, timings) = (app.now(), *app.engine().timings());
     let (known, name, path) = (
         before.rotation.clone(),
@@ -126,6 +127,20 @@ pub(super) async fn carry_out(
         EngineError::InProgress => ApiError::bad_request(after.in_progress).into(),
         other => failure(other).into(),
     })
+}
+
+/// Secrets that change because they refer to what moves are told of in the entry of the change.
+fn tell_of_rewritten(caller: &Caller, rewritten: &[Change]) {
+    let ids: Vec<SecretId> = rewritten
+        .iter()
+        .filter_map(|change| match change {
+            Change::RewriteSecret { secret, .. } => Some(*secret),
+            _ => None,
+        })
+        .collect();
+    if !ids.is_empty() {
+        caller.note("rewrittenSecretIds", ids);
+    }
 }
 
 /// The next versions of all secrets of the project that refer to what moves.

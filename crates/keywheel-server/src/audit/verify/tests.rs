@@ -36,6 +36,12 @@ impl AuditLog for Database {
         Ok(records.take(limit as usize).cloned().collect())
     }
 
+    async fn audit_stray(&self) -> Result<Option<i64>, StoreError> {
+        let (start, head) = (self.chain.start.seq, self.chain.head.seq);
+        let mut numbers = self.records.iter().map(|record| record.seq);
+        Ok(numbers.find(|seq| *seq <= start || *seq > head))
+    }
+
     async fn audit_entries(&self, _: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         Ok(Vec::new())
     }
@@ -212,4 +218,16 @@ async fn the_oldest_records_may_only_go_by_their_retention() {
 async fn records_without_a_key_prove_nothing() {
     let none = verify(&five(), None, None).await;
     assert!(matches!(none, Err(Broken::NoKey)));
+}
+
+#[tokio::test]
+async fn a_row_that_was_put_beside_the_chain_is_found() {
+    for seq in [-5, 0, 6, 500] {
+        let beside = found(|d| {
+            let mut stray = d.records[0].clone();
+            stray.seq = seq;
+            d.records.push(stray);
+        });
+        assert_eq!(beside.await, Err(Broken::Stray(seq).to_string()));
+    }
 }

@@ -117,7 +117,9 @@ impl Sketch {
 
     /// The word of an issue for the type that was wanted.
     pub(super) fn type_word(&self) -> &'static str {
-        match self.schema.borrow().get("type").and_then(Value::as_str) {
+        let schema = self.schema.borrow();
+        let word = schema.get("type").map(|word| word.get(0).unwrap_or(word));
+        match word.and_then(Value::as_str) {
             Some("integer" | "number") => "number",
             Some("boolean") => "boolean",
             Some("array") => "array",

@@ -7,7 +7,7 @@ use super::complete::operations;
 /// How deep references are followed: a preview holds the preview of the rotation after it.
 const DEPTH_MAX: usize = 12;
 /// What an example is better without: fields for special cases.
-const LEFT_OUT: [&str; 1] = ["adoption"];
+const LEFT_OUT: [&str; 2] = ["adoption", "policy"];
 
 /// Gives every body and every answer its example.
 pub(super) fn give(document: &mut Value) {

@@ -1,9 +1,11 @@
 //! Rotating now (contract, section 5.9; rules D7 and D17; acceptance points of section 13).
 
+use axum::body::Body;
+use axum::http::Method;
 use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
-use super::stage::{IN_PROGRESS, PREFIX, Stage, USER, with};
+use super::stage::{IN_PROGRESS, PREFIX, ROTATIONS, Stage, USER, with};
 use crate::support::{Fault, Op, text};
 
 #[tokio::test]
@@ -143,4 +145,18 @@ async fn a_lost_answer_publishes_nothing_and_the_key_that_it_made_is_left_to_its
     stage.admin().post(&path, json!({"owner": "ours"})).await.ok();
     stage.rotate(&id).await.ok();
     stage.agrees(&id).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_rotates_nothing() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let path = format!("{ROTATIONS}/{id}/rotate-secrets");
+    for body in ["x", "{\"a\":"] {
+        let admin = stage.admin();
+        let seen = admin.send(Method::POST, &path, &[], Body::from(body)).await;
+        assert_eq!(seen.status, 400, "{body}");
+    }
+    let one = stage.admin().get(&format!("{ROTATIONS}/{id}")).await.ok();
+    assert_eq!(one["secretRotation"]["activeIndex"], 0);
 }
