@@ -6,7 +6,7 @@ use keywheel_store::environments::{Environment, EnvironmentUpdate, NewEnvironmen
 use keywheel_store::projects::Scope;
 use keywheel_store::{Conflict, StoreError};
 
-use super::projects::{ProjectRef, find_id, refuse_rotations};
+use super::projects::{ProjectRef, find_id, held, refuse_rotations};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
@@ -134,7 +134,10 @@ pub async fn delete(
     let environment = find_to(app, caller, Some(project), id, Action::Delete).await?;
     caller.note("slug", &environment.slug);
     refuse_rotations(app, Scope::Environment(id), "environment").await?;
-    app.store().delete_environment(id).await?;
+    app.store()
+        .delete_environment(id)
+        .await
+        .map_err(held("environment"))?;
     Ok(environment)
 }
 

@@ -8,7 +8,7 @@ use keywheel_store::projects::Scope;
 use keywheel_store::{Conflict, StoreError};
 
 use super::environments::unknown_slug;
-use super::projects::{ProjectRef, find_id, refuse_rotations};
+use super::projects::{ProjectRef, find_id, held, refuse_rotations};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
@@ -160,7 +160,10 @@ pub async fn delete(
             folder.name()
         )));
     }
-    app.store().delete_folder(folder.id).await?;
+    app.store()
+        .delete_folder(folder.id)
+        .await
+        .map_err(held("folder"))?;
     Ok(folder)
 }
 

@@ -209,7 +209,10 @@ pub async fn delete(app: &App, caller: &Caller, named: &ProjectRef) -> Result<Pr
     }
     refuse_rotations(app, Scope::Project(project.id), "project").await?;
     let before = view(app, project).await?;
-    app.store().delete_project(before.project.id).await?;
+    app.store()
+        .delete_project(before.project.id)
+        .await
+        .map_err(held("project"))?;
     Ok(before)
 }
 
@@ -230,6 +233,16 @@ pub(super) async fn refuse_rotations(app: &App, scope: Scope, what: &str) -> Res
         names.join(", ")
     );
     Err(ApiError::bad_request(text))
+}
+
+/// The same where a rotation came in between.
+pub(super) fn held(what: &str) -> impl Fn(StoreError) -> ApiError {
+    move |error| match error {
+        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(format!(
+            "Cannot delete this {what} because it holds secret rotations. Delete or move them first."
+        )),
+        other => other.into(),
+    }
 }
 
 /// The id of the project that a request names. Whether the caller may do anything there is not checked.

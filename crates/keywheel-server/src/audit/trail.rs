@@ -113,7 +113,12 @@ impl Trail {
             return Ok(());
         };
         let success = error.is_none() && !status.is_client_error() && !status.is_server_error();
-        let word = if success { "success" } else { "failure" };
+        let word = match status {
+            _ if success => "success",
+            // What it began may still go on.
+            StatusCode::GATEWAY_TIMEOUT => "unknown",
+            _ => "failure",
+        };
         let mut later = open
             .later
             .with("outcome", word)

@@ -62,8 +62,26 @@ pub enum Broken {
     Store(#[from] StoreError),
 }
 
+/// How often a proof begins anew because the retention of a running server moved its beginning away.
+const TRIES_MAX: usize = 100;
+
 /// Proves the chain up to its head, and that it has a record with the expected hash.
 pub async fn verify(
+    log: &dyn AuditLog,
+    key: Option<&ChainKey>,
+    expected: Option<ChainHash>,
+) -> Result<Proven, Broken> {
+    for _ in 1..TRIES_MAX {
+        let start = log.audit_chain().await?.start;
+        match attempt(log, key, expected).await {
+            Err(Broken::Missing(_) | Broken::CutOff { .. }) if log.audit_chain().await?.start != start => {}
+            ended => return ended,
+        }
+    }
+    attempt(log, key, expected).await
+}
+
+async fn attempt(
     log: &dyn AuditLog,
     key: Option<&ChainKey>,
     expected: Option<ChainHash>,

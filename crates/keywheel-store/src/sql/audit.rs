@@ -126,7 +126,19 @@ async fn insert(session: &mut Box<dyn Session>, at: ChainPoint, record: &NewAudi
         text(|m| m.actor.clone()),
         text(|m| Some(m.user_agent.clone()))
     ];
-    Ok(session.execute(sql, values).await? > 0)
+    if session.execute(sql, values).await? > 0 {
+        return Ok(true);
+    }
+    // Only what is in the chain counts as written.
+    let sql = "SELECT seq FROM audit_records WHERE entry_id = $1 AND part = $2 AND body = $3 \
+               AND seq > (SELECT start_seq FROM audit_chain) AND seq <= $4";
+    let values = args![record.entry, record.part.as_str(), &record.body, at.seq - 1];
+    match one_in(session, sql, values, |r| r.int()).await? {
+        Some(_) => Ok(false),
+        None => Err(StoreError::corrupt(
+            "somebody wrote a part of an entry of the audit log",
+        )),
+    }
 }
 
 /// The statement of a filter, and its values.
@@ -235,7 +247,8 @@ impl AuditLog for SqlStore {
     async fn audit_older_than(&self, moment: Moment, limit: u32) -> Result<Option<ChainPoint>> {
         let mut session = self.snapshot().await?;
         let oldest = |r: &mut Reader| Ok((point(r)?, r.moment()?));
-        let sql = "SELECT seq, hash, at FROM audit_records ORDER BY seq LIMIT $1";
+        let sql = "SELECT seq, hash, at FROM audit_records \
+                   WHERE seq > (SELECT start_seq FROM audit_chain) ORDER BY seq LIMIT $1";
         let records = all_in(&mut session, sql, args![limit], oldest).await?;
         // In the order of the chain: one that is to be kept keeps all that come after it.
         let old = records.into_iter().take_while(|(_, at)| *at < moment);

@@ -21,6 +21,8 @@ use crate::http::errors::ApiError;
 /// How often a change is tried when what it was made from changes at the same time. Each try reads everything anew;
 /// more than one is needed only while somebody else writes the same secrets.
 const TRIES_MAX: usize = 5;
+/// Most ids of secrets in one entry of the audit log; how many there were is told beside them.
+const TOLD_MAX: usize = 100;
 
 /// What a rotation is to become.
 pub(super) struct After {
@@ -83,7 +85,7 @@ pub(super) async fn carry_out(
     let author = Author::Identity(caller.identity());
     let moves = moves(before, &after.settings, &after.spot);
     let rewritten = rewritten(app, before, &moves, &after.replaced, author).await?;
-    tell_of_rewritten(caller, &rewritten);
+    let followed = Followed::of(&after.replaced, &rewritten);
     let (now, timings) = (app.now(), *app.engine().timings());
     let (known, name, path) = (
         before.rotation.clone(),
@@ -107,6 +109,8 @@ pub(super) async fn carry_out(
         let mut record = ledger.clone();
         record.rotation = Some(rotation.clone());
         record.user.connection = Some(rotation.settings.connection);
+        // Runs ask AWS there from now on: the region before may be why they fail.
+        record.user.region = rotation.settings.region.clone();
         record.user.due_at = due_at(&record, &timings, now);
         let mut all = vec![
             Change::ClearNames {
@@ -126,20 +130,38 @@ pub(super) async fn carry_out(
         EngineError::Store(StoreError::Conflict(Conflict::SecretName)) => secret_taken(&path).into(),
         EngineError::InProgress => ApiError::bad_request(after.in_progress).into(),
         other => failure(other).into(),
-    })
+    })?;
+    followed.tell(caller);
+    Ok(())
 }
 
-/// Secrets that change because they refer to what moves are told of in the entry of the change.
-fn tell_of_rewritten(caller: &Caller, rewritten: &[Change]) {
-    let ids: Vec<SecretId> = rewritten
-        .iter()
-        .filter_map(|change| match change {
+/// Other secrets that a change took along, for its entry in the audit log.
+struct Followed {
+    replaced: Vec<String>,
+    rewritten: Vec<SecretId>,
+}
+
+impl Followed {
+    fn of(replaced: &[Secret], rewritten: &[Change]) -> Self {
+        let rewritten = rewritten.iter().filter_map(|change| match change {
             Change::RewriteSecret { secret, .. } => Some(*secret),
             _ => None,
-        })
-        .collect();
-    if !ids.is_empty() {
-        caller.note("rewrittenSecretIds", ids);
+        });
+        Self {
+            replaced: replaced.iter().map(|secret| secret.name.to_string()).collect(),
+            rewritten: rewritten.collect(),
+        }
+    }
+
+    fn tell(self, caller: &Caller) {
+        if !self.replaced.is_empty() {
+            caller.note("replacedSecrets", self.replaced);
+        }
+        if !self.rewritten.is_empty() {
+            caller.note("rewrittenSecrets", self.rewritten.len());
+            let told: Vec<SecretId> = self.rewritten.into_iter().take(TOLD_MAX).collect();
+            caller.note("rewrittenSecretIds", told);
+        }
     }
 }
 

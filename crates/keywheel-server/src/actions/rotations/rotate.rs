@@ -3,7 +3,7 @@
 use keywheel_core::ids::RotationId;
 use keywheel_core::ledger::Author;
 use keywheel_core::rotation::Trigger;
-use keywheel_core::run::Goal;
+use keywheel_core::run::{Goal, RunErrorCode};
 use keywheel_store::rotations::ShownRotation;
 
 use super::failures::failure;
@@ -36,6 +36,15 @@ pub async fn rotate(app: &App, caller: &Caller, id: RotationId) -> Result<ShownR
 const fn end_of(reached: &Result<(), EngineError>) -> Option<RotationEnd> {
     match reached {
         Ok(()) => Some(RotationEnd::Published),
+        // The state of the rotation is as it was.
+        Err(EngineError::Run(error))
+            if matches!(
+                error.code,
+                RunErrorCode::InProgress | RunErrorCode::GraceHoldsSlot
+            ) =>
+        {
+            None
+        }
         Err(EngineError::Run(_)) => Some(RotationEnd::Failed),
         Err(EngineError::Parked) => Some(RotationEnd::ToBeRepeated),
         Err(_) => None,

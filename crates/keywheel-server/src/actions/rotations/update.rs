@@ -1,5 +1,6 @@
 //! Changes a rotation.
 
+use axum::http::StatusCode;
 use keywheel_core::aws::{IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, RotationId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
@@ -170,6 +171,14 @@ fn merged(before: &RotationSettings, wanted: &UpdateRotation) -> Result<Rotation
     Ok(after)
 }
 
+/// A place or a connection that is not there is a 400 in an update (rule D13): 404 would say that the rotation is gone.
+fn as_bad_request(error: ApiError) -> ApiError {
+    match error.text() {
+        Some(text) if error.status() == StatusCode::NOT_FOUND => ApiError::bad_request(text.to_owned()),
+        _ => error,
+    }
+}
+
 fn set<T: Clone>(field: &mut T, given: Option<&T>) {
     if let Some(given) = given {
         field.clone_from(given);
@@ -189,7 +198,9 @@ async fn destination(
         return Ok(Spot::of(before));
     }
     require_leave(caller, before).await?;
-    let spot = Spot::find(app, before, environment, path).await?;
+    let spot = Spot::find(app, before, environment, path)
+        .await
+        .map_err(as_bad_request)?;
     require_enter(caller, before).await?;
     Ok(spot)
 }
@@ -202,7 +213,9 @@ async fn require_switchable(
     settings: &RotationSettings,
 ) -> Result<(), ApiError> {
     let (user, project) = (before.rotation.user, before.rotation.place.project);
-    connections::require_usable(app, caller, project, settings.connection).await?;
+    connections::require_usable(app, caller, project, settings.connection)
+        .await
+        .map_err(as_bad_request)?;
     app.engine()
         .require_same_user(user, settings.connection, &settings.region)
         .await

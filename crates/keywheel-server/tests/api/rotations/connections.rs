@@ -70,12 +70,12 @@ async fn a_connection_that_acts_as_the_rotated_user_is_400() {
 }
 
 #[tokio::test]
-async fn an_unknown_connection_is_404_and_another_projects_is_400() {
+async fn an_unknown_connection_and_one_of_another_project_are_400() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;
     let text = format!("Could not find App Connection with ID {UNKNOWN}");
     let seen = stage.update(&id, json!({"connectionId": UNKNOWN})).await;
-    seen.refused(404, "NotFound", &text);
+    seen.refused(400, "BadRequest", &text);
     let body = json!({"projectName": "Other", "slug": "other-project"});
     let made = stage.admin().post("/api/v1/projects", body).await.ok();
     let foreign = connection(&stage.admin(), "foreign", "AKIAOTHER", &made["project"]["id"]).await;

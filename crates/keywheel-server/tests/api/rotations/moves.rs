@@ -255,7 +255,7 @@ async fn an_update_moves_renames_and_reschedules_at_once_or_not_at_all() {
     seen.refused(400, "BadRequest", text);
     let nowhere = with(everything.clone(), json!({"secretPath": "/nowhere"}));
     let text = "Destination folder with path \"/nowhere\" in environment \"dev\" not found";
-    stage.update(&id, nowhere).await.refused(404, "NotFound", text);
+    stage.update(&id, nowhere).await.refused(400, "BadRequest", text);
     assert_eq!(stage.shown(&id).await, before);
     let place = json!({"workspaceId": stage.project, "environment": "dev", "secretPath": "/"});
     stage
