@@ -133,7 +133,7 @@ async fn insert(session: &mut Box<dyn Session>, at: ChainPoint, record: &NewAudi
     let sql = "SELECT seq FROM audit_records WHERE entry_id = $1 AND part = $2 AND body = $3 \
                AND seq > (SELECT start_seq FROM audit_chain) AND seq <= $4";
     let values = args![record.entry, record.part.as_str(), &record.body, at.seq - 1];
-    match one_in(session, sql, values, |r| r.int()).await? {
+    match one_in(session, sql, values, Reader::int).await? {
         Some(_) => Ok(false),
         None => Err(StoreError::corrupt(
             "somebody wrote a part of an entry of the audit log",
@@ -236,7 +236,7 @@ impl AuditLog for SqlStore {
     async fn audit_stray(&self) -> Result<Option<i64>> {
         let sql = "SELECT seq FROM audit_records WHERE seq <= (SELECT start_seq FROM audit_chain) \
                    OR seq > (SELECT head_seq FROM audit_chain) ORDER BY seq LIMIT 1";
-        self.one(sql, args![], |r| r.int()).await
+        self.one(sql, args![], Reader::int).await
     }
 
     async fn audit_entries(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {

@@ -110,6 +110,20 @@ pub async fn a_record_that_is_appended_again_counts_once(store: &Shared) {
     assert_eq!(after.hash, link(2, &head.hash, &records[1].body));
 }
 
+pub async fn a_part_that_somebody_else_wrote_is_no_part_that_was_written(store: &Shared) {
+    let written = whole("one", 1);
+    let head = store
+        .append_audit(std::slice::from_ref(&written), &link)
+        .await
+        .unwrap();
+    let another = NewAuditRecord {
+        body: "{}".to_owned(),
+        ..written
+    };
+    assert!(store.append_audit(&[another], &link).await.is_err());
+    assert_eq!(store.audit_chain().await.unwrap().head, head);
+}
+
 pub async fn an_append_is_no_new_revision(store: &Shared) {
     let before = store.revision();
     store.append_audit(&[whole("one", 1)], &link).await.unwrap();

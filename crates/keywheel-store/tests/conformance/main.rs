@@ -47,6 +47,7 @@ mod sqlite {
             records_read_back_in_a_chain_without_gaps,
             parallel_appends_make_one_chain,
             a_record_that_is_appended_again_counts_once,
+            a_part_that_somebody_else_wrote_is_no_part_that_was_written,
             an_append_is_no_new_revision,
             an_entry_is_read_with_both_of_its_parts,
             every_filter_finds_what_it_names_latest_first,
