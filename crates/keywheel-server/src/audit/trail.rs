@@ -141,7 +141,12 @@ impl Trail {
             Weight::Change => {
                 // The change has been made or not: what is answered is what happened, even if its end is written later.
                 let record = record::completed(open.entry, later, now).map_err(ApiError::internal)?;
-                self.audit.append_at_last(vec![record]).await;
+                // In a task of its own: a client that goes away must not take the end along.
+                let audit = self.audit.clone();
+                let end = async move { audit.append_at_last(vec![record]).await };
+                if let Err(fault) = self.audit.0.tasks.spawn(end).await {
+                    tracing::error!(%fault, "the end of an action is not in the audit log");
+                }
                 Ok(())
             }
             Weight::Reveal => {
