@@ -132,6 +132,27 @@ pub struct AuditFilter {
     pub limit: u32,
 }
 
+impl AuditFilter {
+    /// All entries of a time.
+    pub fn of_time(from: Moment, until: Moment, limit: u32) -> Self {
+        Self {
+            from,
+            until,
+            project: None,
+            environment: None,
+            secret_path: None,
+            secret_key: None,
+            actor_type: None,
+            actor: None,
+            user_agent: None,
+            events: Vec::new(),
+            words: Vec::new(),
+            offset: 0,
+            limit,
+        }
+    }
+}
+
 /// An entry as it is read: the bodies of its records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditEntry {

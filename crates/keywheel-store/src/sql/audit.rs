@@ -131,7 +131,7 @@ async fn insert(session: &mut Box<dyn Session>, at: ChainPoint, record: &NewAudi
     }
     // Only what is in the chain counts as written.
     let sql = "SELECT seq FROM audit_records WHERE entry_id = $1 AND part = $2 AND body = $3 \
-               AND seq > (SELECT start_seq FROM audit_chain) AND seq <= $4";
+               AND seq > (SELECT start_seq FROM audit_chain WHERE id = 1) AND seq <= $4";
     let values = args![record.entry, record.part.as_str(), &record.body, at.seq - 1];
     match one_in(session, sql, values, Reader::int).await? {
         Some(_) => Ok(false),
@@ -151,7 +151,7 @@ pub(super) fn entries_sql(filter: &AuditFilter) -> (String, Vec<Value>) {
     let mut conditions = vec![
         "o.event IS NOT NULL AND o.at >= $1 AND o.at <= $2".to_owned(),
         // A row that was put beside the chain is no record.
-        "o.seq > (SELECT start_seq FROM audit_chain) AND o.seq <= (SELECT head_seq FROM audit_chain)"
+        "o.seq > (SELECT start_seq FROM audit_chain WHERE id = 1) AND o.seq <= (SELECT head_seq FROM audit_chain WHERE id = 1)"
             .to_owned(),
     ];
     let equal = [
@@ -189,7 +189,7 @@ pub(super) fn entries_sql(filter: &AuditFilter) -> (String, Vec<Value>) {
     let sql = format!(
         "SELECT o.entry_id, o.body, c.body, p.name FROM audit_records o \
          LEFT JOIN audit_records c ON c.entry_id = o.entry_id AND c.part = 'completed' \
-         AND c.seq > o.seq AND c.seq <= (SELECT head_seq FROM audit_chain) \
+         AND c.seq > o.seq AND c.seq <= (SELECT head_seq FROM audit_chain WHERE id = 1) \
          LEFT JOIN projects p ON p.id = o.project_id \
          WHERE {} ORDER BY o.at DESC, o.seq DESC LIMIT ${limit} OFFSET ${offset}",
         conditions.join(" AND ")
@@ -234,8 +234,8 @@ impl AuditLog for SqlStore {
     }
 
     async fn audit_stray(&self) -> Result<Option<i64>> {
-        let sql = "SELECT seq FROM audit_records WHERE seq <= (SELECT start_seq FROM audit_chain) \
-                   OR seq > (SELECT head_seq FROM audit_chain) ORDER BY seq LIMIT 1";
+        let sql = "SELECT seq FROM audit_records WHERE seq <= (SELECT start_seq FROM audit_chain WHERE id = 1) \
+                   OR seq > (SELECT head_seq FROM audit_chain WHERE id = 1) ORDER BY seq LIMIT 1";
         self.one(sql, args![], Reader::int).await
     }
 
@@ -248,7 +248,7 @@ impl AuditLog for SqlStore {
         let mut session = self.snapshot().await?;
         let oldest = |r: &mut Reader| Ok((point(r)?, r.moment()?));
         let sql = "SELECT seq, hash, at FROM audit_records \
-                   WHERE seq > (SELECT start_seq FROM audit_chain) ORDER BY seq LIMIT $1";
+                   WHERE seq > (SELECT start_seq FROM audit_chain WHERE id = 1) ORDER BY seq LIMIT $1";
         let records = all_in(&mut session, sql, args![limit], oldest).await?;
         // In the order of the chain: one that is to be kept keeps all that come after it.
         let old = records.into_iter().take_while(|(_, at)| *at < moment);

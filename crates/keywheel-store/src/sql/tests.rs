@@ -111,21 +111,7 @@ async fn a_reading_connection_cannot_write() {
 /// The plan of an audit filter.
 async fn audit_plan(change: impl FnOnce(&mut AuditFilter)) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut filter = AuditFilter {
-        from: Moment::from_millis(0),
-        until: Moment::from_millis(1),
-        project: None,
-        environment: None,
-        secret_path: None,
-        secret_key: None,
-        actor_type: None,
-        actor: None,
-        user_agent: None,
-        events: Vec::new(),
-        words: Vec::new(),
-        offset: 0,
-        limit: 20,
-    };
+    let mut filter = AuditFilter::of_time(Moment::from_millis(0), Moment::from_millis(1), 20);
     change(&mut filter);
     plan(&store(&folder).await, &audit::entries_sql(&filter).0).await
 }

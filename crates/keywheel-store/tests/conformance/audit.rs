@@ -38,21 +38,7 @@ fn whole(event: &str, millis: i64) -> NewAuditRecord {
 }
 
 fn everything() -> AuditFilter {
-    AuditFilter {
-        from: at(0),
-        until: at(1_000_000),
-        project: None,
-        environment: None,
-        secret_path: None,
-        secret_key: None,
-        actor_type: None,
-        actor: None,
-        user_agent: None,
-        events: Vec::new(),
-        words: Vec::new(),
-        offset: 0,
-        limit: 1_000,
-    }
+    AuditFilter::of_time(at(0), at(1_000_000), 1_000)
 }
 
 /// The bodies of the entries that a filter finds.
