@@ -1,0 +1,195 @@
+//! Writing secrets. What a rotation writes is its alone.
+
+use std::sync::Arc;
+
+use keywheel_core::ids::{SecretId, SecretVersionId};
+use keywheel_core::names::SecretName;
+use keywheel_core::references;
+use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretUpdate};
+use keywheel_store::{Conflict, Patch, StoreError};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Details, Kind, SecretView, open, unknown_folder};
+use crate::actions::folders::{self, Place};
+use crate::actions::projects::find_id;
+use crate::app::App;
+use crate::audit::event::Event;
+use crate::auth::access::{Action, Subject};
+use crate::auth::caller::Caller;
+use crate::http::errors::ApiError;
+
+/// Makes a secret.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    name: SecretName,
+    kind: Kind,
+    value: &SecretString,
+    details: Details,
+) -> Result<SecretView, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("secretKey", &name);
+    caller.open(Event::CreateSecret, project, metadata).await?;
+    caller.require(project, Action::Create, Subject::Secrets).await?;
+    if kind == Kind::Personal {
+        return Err(ApiError::bad_request("Must be user to create personal secret"));
+    }
+    let folder = folders::at(app, project, place)
+        .await?
+        .ok_or_else(|| unknown_folder(place))?;
+    let id = app.new_id(SecretId::new);
+    caller.note("secretId", id);
+    let secret = NewSecret {
+        id,
+        folder: folder.id,
+        name,
+        version: new_version(app, caller, value)?,
+        comment: seal_comment(app, id, details.comment.as_ref())?,
+        metadata: details.metadata.unwrap_or_default(),
+        skip_multiline_encoding: details.skip_multiline_encoding,
+        reminder_note: details.reminder_note.filter(|note| !note.is_empty()),
+        reminder_days: details.reminder_days.filter(|days| *days > 0),
+        now: app.now(),
+    };
+    app.store()
+        .create_secret(&secret)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::SecretName) => ApiError::bad_request("Secret already exists"),
+            other => other.into(),
+        })?;
+    let made = app
+        .store()
+        .secret(id)
+        .await?
+        .ok_or_else(|| ApiError::internal("a new secret is gone"))?;
+    open(app, Arc::new(made), true)
+}
+
+/// Changes a secret. Value and name of a rotated secret are the rotation's to change.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    name: &SecretName,
+    new_name: Option<SecretName>,
+    value: Option<&SecretString>,
+    details: Details,
+) -> Result<SecretView, ApiError> {
+    let secret = to_change(app, caller, place, name, Event::UpdateSecret, Action::Edit).await?;
+    let secret = secret.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
+    if let Some(new_name) = &new_name {
+        caller.note("newSecretKey", new_name);
+    }
+    if secret.rotation.is_some() && value.is_some() {
+        return Err(ApiError::bad_request(
+            "Cannot update rotated secret value: its rotation writes it",
+        ));
+    }
+    if secret.rotation.is_some() && new_name.as_ref().is_some_and(|new| *new != secret.name) {
+        return Err(ApiError::bad_request("Cannot update rotated secret name"));
+    }
+    let update = SecretUpdate {
+        name: new_name,
+        version: value.map(|value| new_version(app, caller, value)).transpose()?,
+        comment: match &details.comment {
+            None => Patch::Keep,
+            given => Patch::Set(seal_comment(app, secret.id, given.as_ref())?),
+        },
+        metadata: details.metadata,
+        skip_multiline_encoding: Patch::from_option(details.skip_multiline_encoding.map(Some)),
+        reminder_note: Patch::from_option(
+            details
+                .reminder_note
+                .map(|note| Some(note).filter(|n| !n.is_empty())),
+        ),
+        reminder_days: Patch::from_option(details.reminder_days.map(|days| Some(days).filter(|d| *d > 0))),
+    };
+    let after = app
+        .store()
+        .update_secret(secret.id, &update, app.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::SecretName) => {
+                ApiError::bad_request("Secret with the new name already exists")
+            }
+            other => other.into(),
+        })?;
+    let after = after.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
+    open(app, Arc::new(after), true)
+}
+
+/// Deletes a secret that no rotation writes.
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    name: &SecretName,
+    kind: Kind,
+) -> Result<SecretView, ApiError> {
+    let secret = to_change(app, caller, place, name, Event::DeleteSecret, Action::Delete).await?;
+    if kind == Kind::Personal {
+        return Err(ApiError::bad_request("Must be user to delete personal secret"));
+    }
+    let secret = secret.ok_or_else(|| ApiError::not_found("Secret not found"))?;
+    if secret.rotation.is_some() {
+        return Err(ApiError::bad_request("Cannot delete rotated secrets"));
+    }
+    let id = secret.id;
+    let before = open(app, Arc::new(secret), true)?;
+    app.store().delete_secret(id).await.map_err(|error| match error {
+        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request("Cannot delete rotated secrets"),
+        other => other.into(),
+    })?;
+    Ok(before)
+}
+
+/// The secret that is to be changed, straight from the store.
+async fn to_change(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    name: &SecretName,
+    event: Event,
+    action: Action,
+) -> Result<Option<Secret>, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("secretKey", name);
+    caller.open(event, project, metadata).await?;
+    caller.require(project, action, Subject::Secrets).await?;
+    let found = app
+        .store()
+        .secret_at(project, &place.environment, &place.path, name)
+        .await?;
+    match &found {
+        Some(secret) => caller.note("secretId", secret.id),
+        None if folders::at(app, project, place).await?.is_none() => return Err(unknown_folder(place)),
+        None => {}
+    }
+    Ok(found)
+}
+
+fn new_version(app: &App, caller: &Caller, value: &SecretString) -> Result<NewVersion, ApiError> {
+    let id = app.new_id(SecretVersionId::new);
+    let plain = value.expose_secret();
+    let has_references = references::may_hold(plain);
+    let value = app.vault().seal_secret_value(id, plain)?;
+    Ok(NewVersion {
+        id,
+        value,
+        has_references,
+        author: Author::Identity(caller.identity()),
+    })
+}
+
+fn seal_comment(
+    app: &App,
+    id: SecretId,
+    comment: Option<&SecretString>,
+) -> Result<Option<Vec<u8>>, ApiError> {
+    let comment = comment.filter(|comment| !comment.expose_secret().is_empty());
+    Ok(comment
+        .map(|comment| app.vault().seal_comment(id, comment.expose_secret()))
+        .transpose()?)
+}
