@@ -79,6 +79,8 @@ ids! {
     FolderId;
     /// A secret in a folder.
     SecretId;
+    /// An import of one folder's secrets into another.
+    ImportId;
     /// One value that a secret had or has.
     SecretVersionId;
     /// A machine identity.

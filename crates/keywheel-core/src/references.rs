@@ -4,6 +4,8 @@
 //! A part without a dot is relative, one with dots is absolute. So a secret whose name has a dot or a brace can
 //! exist, but nothing can refer to it.
 
+pub mod expand;
+
 use std::iter;
 use std::ops::Range;
 
@@ -14,7 +16,7 @@ const CLOSE: char = '}';
 const SEPARATOR: char = '.';
 
 /// A folder, in the words that references use.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Folder {
     /// The slug of the environment.
     pub environment: Slug,
@@ -23,7 +25,7 @@ pub struct Folder {
 }
 
 /// A secret, in the words that references use.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Address {
     /// The folder.
     pub folder: Folder,
@@ -65,12 +67,16 @@ impl Reference<'_> {
         if parts.iter().any(|part| part.is_empty()) {
             return None;
         }
-        let name = SecretName::from_stored(parts.pop()?.to_owned());
+        let name = parts.pop()?;
+        // What no secret can be named is nothing to ask a store for.
+        let name = SecretName::parse(name)
+            .ok()
+            .filter(|parsed| parsed.as_str() == name)?;
         let folder = match parts.split_first() {
             None => home.clone(),
             Some((environment, folders)) => Folder {
-                environment: Slug::from_stored((*environment).to_owned()),
-                path: SecretPath::from_stored(format!("/{}", folders.join("/"))),
+                environment: Slug::parse("environment", environment).ok()?,
+                path: SecretPath::parse(&format!("/{}", folders.join("/"))).ok()?,
             },
         };
         Some(Address { folder, name })

@@ -12,6 +12,7 @@ pub mod rotation_keys;
 pub mod rotation_policy;
 pub mod rotation_runs;
 pub mod rotations;
+pub mod secret_imports;
 pub mod secrets;
 mod slugs;
 pub mod universal_auth;

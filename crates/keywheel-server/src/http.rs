@@ -24,6 +24,7 @@ mod rotation_keys;
 mod rotation_policy;
 mod rotation_runs;
 pub mod router;
+mod secret_imports;
 mod secret_rotations;
 mod secrets;
 mod status;

@@ -78,6 +78,8 @@ pub enum Conflict {
     FolderPath,
     /// The folder has a secret of that name.
     SecretName,
+    /// The folder imports that folder already.
+    Import,
     /// The organization or the project has a connection of that name.
     ConnectionName,
     /// The identity has Universal Auth already.
@@ -106,6 +108,7 @@ impl fmt::Display for Conflict {
             Self::EnvironmentSlug => "an environment with this slug exists",
             Self::FolderPath => "a folder with this path exists",
             Self::SecretName => "a secret with this name exists",
+            Self::Import => "the folder is imported already",
             Self::ConnectionName => "a connection with this name exists",
             Self::UniversalAuth => "the identity has universal auth already",
             Self::Membership => "the identity is a member already",

@@ -101,7 +101,7 @@ pub trait Folders: Send + Sync {
     async fn update_folder(&self, id: FolderId, update: &FolderUpdate, now: Moment)
     -> Result<Option<Folder>>;
 
-    /// Whether there is nothing in the folder: no folder and no secret.
+    /// Whether there is nothing in the folder: no folder, no secret and no import.
     async fn folder_is_empty(&self, id: FolderId) -> Result<bool>;
 
     /// Deletes a folder with everything below it; whether it was there. `Conflict::Reference` while a

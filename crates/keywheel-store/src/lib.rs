@@ -9,6 +9,8 @@
 //! | [`setup`] | the instance: settings, bootstrap, organization |
 //! | [`projects`], [`environments`], [`folders`] | the tree that secrets are in |
 //! | [`secrets`] | secrets and their versions |
+//! | [`imports`] | folders that show the secrets of other folders |
+//! | [`snapshot`] | one state of the tree, for reads that belong together |
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
@@ -23,6 +25,7 @@ pub mod environments;
 pub mod error;
 pub mod folders;
 pub mod identities;
+pub mod imports;
 pub mod ledgers;
 pub mod memberships;
 pub mod patch;
@@ -31,6 +34,7 @@ pub mod rotations;
 pub mod runs;
 pub mod secrets;
 pub mod setup;
+pub mod snapshot;
 pub mod sql;
 pub mod tokens;
 pub mod trusted_ip;
@@ -42,6 +46,7 @@ pub use environments::Environments;
 pub use error::{Conflict, Result, StoreError};
 pub use folders::Folders;
 pub use identities::Identities;
+pub use imports::Imports;
 pub use ledgers::Ledgers;
 pub use memberships::Memberships;
 pub use patch::Patch;
@@ -50,6 +55,7 @@ pub use rotations::Rotations;
 pub use runs::Runs;
 pub use secrets::Secrets;
 pub use setup::Setup;
+pub use snapshot::{Snapshot, Snapshots};
 pub use sql::{SqlStore, open, open_to_read};
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
@@ -62,6 +68,8 @@ pub trait Store:
     + Environments
     + Folders
     + Secrets
+    + Imports
+    + Snapshots
     + Connections
     + Identities
     + Memberships

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::patch::Patch;
 
 /// A free key and value at a secret, for clients.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct SecretMetadata {
     /// The key.
     pub key: String,
@@ -24,7 +24,7 @@ pub struct SecretMetadata {
 }
 
 /// Where a secret is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SecretPlace {
     /// The project.
     pub project: ProjectId,
@@ -39,7 +39,7 @@ pub struct SecretPlace {
 }
 
 /// A secret with its current value.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Secret {
     /// The secret.
     pub id: SecretId,
@@ -65,6 +65,8 @@ pub struct Secret {
     pub reminder_note: Option<String>,
     /// How often a reminder comes, in days. Kept for clients.
     pub reminder_days: Option<i64>,
+    /// Whether the value may refer to other secrets.
+    pub has_references: bool,
     /// The rotation that writes it; its name and value then are not for clients to change.
     pub rotation: Option<RotationId>,
     /// When it was made.
@@ -171,12 +173,6 @@ pub trait Secrets: Send + Sync {
         path: &SecretPath,
         name: &SecretName,
     ) -> Result<Option<Secret>>;
-
-    /// The secrets directly in a folder; by name.
-    async fn secrets_in(&self, folder: FolderId) -> Result<Vec<Secret>>;
-
-    /// The secrets in the folder at a path and in all folders below it; by path and name.
-    async fn secrets_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Secret>>;
 
     /// Which of the names are taken in a folder; by name.
     async fn taken_names(&self, folder: FolderId, names: &[SecretName]) -> Result<Vec<SecretName>>;

@@ -17,6 +17,7 @@ mod environments;
 mod faults;
 mod folders;
 mod identities;
+mod imports;
 mod ledger_changes;
 mod ledgers;
 mod memberships;
@@ -26,6 +27,7 @@ mod rotations;
 mod runs;
 mod secrets;
 mod setup;
+mod snapshot;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
@@ -121,7 +123,7 @@ impl SqlStore {
     }
 
     /// A transaction that reads one state of everything.
-    async fn snapshot(&self) -> Result<Box<dyn Session>> {
+    async fn begin_snapshot(&self) -> Result<Box<dyn Session>> {
         self.backend.snapshot().await
     }
 }

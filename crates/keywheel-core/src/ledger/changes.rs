@@ -76,7 +76,7 @@ pub struct Commit {
 }
 
 /// Who caused a new version of a secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "id", rename_all = "snake_case")]
 pub enum Author {
     /// The engine, on schedule.

@@ -1,7 +1,10 @@
 //! Secrets: read and written by clients, but for those that a rotation writes (platform contract, section
 //! 6.2; rotation contract, section 9).
 
+mod found;
+mod imported;
 mod read;
+mod referred;
 mod write;
 
 use std::sync::Arc;
@@ -11,7 +14,8 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_store::secrets::{Secret, SecretMetadata};
 use secrecy::SecretString;
 
-pub use self::read::{GetSecret, get, get_by_id, list};
+pub use self::found::{Found, Imported, Opened};
+pub use self::read::{GetSecret, ListSecrets, View, get, get_by_id, list};
 pub use self::write::{create, delete, update};
 use super::folders::Place;
 use crate::app::App;
@@ -25,8 +29,6 @@ pub type SecretCache = Cache<(ProjectId, Slug, SecretPath, SecretName), Arc<Secr
 pub struct SecretView {
     /// The row; its value and its comment are still sealed in there.
     pub secret: Arc<Secret>,
-    /// The number of the version that is shown.
-    pub version: i64,
     /// The value; none if it was not asked for.
     pub value: Option<SecretString>,
     /// The comment.
@@ -57,34 +59,30 @@ pub struct Details {
     pub reminder_days: Option<i64>,
 }
 
-fn open(app: &App, secret: Arc<Secret>, view_value: bool) -> Result<SecretView, ApiError> {
-    let value = match &secret.value {
-        Some(sealed) if view_value => app.vault().open_secret_value(secret.version_id, sealed)?,
-        _ => SecretString::default(),
-    };
-    let version = secret.version;
-    view(app, secret, version, view_value.then_some(value))
-}
-
-fn view(
+/// Opens a secret, as far as it is to be shown. The value may be known already.
+fn open(
     app: &App,
     secret: Arc<Secret>,
-    version: i64,
-    value: Option<SecretString>,
+    view_value: bool,
+    known: Option<SecretString>,
 ) -> Result<SecretView, ApiError> {
+    let value = match (&secret.value, known) {
+        (_, Some(known)) => known,
+        (Some(sealed), None) if view_value => app.vault().open_secret_value(secret.version_id, sealed)?,
+        _ => SecretString::default(),
+    };
     let comment = match &secret.comment {
         Some(sealed) => app.vault().open_comment(secret.id, sealed)?,
         None => SecretString::default(),
     };
     Ok(SecretView {
         secret,
-        version,
-        value,
+        value: view_value.then_some(value),
         comment,
     })
 }
 
-fn unknown_folder(place: &Place) -> ApiError {
+pub(super) fn unknown_folder(place: &Place) -> ApiError {
     ApiError::not_found(format!(
         "Folder with path '{}' in environment with slug '{}' not found",
         place.path, place.environment

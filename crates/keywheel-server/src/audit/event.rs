@@ -77,6 +77,9 @@ events! {
     CreateSecret = "create-secret", Change;
     UpdateSecret = "update-secret", Change;
     DeleteSecret = "delete-secret", Change;
+    CreateImport = "create-secret-import", Change;
+    UpdateImport = "update-secret-import", Change;
+    DeleteImport = "delete-secret-import", Change;
 
     GetConnections = "get-app-connections", Read;
     GetConnection = "get-app-connection", Read;

@@ -33,6 +33,8 @@ pub enum Subject {
     Folders,
     /// Secrets.
     Secrets,
+    /// Imports of secrets into other folders.
+    Imports,
     /// Rotations.
     Rotations,
     /// Credentials for systems outside.
@@ -91,6 +93,7 @@ impl Subject {
             Self::Environments => "environments",
             Self::Folders => "secret-folders",
             Self::Secrets => "secrets",
+            Self::Imports => "secret-imports",
             Self::Rotations => "secret-rotation",
             Self::AppConnections => "app-connections",
             Self::Identities => "identity",
@@ -165,7 +168,7 @@ impl ProjectRole {
         match self {
             Self::Admin => true,
             Self::Member => match subject {
-                Subject::Secrets | Subject::Folders => true,
+                Subject::Secrets | Subject::Imports | Subject::Folders => true,
                 Subject::AppConnections => matches!(action, Action::Read | Action::Connect),
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)

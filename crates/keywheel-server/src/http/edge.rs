@@ -17,7 +17,7 @@ use keywheel_core::ids::IdentityId;
 use tracing::Instrument;
 
 use super::errors::ApiError;
-use super::etag;
+use super::etag::{self, Known};
 use crate::app::App;
 use crate::audit::trail::Trail;
 use crate::auth::caller::client_ip;
@@ -86,7 +86,7 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     request.extensions_mut().insert(scope.clone());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let known_tag = request.headers().get(header::IF_NONE_MATCH).cloned();
+    let known = Known::from(request.headers().get(header::IF_NONE_MATCH).cloned());
 
     let span = tracing::info_span!("request", req_id = scope.request_id());
     let limit = app.settings().http.request_timeout;
@@ -101,7 +101,7 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     let response = shape_refusal(response, &scope);
     let took_ms = app.clock().monotonic().get() - started.get();
     log_access(&scope, &method, path.as_ref(), response.status(), took_ms);
-    let mut response = tag(response, &method, known_tag.as_ref());
+    let mut response = tag(response, &method, &known);
     add_headers(response.headers_mut(), &scope);
     response
 }
@@ -165,7 +165,7 @@ fn log_access(scope: &Scope, method: &Method, path: Option<&MatchedPath>, status
 }
 
 /// Adds the entity tag to what GET answers, and leaves the body out if the client has it (rule R11).
-fn tag(response: Response, method: &Method, known: Option<&HeaderValue>) -> Response {
+fn tag(response: Response, method: &Method, known: &Known) -> Response {
     if method == Method::GET && response.status() == StatusCode::OK {
         etag::apply(response, known)
     } else {

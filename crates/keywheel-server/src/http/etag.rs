@@ -1,50 +1,153 @@
 //! Strong entity tags (RFC 9110, section 8.8.3). Agents and operators notice a rotation by them.
+//!
+//! Most answers are tagged by their bytes. Answers with secrets are tagged by the stored state that they follow from,
+//! so that a client that knows it is answered without anything being opened.
+
+use std::convert::Infallible;
+use std::hash::{Hash, Hasher};
 
 use aws_lc_rs::digest;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 
-use super::answer::Written;
+use super::answer::{Answer, Written};
+use super::errors::ApiError;
 
 /// How much of the digest makes the tag: collisions are out of reach with half of it.
 const TAG_BYTES: usize = 16;
+/// Stands for how answers are written from a state. A new number goes with every change of their form, so that no
+/// client keeps the old one.
+const FORM: u8 = 1;
 
-/// Adds the tag of the body that the handler wrote, or answers 304 if the client knows it.
-pub(super) fn apply(mut response: Response, known: Option<&HeaderValue>) -> Response {
+/// The tag of one representation, in its quotes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Tag(String);
+
+/// What the client knows already: its `If-None-Match`.
+pub(super) struct Known(Option<HeaderValue>);
+
+/// An answer that is tagged by the state that it follows from.
+pub(super) enum Tagged<T> {
+    /// The client has it.
+    Unchanged(HeaderValue),
+    /// The client does not have it.
+    Changed(HeaderValue, T),
+}
+
+/// Feeds a digest with whatever can be hashed.
+struct Digest(digest::Context);
+
+impl Hasher for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The tag is longer than this, and is what is asked for.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+impl Tag {
+    fn of_bytes(bytes: &[u8]) -> Self {
+        Self::of_digest(digest::digest(&digest::SHA256, bytes).as_ref())
+    }
+
+    fn of_state(state: &impl Hash) -> Self {
+        let mut digest = Digest(digest::Context::new(&digest::SHA256));
+        (FORM, state).hash(&mut digest);
+        Self::of_digest(digest.0.finish().as_ref())
+    }
+
+    fn of_digest(digest: &[u8]) -> Self {
+        let kept = digest.get(..TAG_BYTES).unwrap_or(digest);
+        Self(format!("\"{}\"", URL_SAFE_NO_PAD.encode(kept)))
+    }
+
+    fn header(&self) -> Result<HeaderValue, ApiError> {
+        HeaderValue::from_str(&self.0).map_err(ApiError::internal)
+    }
+}
+
+impl Known {
+    /// The answer that follows from a state: its body is made only if the client does not have it.
+    pub(super) fn answer<T>(
+        &self,
+        state: &impl Hash,
+        body: impl FnOnce() -> Result<T, ApiError>,
+    ) -> Result<Tagged<T>, ApiError> {
+        let tag = Tag::of_state(state);
+        Ok(if self.names(&tag) {
+            Tagged::Unchanged(tag.header()?)
+        } else {
+            Tagged::Changed(tag.header()?, body()?)
+        })
+    }
+
+    /// The comparison is the weak one (RFC 9110, section 13.1.2).
+    fn names(&self, tag: &Tag) -> bool {
+        let known = self.0.as_ref().and_then(|known| known.to_str().ok());
+        known
+            .unwrap_or_default()
+            .split(',')
+            .map(|one| one.trim().trim_start_matches("W/"))
+            .any(|one| one == tag.0 || one == "*")
+    }
+}
+
+impl From<Option<HeaderValue>> for Known {
+    fn from(header: Option<HeaderValue>) -> Self {
+        Self(header)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.get(header::IF_NONE_MATCH).cloned()))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let (tag, mut response) = match self {
+            Self::Unchanged(tag) => return unchanged(tag),
+            Self::Changed(tag, body) => (tag, Answer(body).into_response()),
+        };
+        if response.extensions_mut().remove::<Written>().is_some() {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+/// Adds the tag of the body that the handler wrote, or answers 304 if the client knows it. What has a tag keeps it.
+pub(super) fn apply(mut response: Response, known: &Known) -> Response {
     let Some(Written(bytes)) = response.extensions_mut().remove::<Written>() else {
         return response;
     };
-    let tag = tag_of(&bytes);
-    let Ok(value) = HeaderValue::from_str(&tag) else {
+    let tag = Tag::of_bytes(&bytes);
+    let Ok(header) = tag.header() else {
         return response;
     };
-    if known
-        .and_then(|known| known.to_str().ok())
-        .is_some_and(|known| names(known, &tag))
-    {
-        let mut unchanged = (StatusCode::NOT_MODIFIED, Body::empty()).into_response();
-        unchanged.headers_mut().insert(header::ETAG, value);
-        return unchanged;
+    if known.names(&tag) {
+        return unchanged(header);
     }
-    response.headers_mut().insert(header::ETAG, value);
+    response.headers_mut().insert(header::ETAG, header);
     response
 }
 
-fn tag_of(bytes: &Bytes) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    let kept = digest.as_ref().get(..TAG_BYTES).unwrap_or(digest.as_ref());
-    format!("\"{}\"", URL_SAFE_NO_PAD.encode(kept))
-}
-
-/// Whether `If-None-Match` names the tag. The comparison is the weak one (RFC 9110, section 13.1.2).
-fn names(known: &str, tag: &str) -> bool {
-    known
-        .split(',')
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == tag || one == "*")
+fn unchanged(tag: HeaderValue) -> Response {
+    let mut response = (StatusCode::NOT_MODIFIED, Body::empty()).into_response();
+    response.headers_mut().insert(header::ETAG, tag);
+    response
 }
 
 #[cfg(test)]
@@ -60,20 +163,37 @@ mod tests {
             ("*", true),
             ("\"b\"", false),
             ("a", false),
+            ("", false),
         ] {
-            assert_eq!(names(known, "\"a\""), matches, "{known}");
+            let known = Known(Some(HeaderValue::from_static(known)));
+            assert_eq!(known.names(&Tag("\"a\"".to_owned())), matches, "{:?}", known.0);
         }
+        assert!(!Known(None).names(&Tag("\"a\"".to_owned())));
     }
 
     #[test]
     fn equal_bytes_have_equal_tags_and_others_do_not() {
-        assert_eq!(
-            tag_of(&Bytes::from_static(b"x")),
-            tag_of(&Bytes::from_static(b"x"))
-        );
-        assert_ne!(
-            tag_of(&Bytes::from_static(b"x")),
-            tag_of(&Bytes::from_static(b"y"))
-        );
+        assert_eq!(Tag::of_bytes(b"x"), Tag::of_bytes(b"x"));
+        assert_ne!(Tag::of_bytes(b"x"), Tag::of_bytes(b"y"));
+    }
+
+    #[test]
+    fn equal_states_have_equal_tags_wherever_their_parts_end() {
+        let tag = |parts: &[&str]| Tag::of_state(&parts);
+        assert_eq!(tag(&["a", "b"]), tag(&["a", "b"]));
+        assert_ne!(tag(&["a", "b"]), tag(&["ab", ""]));
+        assert_ne!(tag(&["a", "b"]), tag(&["b", "a"]));
+    }
+
+    #[test]
+    fn a_body_is_made_only_for_those_who_do_not_have_it() {
+        let unknown = Known(None);
+        let Ok(Tagged::Changed(tag, "body")) = unknown.answer(&1, || Ok("body")) else {
+            panic!("nobody has it yet");
+        };
+        let known = Known(Some(tag));
+        let unmade = || -> Result<&str, ApiError> { panic!("it was made") };
+        assert!(matches!(known.answer(&1, unmade), Ok(Tagged::Unchanged(_))));
+        assert!(matches!(known.answer(&2, || Ok("new")), Ok(Tagged::Changed(..))));
     }
 }

@@ -14,8 +14,8 @@ use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
     app_connections, audit_logs, auth, bootstrap, docs, edge, environments, folders, identities, memberships,
-    openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_rotations, secrets, status,
-    universal_auth,
+    openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_imports, secret_rotations,
+    secrets, status, universal_auth,
 };
 use crate::app::App;
 
@@ -47,6 +47,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(memberships::routes())
         .merge(folders::routes())
         .merge(secrets::routes())
+        .merge(secret_imports::routes())
         .merge(app_connections::routes())
         .merge(audit_logs::routes())
         .merge(secret_rotations::routes())

@@ -3,30 +3,66 @@
 
 mod json;
 
-use axum::extract::State;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, MatchedPath, State};
+use axum::http::request::Parts;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::json::{InSecret, SecretJson, SecretsJson};
+use self::json::{GivenView, InSecret, SecretsJson};
 use super::answer::{Answer, Reply};
+use super::errors::ApiError;
+use super::etag::{Known, Tagged};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
 use super::place::id_param;
-use crate::actions::secrets::{self, GetSecret};
+use crate::actions::secrets::{self, GetSecret, ListSecrets, View};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
+/// Where the third version has its secrets.
+const OLDER: &str = "/api/v3/secrets/raw";
+
 /// Secrets, in both versions.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    let older = "/api/v3/secrets/raw";
-    let (by_id, by_name) = (format!("{older}/id/{{id}}"), format!("{older}/{{name}}"));
+    let (by_id, by_name) = (format!("{OLDER}/id/{{id}}"), format!("{OLDER}/{{name}}"));
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(get_by_id))
         .routes(routes!(get, create, update, delete))
-        .routes(at(older, "V3", routes!(list)))
+        .routes(at(OLDER, "V3", routes!(list)))
         .routes(at(&by_id, "V3", routes!(get_by_id)))
         .routes(at(&by_name, "V3", routes!(get, create, update, delete)))
+}
+
+/// Which version of the API a request speaks. The third one shows values as they are stored and only what is in the
+/// folder, unless it is told otherwise; the fourth one shows what applications need.
+#[derive(Clone, Copy)]
+enum Version {
+    Third,
+    Fourth,
+}
+
+impl FromRequestParts<App> for Version {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        let path = parts.extensions.get::<MatchedPath>();
+        let is_third = path.is_some_and(|path| path.as_str().starts_with(OLDER));
+        Ok(if is_third { Self::Third } else { Self::Fourth })
+    }
+}
+
+impl Version {
+    fn view(self, given: GivenView) -> View {
+        let shows_all = matches!(self, Self::Fourth);
+        View {
+            value: given.value,
+            expand: given.expand.unwrap_or(shows_all),
+            imports: given.imports.unwrap_or(shows_all),
+        }
+    }
 }
 
 query_of!(
@@ -39,7 +75,7 @@ query_of!(
 );
 query_of!(
     /// What to show.
-    ViewQuery = json::view_value
+    ViewQuery = json::view
 );
 body_of!(
     /// A secret to be made.
@@ -56,7 +92,8 @@ body_of!(
 
 /// List secrets
 ///
-/// By path and name.
+/// By path and name, with what their folders import; of imports the last one wins, and a folder's own secrets win over
+/// what it imports. The third version leaves imports out and references as they are, unless it is told otherwise.
 /// Permission: `read` on `secrets`, and `read-value` unless values are hidden.
 #[utoipa::path(
     get,
@@ -66,18 +103,26 @@ body_of!(
     params(ListSecretsQuery),
     responses((status = 200, body = SecretsJson))
 )]
-async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<SecretsJson> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    version: Version,
+    known: Known,
+    query: Query,
+) -> Result<Tagged<SecretsJson>, ApiError> {
     let wanted = json::list(query.fields())?;
-    let place = wanted.place.complete()?;
-    let found = secrets::list(&app, &caller, &place, wanted.recursive, wanted.view_value).await?;
-    Ok(Answer(SecretsJson {
-        secrets: found.iter().map(SecretJson::from).collect(),
-        imports: [],
-    }))
+    let wanted = ListSecrets {
+        place: wanted.place.complete()?,
+        recursive: wanted.recursive,
+        view: version.view(wanted.view),
+    };
+    let found = secrets::list(&app, &caller, &wanted).await?;
+    known.answer(&found, || Ok(SecretsJson::from(&found.open(&app)?)))
 }
 
 /// Get a secret
 ///
+/// With imports, one that the folder does not have itself is looked for in what it imports.
 /// Permission: `read` on `secrets`, and `read-value` unless the value is hidden.
 #[utoipa::path(
     get,
@@ -87,19 +132,24 @@ async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<Sec
     params(GetSecretQuery),
     responses((status = 200, body = InSecret))
 )]
-async fn get(State(app): State<App>, caller: Caller, params: Params, query: Query) -> Reply<InSecret> {
+async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    version: Version,
+    known: Known,
+    params: Params,
+    query: Query,
+) -> Result<Tagged<InSecret>, ApiError> {
     let name = json::name(&params)?;
     let wanted = json::get(query.fields())?;
-    let place = wanted.place.complete()?;
     let wanted = GetSecret {
-        place,
+        place: wanted.place.complete()?,
         name,
         version: wanted.version,
-        view_value: wanted.view_value,
+        view: version.view(wanted.view),
     };
-    Ok(Answer(InSecret::from(
-        &secrets::get(&app, &caller, &wanted).await?,
-    )))
+    let found = secrets::get(&app, &caller, &wanted).await?;
+    known.answer(&found, || Ok(InSecret::from(&found.open_one(&app)?)))
 }
 
 /// Get a secret by its id
@@ -113,10 +163,17 @@ async fn get(State(app): State<App>, caller: Caller, params: Params, query: Quer
     params(ViewQuery),
     responses((status = 200, body = InSecret))
 )]
-async fn get_by_id(State(app): State<App>, caller: Caller, params: Params, query: Query) -> Reply<InSecret> {
-    let view_value = json::view_value(query.fields())?;
-    let found = secrets::get_by_id(&app, &caller, id_param(&params, "id")?, view_value).await?;
-    Ok(Answer(InSecret::from(&found)))
+async fn get_by_id(
+    State(app): State<App>,
+    caller: Caller,
+    version: Version,
+    known: Known,
+    params: Params,
+    query: Query,
+) -> Result<Tagged<InSecret>, ApiError> {
+    let view = version.view(json::view(query.fields())?);
+    let found = secrets::get_by_id(&app, &caller, id_param(&params, "id")?, view).await?;
+    known.answer(&found, || Ok(InSecret::from(&found.open_one(&app)?)))
 }
 
 /// Create a secret

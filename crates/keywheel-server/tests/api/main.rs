@@ -27,6 +27,8 @@ mod root_key;
 #[cfg(feature = "dev")]
 mod rotated;
 mod rotations;
+mod secret_imports;
+mod secret_references;
 mod secrets;
 mod served;
 mod support;

@@ -245,7 +245,7 @@ impl AuditLog for SqlStore {
     }
 
     async fn audit_older_than(&self, moment: Moment, limit: u32) -> Result<Option<ChainPoint>> {
-        let mut session = self.snapshot().await?;
+        let mut session = self.begin_snapshot().await?;
         let oldest = |r: &mut Reader| Ok((point(r)?, r.moment()?));
         let sql = "SELECT seq, hash, at FROM audit_records \
                    WHERE seq > (SELECT start_seq FROM audit_chain WHERE id = 1) ORDER BY seq LIMIT $1";

@@ -28,6 +28,11 @@ const UNIQUE: &[(&str, &str, Conflict)] = &[
         Conflict::SecretName,
     ),
     (
+        "secret_imports_key",
+        "secret_imports.folder_id, secret_imports.target_folder_id",
+        Conflict::Import,
+    ),
+    (
         "connections_name_key",
         "index 'connections_name_key'",
         Conflict::ConnectionName,

@@ -16,9 +16,9 @@ const SELECT: &str = "SELECT f.id, f.parent_id, e.project_id, e.id, e.slug, e.na
     f.version, f.created_at, f.updated_at FROM folders f JOIN environments e ON e.id = f.environment_id";
 
 /// Everything below a path: a range, since `0` follows `/` in the order of bytes.
-const BELOW: &str = "f.path >= $2 || '/' AND f.path < $2 || '0'";
+pub(super) const BELOW: &str = "f.path >= $2 || '/' AND f.path < $2 || '0'";
 
-fn folder(r: &mut Reader) -> Result<Folder> {
+pub(super) fn folder(r: &mut Reader) -> Result<Folder> {
     Ok(Folder {
         id: r.id()?,
         parent: r.opt_id()?,
@@ -35,8 +35,13 @@ fn folder(r: &mut Reader) -> Result<Folder> {
 }
 
 /// The root is the prefix of all paths, but written without the slash that ends the others.
-fn prefix(path: &SecretPath) -> &str {
+pub(super) fn prefix(path: &SecretPath) -> &str {
     path.as_str().trim_end_matches('/')
+}
+
+/// The folder at a path.
+pub(super) fn at_sql() -> String {
+    format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3")
 }
 
 async fn by_id(session: &mut Box<dyn Session>, id: FolderId) -> Result<Option<Folder>> {
@@ -102,8 +107,8 @@ impl Folders for SqlStore {
         environment: &Slug,
         path: &SecretPath,
     ) -> Result<Option<Folder>> {
-        let sql = format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3");
-        self.one(&sql, args![project, environment, path], folder).await
+        self.one(&at_sql(), args![project, environment, path], folder)
+            .await
     }
 
     async fn folders_in(&self, parent: FolderId) -> Result<Vec<Folder>> {
@@ -157,7 +162,8 @@ impl Folders for SqlStore {
 
     async fn folder_is_empty(&self, id: FolderId) -> Result<bool> {
         let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM folders WHERE parent_id = $1) \
-                   OR EXISTS (SELECT 1 FROM secrets WHERE folder_id = $1)";
+                   OR EXISTS (SELECT 1 FROM secrets WHERE folder_id = $1) \
+                   OR EXISTS (SELECT 1 FROM secret_imports WHERE folder_id = $1)";
         Ok(self.one(sql, args![id], Reader::int).await?.is_none())
     }
 

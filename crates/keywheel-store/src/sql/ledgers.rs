@@ -331,7 +331,7 @@ impl Ledgers for SqlStore {
     }
 
     async fn load(&self, id: ManagedUserId) -> Result<Option<Ledger>> {
-        let mut session = self.snapshot().await?;
+        let mut session = self.begin_snapshot().await?;
         read_ledger(&mut session, id).await
     }
 

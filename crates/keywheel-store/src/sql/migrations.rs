@@ -25,6 +25,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "references",
         include_str!("../../migrations/sqlite/0004_references.sql"),
     ),
+    (
+        5,
+        "imports",
+        include_str!("../../migrations/sqlite/0005_imports.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -46,6 +51,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         4,
         "references",
         include_str!("../../migrations/postgres/0004_references.sql"),
+    ),
+    (
+        5,
+        "imports",
+        include_str!("../../migrations/postgres/0005_imports.sql"),
     ),
 ];
 

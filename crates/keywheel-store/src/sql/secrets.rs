@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, SecretId};
+use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
@@ -12,13 +12,13 @@ use crate::error::Result;
 use crate::patch::Patch;
 use crate::secrets::{NewSecret, NewVersion, Secret, SecretPlace, SecretUpdate, SecretVersion, Secrets};
 
-const SELECT: &str = "SELECT s.id, e.project_id, e.id, e.slug, f.id, f.path, s.name, s.version, v.id, v.value, \
-    v.author, s.comment, s.metadata, s.skip_multiline_encoding, s.reminder_note, s.reminder_days, s.rotation_id, \
-    s.created_at, s.updated_at FROM secrets s JOIN folders f ON f.id = s.folder_id \
+pub(super) const SELECT: &str = "SELECT s.id, e.project_id, e.id, e.slug, f.id, f.path, s.name, s.version, v.id, v.value, \
+    v.author, s.comment, s.metadata, s.skip_multiline_encoding, s.reminder_note, s.reminder_days, s.has_references, \
+    s.rotation_id, s.created_at, s.updated_at FROM secrets s JOIN folders f ON f.id = s.folder_id \
     JOIN environments e ON e.id = f.environment_id \
     JOIN secret_versions v ON v.secret_id = s.id AND v.number = s.version";
 
-fn secret(r: &mut Reader) -> Result<Secret> {
+pub(super) fn secret(r: &mut Reader) -> Result<Secret> {
     let id = r.id()?;
     let place = SecretPlace {
         project: r.id()?,
@@ -40,6 +40,7 @@ fn secret(r: &mut Reader) -> Result<Secret> {
         skip_multiline_encoding: r.opt_flag()?,
         reminder_note: r.opt_text()?,
         reminder_days: r.opt_int()?,
+        has_references: r.flag()?,
         rotation: r.opt_id()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
@@ -141,24 +142,6 @@ impl Secrets for SqlStore {
     ) -> Result<Option<Secret>> {
         self.one(&secret_at_sql(), args![project, environment, path, name], secret)
             .await
-    }
-
-    async fn secrets_in(&self, folder: FolderId) -> Result<Vec<Secret>> {
-        self.all(
-            &format!("{SELECT} WHERE s.folder_id = $1 ORDER BY s.name"),
-            args![folder],
-            secret,
-        )
-        .await
-    }
-
-    async fn secrets_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Secret>> {
-        let sql = format!(
-            "{SELECT} WHERE f.environment_id = $1 AND (f.path = $2 OR (f.path >= $3 || '/' AND f.path < $3 || '0')) \
-             ORDER BY f.path, s.name"
-        );
-        let prefix = path.as_str().trim_end_matches('/');
-        self.all(&sql, args![environment, path, prefix], secret).await
     }
 
     async fn taken_names(&self, folder: FolderId, names: &[SecretName]) -> Result<Vec<SecretName>> {

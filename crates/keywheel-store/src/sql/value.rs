@@ -82,6 +82,7 @@ from_display!(
     ids::ProjectId,
     ids::EnvironmentId,
     ids::FolderId,
+    ids::ImportId,
     ids::SecretId,
     ids::SecretVersionId,
     ids::IdentityId,

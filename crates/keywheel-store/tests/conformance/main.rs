@@ -11,6 +11,7 @@
 mod audit;
 mod callers;
 mod connections;
+mod imports;
 mod ledgers;
 mod rotations;
 mod runs;
@@ -72,6 +73,13 @@ mod sqlite {
             lists_are_ordered_and_reach_below_only_when_asked,
             secrets_that_refer_to_others_are_found_by_their_current_value,
             a_secret_needs_its_folder;
+        imports:
+            an_import_reads_back_with_both_of_its_folders,
+            imports_are_numbered_without_gaps_whatever_is_moved_or_deleted,
+            a_folder_imports_another_once,
+            an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one,
+            a_snapshot_shows_one_state_however_many_questions_are_asked,
+            a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds;
         connections:
             a_connection_shows_its_project_and_grows_with_each_change,
             names_are_taken_once_per_project_and_once_for_the_organization,

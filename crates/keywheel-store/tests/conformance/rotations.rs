@@ -15,6 +15,7 @@ use keywheel_store::secrets::{Author, Secret};
 use keywheel_store::{Conflict, StoreError};
 
 use crate::ledgers::{changes, claimed, key, terms};
+use crate::secrets::secrets_in;
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, user};
 
 fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
@@ -250,7 +251,7 @@ pub async fn a_taken_secret_name_refuses_the_whole_commit(store: &Shared) {
         .await;
     assert_eq!(conflict(refused), Conflict::SecretName);
     assert_eq!(store.rotation(rotation.id).await.unwrap(), None);
-    assert_eq!(store.secrets_in(world.root).await.unwrap().len(), 1);
+    assert_eq!(secrets_in(store, world.root).await.len(), 1);
     assert!(store.load(claim.user).await.unwrap().unwrap().keys.is_empty());
 }
 
@@ -289,8 +290,8 @@ pub async fn a_moved_rotation_takes_its_secrets_along(store: &Shared) {
         store.rotation(rotation.id).await.unwrap().unwrap().path,
         path("/moved")
     );
-    assert_eq!(store.secrets_in(world.root).await.unwrap(), []);
-    assert_eq!(store.secrets_in(rotation.place.folder).await.unwrap().len(), 2);
+    assert_eq!(secrets_in(store, world.root).await, []);
+    assert_eq!(secrets_in(store, rotation.place.folder).await.len(), 2);
 }
 
 pub async fn names_are_cleared_of_ordinary_secrets_only(store: &Shared) {
@@ -311,7 +312,7 @@ pub async fn names_are_cleared_of_ordinary_secrets_only(store: &Shared) {
     for _ in 0..2 {
         store.commit(claim, &update, None, None, at(8)).await.unwrap();
     }
-    let found = store.secrets_in(target).await.unwrap();
+    let found = secrets_in(store, target).await;
     let shown: Vec<_> = found.iter().map(|s| (s.name.as_str(), text(s))).collect();
     assert_eq!(
         shown,
@@ -321,7 +322,7 @@ pub async fn names_are_cleared_of_ordinary_secrets_only(store: &Shared) {
             ("SECRET", "secret of AKIA1")
         ]
     );
-    assert_eq!(store.secrets_in(world.root).await.unwrap().len(), 1);
+    assert_eq!(secrets_in(store, world.root).await.len(), 1);
 }
 
 pub async fn a_secret_is_rewritten_once_and_only_as_it_was_read(store: &Shared) {
@@ -353,7 +354,7 @@ pub async fn a_secret_is_rewritten_once_and_only_as_it_was_read(store: &Shared) 
     let update = changes(vec![Change::UpdateRotation(rotation), rewrite("${NEWER}")]);
     let refused = store.commit(claim, &update, None, None, at(9)).await;
     assert_eq!(conflict(refused), Conflict::Changed);
-    let names: Vec<_> = store.secrets_in(world.root).await.unwrap();
+    let names: Vec<_> = secrets_in(store, world.root).await;
     let names: Vec<_> = names.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["NEW", "REFERS", "SECRET"]);
 }

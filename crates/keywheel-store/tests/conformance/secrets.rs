@@ -10,6 +10,21 @@ fn value(secret: &Secret) -> &str {
     std::str::from_utf8(secret.value.as_deref().unwrap()).unwrap()
 }
 
+/// The secrets directly in a folder.
+pub async fn secrets_in(store: &Shared, folder: FolderId) -> Vec<Secret> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    snapshot.secrets_in(&[folder], None).await.unwrap()
+}
+
+async fn secrets_from(store: &Shared, world: &World, from: &str) -> Vec<Secret> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    let folders = snapshot
+        .folders_from(world.environment, &path(from))
+        .await
+        .unwrap();
+    snapshot.secrets_in(&folders, None).await.unwrap()
+}
+
 pub async fn a_secret_is_found_by_where_it_is_and_by_its_id(store: &Shared) {
     let world = World::new(store).await;
     let folder = world.folder(store, "/app").await;
@@ -173,14 +188,11 @@ pub async fn lists_are_ordered_and_reach_below_only_when_asked(store: &Shared) {
         store.create_secret(&secret(folder, key, key)).await.unwrap();
     }
     let names = |list: &[Secret]| -> Vec<String> { list.iter().map(|s| s.name.to_string()).collect() };
-    assert_eq!(names(&store.secrets_in(app).await.unwrap()), ["B", "a", "b"]);
-    let deep = store
-        .secrets_below(world.environment, &path("/app"))
-        .await
-        .unwrap();
+    assert_eq!(names(&secrets_in(store, app).await), ["B", "a", "b"]);
+    let deep = secrets_from(store, &world, "/app").await;
     assert_eq!(names(&deep), ["B", "a", "b", "c"]);
     assert_eq!(deep[3].place.path, path("/app/db"));
-    let all = store.secrets_below(world.environment, &path("/")).await.unwrap();
+    let all = secrets_from(store, &world, "/").await;
     assert_eq!(names(&all), ["e", "B", "a", "b", "d", "c"]);
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use keywheel_core::ids::{ProjectId, SecretId};
+use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::SecretName;
+use keywheel_store::Snapshot;
 use keywheel_store::secrets::Secret;
-use secrecy::SecretString;
 
-use super::{SecretView, open, unknown_folder, view};
-use crate::actions::folders::{self, Place};
+use super::found::Found;
+use super::referred::Referred;
+use super::{imported, unknown_folder};
+use crate::actions::folders::Place;
 use crate::actions::projects::find_id;
 use crate::app::App;
 use crate::audit::event::Event;
@@ -16,6 +18,17 @@ use crate::audit::record::Metadata;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
+
+/// What to show of secrets.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Their values.
+    pub value: bool,
+    /// Their values with what references mean, in place of the references.
+    pub expand: bool,
+    /// Also what their folder imports.
+    pub imports: bool,
+}
 
 /// Which secret to show, and what of it.
 pub struct GetSecret {
@@ -25,50 +38,42 @@ pub struct GetSecret {
     pub name: SecretName,
     /// A version other than the current one.
     pub version: Option<i64>,
-    /// Whether to show the value.
-    pub view_value: bool,
+    /// What to show.
+    pub view: View,
 }
 
-/// One secret. This is the path that applications take; it opens the value each time, but asks the store
-/// only if something was written since.
-pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<SecretView, ApiError> {
+/// Which secrets to show, and what of them.
+pub struct ListSecrets {
+    /// The folder.
+    pub place: Place,
+    /// Whether those of all folders below count too.
+    pub recursive: bool,
+    /// What to show.
+    pub view: View,
+}
+
+/// One secret. The store is asked only if something was written since the last time.
+pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<Found, ApiError> {
     let project = find_id(app, caller, &wanted.place.project).await?;
     let metadata = wanted.place.metadata().with("secretKey", &wanted.name);
-    caller
-        .open(
-            Event::GetSecret,
-            project,
-            metadata.with("viewSecretValue", wanted.view_value),
-        )
-        .await?;
-    caller.require(project, Action::Read, Subject::Secrets).await?;
-    if wanted.view_value {
-        caller
-            .require(project, Action::ReadValue, Subject::Secrets)
-            .await?;
-    }
-    let secret = look_up(app, project, &wanted.place, &wanted.name).await?;
-    let Some(secret) = secret else {
-        return Err(match folders::at(app, project, &wanted.place).await? {
-            Some(_) => ApiError::not_found(format!("Secret with name '{}' not found", wanted.name)),
-            None => unknown_folder(&wanted.place),
-        });
+    let metadata = metadata.with("viewSecretValue", wanted.view.value);
+    caller.open(Event::GetSecret, project, metadata).await?;
+    require(caller, project, wanted.view).await?;
+    let secret = match look_up(app, project, wanted).await? {
+        Some(secret) => secret,
+        None => imported_one(app, project, wanted).await?,
+    };
+    let secret = match wanted.version {
+        Some(number) if number != secret.version => older(app, &secret, number).await?,
+        _ => secret,
     };
     caller.note("secretId", secret.id);
-    caller.note("secretVersion", wanted.version.unwrap_or(secret.version));
-    match wanted.version {
-        Some(number) if number != secret.version => older(app, secret, number, wanted.view_value).await,
-        _ => open(app, secret, wanted.view_value),
-    }
+    caller.note("secretVersion", secret.version);
+    found_one(app, secret, wanted.view).await
 }
 
 /// A secret by its id.
-pub async fn get_by_id(
-    app: &App,
-    caller: &Caller,
-    id: SecretId,
-    view_value: bool,
-) -> Result<SecretView, ApiError> {
+pub async fn get_by_id(app: &App, caller: &Caller, id: SecretId, view: View) -> Result<Found, ApiError> {
     let not_found = || ApiError::not_found(format!("Secret with ID '{id}' not found"));
     let secret = app.store().secret(id).await?.ok_or_else(not_found)?;
     let metadata = Metadata::new()
@@ -76,42 +81,65 @@ pub async fn get_by_id(
         .with("secretPath", &secret.place.path)
         .with("secretKey", &secret.name)
         .with("secretId", id)
-        .with("viewSecretValue", view_value);
+        .with("viewSecretValue", view.value);
+    let project = secret.place.project;
+    caller.open(Event::GetSecret, project, metadata).await?;
     caller
-        .open(Event::GetSecret, secret.place.project, metadata)
+        .require_found(project, Action::Read, Subject::Secrets, not_found)
         .await?;
-    caller
-        .require_found(secret.place.project, Action::Read, Subject::Secrets, not_found)
-        .await?;
-    if view_value {
-        caller
-            .require(secret.place.project, Action::ReadValue, Subject::Secrets)
-            .await?;
-    }
-    open(app, Arc::new(secret), view_value)
+    require(caller, project, view).await?;
+    found_one(app, Arc::new(secret), view).await
 }
 
-/// The secrets of a folder, or also of all folders below it; by path and name.
-pub async fn list(
-    app: &App,
-    caller: &Caller,
-    place: &Place,
-    recursive: bool,
-    view_value: bool,
-) -> Result<Vec<SecretView>, ApiError> {
+/// The secrets of a folder, or also of all folders below it; by path and name. All of them, with what they import and
+/// refer to, are of one state: of a pair that a rotation writes, both are old or both are new.
+pub async fn list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<Found, ApiError> {
+    let (place, view) = (&wanted.place, wanted.view);
     let project = find_id(app, caller, &place.project).await?;
-    let metadata = place
-        .metadata()
-        .with("recursive", recursive)
-        .with("viewSecretValue", view_value);
+    let metadata = place.metadata().with("recursive", wanted.recursive);
+    let metadata = metadata.with("viewSecretValue", view.value);
     caller.open(Event::GetSecrets, project, metadata).await?;
+    require(caller, project, view).await?;
+    let mut snapshot = app.store().snapshot().await?;
+    let folders = folders(snapshot.as_mut(), project, place, wanted.recursive).await?;
+    let secrets = snapshot.secrets_in(&folders, None).await?;
+    let secrets: Vec<_> = secrets.into_iter().map(Arc::new).collect();
+    let imports = if view.imports {
+        imported::follow(snapshot.as_mut(), &folders, None).await?
+    } else {
+        Vec::new()
+    };
+    let referred = if view.value && view.expand {
+        let all = imports.iter().flat_map(|import| &import.secrets);
+        Referred::follow(app, snapshot.as_mut(), project, secrets.iter().chain(all)).await?
+    } else {
+        Referred::default()
+    };
+    let found = Found::new(view.value, secrets, imports, referred);
+    caller.note("numberOfSecrets", found.len());
+    Ok(found)
+}
+
+async fn require(caller: &Caller, project: ProjectId, view: View) -> Result<(), ApiError> {
     caller.require(project, Action::Read, Subject::Secrets).await?;
-    if view_value {
+    if view.value {
         caller
             .require(project, Action::ReadValue, Subject::Secrets)
             .await?;
     }
-    let Some(folder) = folders::at(app, project, place).await? else {
+    Ok(())
+}
+
+async fn folders(
+    snapshot: &mut dyn Snapshot,
+    project: ProjectId,
+    place: &Place,
+    recursive: bool,
+) -> Result<Vec<FolderId>, ApiError> {
+    let found = snapshot
+        .folder_at(project, &place.environment, &place.path)
+        .await?;
+    let Some(folder) = found else {
         let text = format!(
             "Folder with path '{}' in environment '{}' was not found. Please ensure the environment slug and secret path is correct.",
             place.path, place.environment
@@ -122,26 +150,15 @@ pub async fn list(
             text,
         ));
     };
-    let secrets = if recursive {
-        app.store()
-            .secrets_below(folder.environment, &folder.path)
-            .await?
+    Ok(if recursive {
+        snapshot.folders_from(folder.environment, &folder.path).await?
     } else {
-        app.store().secrets_in(folder.id).await?
-    };
-    caller.note("numberOfSecrets", secrets.len());
-    secrets
-        .into_iter()
-        .map(|secret| open(app, Arc::new(secret), view_value))
-        .collect()
+        vec![folder.id]
+    })
 }
 
-async fn look_up(
-    app: &App,
-    project: ProjectId,
-    place: &Place,
-    name: &SecretName,
-) -> Result<Option<Arc<Secret>>, ApiError> {
+async fn look_up(app: &App, project: ProjectId, wanted: &GetSecret) -> Result<Option<Arc<Secret>>, ApiError> {
+    let (place, name) = (&wanted.place, &wanted.name);
     let key = (
         project,
         place.environment.clone(),
@@ -163,12 +180,28 @@ async fn look_up(
     Ok(Some(secret))
 }
 
-async fn older(
-    app: &App,
-    secret: Arc<Secret>,
-    number: i64,
-    view_value: bool,
-) -> Result<SecretView, ApiError> {
+/// A secret that the folder does not have itself: from its last import that shows it.
+async fn imported_one(app: &App, project: ProjectId, wanted: &GetSecret) -> Result<Arc<Secret>, ApiError> {
+    let place = &wanted.place;
+    let mut snapshot = app.store().snapshot().await?;
+    let folder = snapshot
+        .folder_at(project, &place.environment, &place.path)
+        .await?;
+    let folder = folder.ok_or_else(|| unknown_folder(place))?;
+    let imports = if wanted.view.imports {
+        imported::follow(snapshot.as_mut(), &[folder.id], Some(&wanted.name)).await?
+    } else {
+        Vec::new()
+    };
+    let last = imports
+        .into_iter()
+        .rev()
+        .find_map(|import| import.secrets.into_iter().next());
+    last.ok_or_else(|| ApiError::not_found(format!("Secret with name '{}' not found", wanted.name)))
+}
+
+/// The secret as it was in an earlier version.
+async fn older(app: &App, secret: &Secret, number: i64) -> Result<Arc<Secret>, ApiError> {
     let found = app.store().secret_version(secret.id, number).await?;
     let version = found.ok_or_else(|| {
         ApiError::not_found(format!(
@@ -176,9 +209,24 @@ async fn older(
             secret.name
         ))
     })?;
-    let value = match &version.value {
-        Some(sealed) if view_value => app.vault().open_secret_value(version.id, sealed)?,
-        _ => SecretString::default(),
+    Ok(Arc::new(Secret {
+        version: version.number,
+        version_id: version.id,
+        value: version.value,
+        author: version.author,
+        // Nobody has noted it for old values.
+        has_references: true,
+        ..secret.clone()
+    }))
+}
+
+async fn found_one(app: &App, secret: Arc<Secret>, view: View) -> Result<Found, ApiError> {
+    let referred = if view.value && view.expand && secret.has_references {
+        let mut snapshot = app.store().snapshot().await?;
+        let roots = std::iter::once(&secret);
+        Referred::follow(app, snapshot.as_mut(), secret.place.project, roots).await?
+    } else {
+        Referred::default()
     };
-    view(app, secret, number, view_value.then_some(value))
+    Ok(Found::new(view.value, vec![secret], Vec::new(), referred))
 }

@@ -64,7 +64,7 @@ pub async fn create(
         .secret(id)
         .await?
         .ok_or_else(|| ApiError::internal("a new secret is gone"))?;
-    open(app, Arc::new(made), true)
+    open(app, Arc::new(made), true, None)
 }
 
 /// Changes a secret. Value and name of a rotated secret are the rotation's to change.
@@ -117,7 +117,7 @@ pub async fn update(
             other => other.into(),
         })?;
     let after = after.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
-    open(app, Arc::new(after), true)
+    open(app, Arc::new(after), true, None)
 }
 
 /// Deletes a secret that no rotation writes.
@@ -137,7 +137,7 @@ pub async fn delete(
         return Err(ApiError::bad_request("Cannot delete rotated secrets"));
     }
     let id = secret.id;
-    let before = open(app, Arc::new(secret), true)?;
+    let before = open(app, Arc::new(secret), true, None)?;
     app.store().delete_secret(id).await.map_err(|error| match error {
         StoreError::Conflict(Conflict::Reference) => ApiError::bad_request("Cannot delete rotated secrets"),
         other => other.into(),

@@ -1,7 +1,8 @@
 //! Bodies and answers of secrets. This is one of the few places where a value is plain.
 
-use keywheel_core::ids::{IdentityId, ProjectId, RotationId, SecretId};
+use keywheel_core::ids::{FolderId, IdentityId, ProjectId, RotationId, SecretId};
 use keywheel_core::names::{SECRET_NAME_CHARS_MAX, SecretName, SecretPath, Slug};
+use keywheel_store::imports::FolderPlace;
 use keywheel_store::secrets::{Author, SecretMetadata};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::actions::secrets::{Details, Kind, SecretView};
+use crate::actions::secrets::{Details, Kind, Opened, SecretView};
 use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
 use crate::http::extract::Params;
@@ -36,13 +37,26 @@ pub(in crate::http) struct InSecret {
     secret: SecretJson,
 }
 
-/// `imports` is always there: some clients need the key. Folders import nothing yet.
+/// `imports` is always there: some clients need the key.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Secrets)]
 pub(in crate::http) struct SecretsJson {
-    pub(super) secrets: Vec<SecretJson>,
-    #[schema(value_type = Vec<Object>)]
-    pub(super) imports: [(); 0],
+    secrets: Vec<SecretJson>,
+    imports: Vec<ImportedJson>,
+}
+
+/// What a folder imports from another one.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ImportedSecrets)]
+struct ImportedJson {
+    #[schema(value_type = String)]
+    secret_path: SecretPath,
+    #[schema(value_type = String)]
+    environment: Slug,
+    #[schema(value_type = uuid::Uuid)]
+    folder_id: FolderId,
+    secrets: Vec<SecretJson>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -109,6 +123,22 @@ impl From<&SecretView> for InSecret {
     }
 }
 
+impl From<&Opened> for SecretsJson {
+    fn from(opened: &Opened) -> Self {
+        let json = |secrets: &[SecretView]| secrets.iter().map(SecretJson::from).collect();
+        let imported = |(place, secrets): &(FolderPlace, Vec<SecretView>)| ImportedJson {
+            secret_path: place.path.clone(),
+            environment: place.environment_slug.clone(),
+            folder_id: place.folder,
+            secrets: json(secrets),
+        };
+        Self {
+            secrets: json(&opened.secrets),
+            imports: opened.imports.iter().map(imported).collect(),
+        }
+    }
+}
+
 impl From<&SecretView> for SecretJson {
     fn from(view: &SecretView) -> Self {
         let secret = &view.secret;
@@ -122,7 +152,7 @@ impl From<&SecretView> for SecretJson {
             same_id: secret.id,
             workspace: secret.place.project,
             environment: secret.place.environment_slug.clone(),
-            version: view.version,
+            version: secret.version,
             r#type: "shared",
             secret_key: secret.name.clone(),
             secret_value: view
@@ -168,22 +198,47 @@ pub(super) fn name(params: &Params) -> Result<SecretName, ApiError> {
     fields.finish(|| name)
 }
 
+/// What is to be shown; what is left open depends on the version of the API.
+pub(super) struct GivenView {
+    pub(super) value: bool,
+    pub(super) expand: Option<bool>,
+    pub(super) imports: Option<bool>,
+}
+
+impl GivenView {
+    fn read(fields: &mut Fields<'_>) -> Taken<Self> {
+        let value = fields.or("viewSecretValue", true, Field::boolean);
+        let expand = fields.optional("expandSecretReferences", Field::boolean);
+        let imports = fields.optional_any(&["includeImports", "include_imports"], Field::boolean);
+        Ok(Self {
+            value: value?,
+            expand: expand?,
+            imports: imports?,
+        })
+    }
+}
+
+pub(super) fn view(mut fields: Fields<'_>) -> Result<GivenView, ApiError> {
+    let view = GivenView::read(&mut fields);
+    fields.finish(|| view)
+}
+
 /// What a list asks for.
 pub(super) struct List {
     pub(super) place: GivenPlace,
     pub(super) recursive: bool,
-    pub(super) view_value: bool,
+    pub(super) view: GivenView,
 }
 
 pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let recursive = fields.or("recursive", false, Field::boolean);
-    let view_value = fields.or("viewSecretValue", true, Field::boolean);
+    let view = GivenView::read(&mut fields);
     fields.finish(|| {
         Ok(List {
             place: place?,
             recursive: recursive?,
-            view_value: view_value?,
+            view: view?,
         })
     })
 }
@@ -192,25 +247,20 @@ pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
 pub(super) struct Get {
     pub(super) place: GivenPlace,
     pub(super) version: Option<i64>,
-    pub(super) view_value: bool,
+    pub(super) view: GivenView,
 }
 
 pub(super) fn get(mut fields: Fields<'_>) -> Result<Get, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let version = fields.optional("version", |field| field.integer(1..=i64::MAX));
-    let view_value = fields.or("viewSecretValue", true, Field::boolean);
+    let view = GivenView::read(&mut fields);
     fields.finish(|| {
         Ok(Get {
             place: place?,
             version: version?,
-            view_value: view_value?,
+            view: view?,
         })
     })
-}
-
-pub(super) fn view_value(mut fields: Fields<'_>) -> Result<bool, ApiError> {
-    let view_value = fields.or("viewSecretValue", true, Field::boolean);
-    fields.finish(|| view_value)
 }
 
 /// A secret to be made.

@@ -49,6 +49,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read environments",
             "* secret-folders",
             "* secrets",
+            "* secret-imports",
             "read secret-rotation",
             "read app-connections",
             "connect app-connections",
@@ -63,6 +64,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read secret-folders",
             "read secrets",
             "read-value secrets",
+            "read secret-imports",
             "read secret-rotation",
             "read identity",
         ],
@@ -71,7 +73,8 @@ pub const PROJECT_ROLES: [Role; 4] = [
 ];
 
 /// Ends of the names of operations that are another one again, at another path: they need what that one needs.
-const AGAIN: [&str; 8] = [
+const AGAIN: [&str; 9] = [
+    "V1",
     "V2",
     "V3",
     "OfProject",
@@ -156,6 +159,11 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("getSecretById", Project("read secrets, read-value secrets")),
     ("updateSecret", Project("edit secrets")),
     ("deleteSecret", Project("delete secrets")),
+    ("createSecretImport", Project("create secret-imports")),
+    ("listSecretImports", Project("read secret-imports")),
+    ("getSecretImport", Project("read secret-imports")),
+    ("updateSecretImport", Project("edit secret-imports")),
+    ("deleteSecretImport", Project("delete secret-imports")),
     // Connections.
     ("listAppConnectionOptions", Anyone),
     ("createAppConnection", Connection("create app-connections")),

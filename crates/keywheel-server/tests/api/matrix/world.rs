@@ -172,6 +172,12 @@ async fn place(names: &mut Names, admin: &Client<'_>, project: &str) {
     let body = json!({"projectId": project, "environment": "dev", "name": "spare"});
     let folder = admin.post("/api/v1/folders", body).await.ok();
     names.set("{folder}", folder["folder"]["id"].clone());
+    let import = json!({"environment": "dev", "path": "/spare"});
+    let body = json!({"projectId": project, "environment": "dev", "path": "/", "import": import});
+    let made = admin.post("/api/v2/secret-imports", body).await.ok();
+    names.set("{secretImport}", made["secretImport"]["id"].clone());
+    names.set("import", import);
+    names.set("new import", json!({"environment": "prod", "path": "/"}));
     let body = json!({"projectId": project, "environment": "dev", "secretValue": "planted"});
     let secret = admin.post("/api/v4/secrets/spare", body).await.ok();
     names.set("{id}", secret["secret"]["id"].clone());

@@ -1,0 +1,170 @@
+//! Imports: a folder shows the secrets of other folders of its project. Those may be in other environments.
+
+use keywheel_core::ids::{ImportId, ProjectId};
+use keywheel_store::folders::Folder;
+use keywheel_store::imports::{ImportUpdate, NewImport, SecretImport};
+use keywheel_store::{Conflict, StoreError};
+
+use super::folders::{self, Place};
+use super::projects::find_id;
+use super::secrets::unknown_folder;
+use crate::app::App;
+use crate::audit::event::Event;
+use crate::auth::access::{Action, Subject};
+use crate::auth::caller::Caller;
+use crate::http::errors::ApiError;
+
+/// Most folders that one folder imports: each list of its secrets reads all of them.
+const IMPORTS_MAX: usize = 100;
+
+/// What an update of an import changes; absent is unchanged.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Another folder to import.
+    pub from: Option<Place>,
+    /// Another place among the imports of the folder, from 1.
+    pub position: Option<i64>,
+}
+
+/// Makes an import, behind all others of its folder.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    into: &Place,
+    from: &Place,
+) -> Result<SecretImport, ApiError> {
+    let project = find_id(app, caller, &into.project).await?;
+    let metadata = into
+        .metadata()
+        .with("importFromEnvironment", &from.environment)
+        .with("importFromSecretPath", &from.path);
+    caller.open(Event::CreateImport, project, metadata).await?;
+    caller.require(project, Action::Create, Subject::Imports).await?;
+    let target = folder(app, project, into).await?;
+    let source = folder(app, project, from).await?;
+    require_other(&target, &source)?;
+    if imports_in(app, &target).await?.len() >= IMPORTS_MAX {
+        return Err(ApiError::bad_request(format!(
+            "A folder cannot import more than {IMPORTS_MAX} folders"
+        )));
+    }
+    let import = NewImport {
+        id: app.new_id(ImportId::new),
+        into: target.id,
+        from: source.id,
+        now: app.now(),
+    };
+    app.store().create_import(&import).await.map_err(taken)?;
+    caller.note("secretImportId", import.id);
+    let made = app.store().import(import.id).await?;
+    made.ok_or_else(|| ApiError::internal("a new import is gone"))
+}
+
+/// The imports of a folder, in their order.
+pub async fn list(app: &App, caller: &Caller, place: &Place) -> Result<Vec<SecretImport>, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    caller.require(project, Action::Read, Subject::Imports).await?;
+    let folder = folder(app, project, place).await?;
+    imports_in(app, &folder).await
+}
+
+/// An import by its id.
+pub async fn get(app: &App, caller: &Caller, id: ImportId) -> Result<SecretImport, ApiError> {
+    let import = app.store().import(id).await?.ok_or_else(|| not_found(id))?;
+    caller
+        .require_found(import.project, Action::Read, Subject::Imports, || not_found(id))
+        .await?;
+    Ok(import)
+}
+
+/// Lets an import show another folder, or moves it among the imports of its folder.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id: ImportId,
+    change: &Change,
+) -> Result<SecretImport, ApiError> {
+    let import = named(app, caller, place, id, Event::UpdateImport, Action::Edit).await?;
+    let from = match &change.from {
+        None => None,
+        Some(from) => {
+            let source = folder(app, import.project, from).await?;
+            require_other(&folder(app, import.project, place).await?, &source)?;
+            Some(source.id)
+        }
+    };
+    let update = ImportUpdate {
+        from,
+        position: change.position,
+    };
+    let after = app.store().update_import(id, &update, app.now()).await;
+    after.map_err(taken)?.ok_or_else(|| not_found(id))
+}
+
+/// Deletes an import; the secrets that it showed stay where they are.
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id: ImportId,
+) -> Result<SecretImport, ApiError> {
+    let import = named(app, caller, place, id, Event::DeleteImport, Action::Delete).await?;
+    if app.store().delete_import(id).await? {
+        Ok(import)
+    } else {
+        Err(not_found(id))
+    }
+}
+
+/// The import that a request wants to change, in the folder that it names.
+async fn named(
+    app: &App,
+    caller: &Caller,
+    place: &Place,
+    id: ImportId,
+    event: Event,
+    action: Action,
+) -> Result<SecretImport, ApiError> {
+    let project = find_id(app, caller, &place.project).await?;
+    let metadata = place.metadata().with("secretImportId", id);
+    caller.open(event, project, metadata).await?;
+    caller.require(project, action, Subject::Imports).await?;
+    let found = app.store().import(id).await?;
+    let is_there = |import: &SecretImport| {
+        import.project == project
+            && import.into.environment_slug == place.environment
+            && import.into.path == place.path
+    };
+    found.filter(is_there).ok_or_else(|| not_found(id))
+}
+
+async fn imports_in(app: &App, folder: &Folder) -> Result<Vec<SecretImport>, ApiError> {
+    let mut snapshot = app.store().snapshot().await?;
+    Ok(snapshot.imports_of(&[folder.id]).await?)
+}
+
+async fn folder(app: &App, project: ProjectId, place: &Place) -> Result<Folder, ApiError> {
+    let found = folders::at(app, project, place).await?;
+    found.ok_or_else(|| unknown_folder(place))
+}
+
+fn require_other(target: &Folder, source: &Folder) -> Result<(), ApiError> {
+    if target.id == source.id {
+        return Err(ApiError::bad_request("A folder cannot import itself"));
+    }
+    Ok(())
+}
+
+fn taken(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Conflict(Conflict::Import) => {
+            ApiError::bad_request("This folder is imported there already")
+        }
+        other => other.into(),
+    }
+}
+
+fn not_found(id: ImportId) -> ApiError {
+    ApiError::not_found(format!("Secret import with ID '{id}' not found"))
+}

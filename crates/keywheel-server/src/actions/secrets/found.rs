@@ -1,0 +1,102 @@
+//! What a read found, still sealed. Its entity tag follows from this: who has it already is answered without
+//! anything being opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use keywheel_core::references::Address;
+use keywheel_store::imports::FolderPlace;
+use keywheel_store::secrets::Secret;
+use secrecy::SecretString;
+
+use super::referred::{Referred, address_of};
+use super::{SecretView, open};
+use crate::app::App;
+use crate::http::errors::ApiError;
+
+/// Secrets as a request wants to see them. Equal ones are written as equal answers.
+#[derive(Hash)]
+pub struct Found {
+    view_value: bool,
+    secrets: Vec<Arc<Secret>>,
+    imports: Vec<Imported>,
+    referred: Referred,
+}
+
+/// What a folder imports from another one.
+#[derive(Hash)]
+pub struct Imported {
+    /// The other folder.
+    pub place: FolderPlace,
+    /// The secrets that it shows, those that it imports itself among them; by name.
+    pub secrets: Vec<Arc<Secret>>,
+}
+
+/// The same, opened.
+pub struct Opened {
+    /// The secrets; by path and name.
+    pub secrets: Vec<SecretView>,
+    /// What their folders import; later ones win over earlier ones.
+    pub imports: Vec<(FolderPlace, Vec<SecretView>)>,
+}
+
+impl Found {
+    pub(super) fn new(
+        view_value: bool,
+        secrets: Vec<Arc<Secret>>,
+        imports: Vec<Imported>,
+        referred: Referred,
+    ) -> Self {
+        Self {
+            view_value,
+            secrets,
+            imports,
+            referred,
+        }
+    }
+
+    /// How many secrets there are, without imported ones.
+    pub fn len(&self) -> usize {
+        self.secrets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// Opens all of it.
+    pub fn open(&self, app: &App) -> Result<Opened, ApiError> {
+        let expanded = self.referred.expand(app)?;
+        let secrets = self.views(app, &self.secrets, &expanded)?;
+        let views = |import: &Imported| {
+            let secrets = self.views(app, &import.secrets, &expanded)?;
+            Ok((import.place.clone(), secrets))
+        };
+        let imports = self.imports.iter().map(views).collect::<Result<_, ApiError>>()?;
+        Ok(Opened { secrets, imports })
+    }
+
+    /// Opens the only one.
+    pub fn open_one(&self, app: &App) -> Result<SecretView, ApiError> {
+        let opened = self.open(app)?.secrets.into_iter().next();
+        opened.ok_or_else(|| ApiError::internal("a read of one secret found none"))
+    }
+
+    fn views(
+        &self,
+        app: &App,
+        secrets: &[Arc<Secret>],
+        expanded: &HashMap<Address, SecretString>,
+    ) -> Result<Vec<SecretView>, ApiError> {
+        let view = |secret: &Arc<Secret>| {
+            let value = if self.view_value && !expanded.is_empty() {
+                expanded.get(&address_of(secret)).cloned()
+            } else {
+                None
+            };
+            open(app, Arc::clone(secret), self.view_value, value)
+        };
+        secrets.iter().map(view).collect()
+    }
+}
