@@ -27,6 +27,8 @@ pub struct Project {
     pub delete_protection: bool,
     /// Whether clients write secret names in capitals. Kept for them; the server does not use it.
     pub auto_capitalization: bool,
+    /// How many versions of each secret are kept, the current one among them.
+    pub version_limit: i64,
     /// How long audit entries are kept; none is the instance's default.
     pub audit_retention_days: Option<i64>,
     /// When it was made.
@@ -48,6 +50,8 @@ pub struct ProjectUpdate {
     pub delete_protection: Option<bool>,
     /// Whether clients write secret names in capitals.
     pub auto_capitalization: Option<bool>,
+    /// How many versions of each secret are kept; older ones go with the next write.
+    pub version_limit: Option<i64>,
     /// How long audit entries are kept.
     pub audit_retention_days: Patch<Option<i64>>,
 }

@@ -10,6 +10,7 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::identities::PageRequest;
 use crate::patch::Patch;
 
 /// A free key and value at a secret, for clients.
@@ -182,6 +183,9 @@ pub trait Secrets: Send + Sync {
 
     /// One version of a secret by its number.
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;
+
+    /// The versions of a secret, the newest first.
+    async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>>;
 
     /// Changes a secret; none if it does not exist. `Conflict::SecretName` if the new name is taken.
     async fn update_secret(&self, id: SecretId, update: &SecretUpdate, now: Moment)

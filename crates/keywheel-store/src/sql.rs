@@ -25,6 +25,7 @@ mod migrations;
 mod projects;
 mod rotations;
 mod runs;
+mod secret_versions;
 mod secrets;
 mod setup;
 mod snapshot;

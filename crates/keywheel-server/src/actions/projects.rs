@@ -16,6 +16,8 @@ use crate::auth::access::{Action, ProjectRole, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 
+/// How many versions of each secret are kept where nobody says otherwise (contract).
+const VERSION_LIMIT: i64 = 10;
 /// The environments that a project starts with unless the caller wants none.
 const FIRST_ENVIRONMENTS: [(&str, &str); 3] = [
     ("Development", "dev"),
@@ -71,6 +73,7 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateProject) -> Result
         description: wanted.description,
         delete_protection: wanted.delete_protection,
         auto_capitalization: false,
+        version_limit: VERSION_LIMIT,
         audit_retention_days: None,
         created_at: now,
         updated_at: now,

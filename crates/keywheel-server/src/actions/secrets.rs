@@ -5,6 +5,7 @@ mod found;
 mod imported;
 mod read;
 mod referred;
+mod versions;
 mod write;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 
 pub use self::found::{Found, Imported, Opened};
 pub use self::read::{GetSecret, ListSecrets, View, get, get_by_id, list};
+pub use self::versions::{VersionView, list_versions};
 pub use self::write::{create, delete, update};
 use super::folders::Place;
 use crate::app::App;

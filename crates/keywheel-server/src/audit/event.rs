@@ -74,6 +74,7 @@ events! {
 
     GetSecrets = "get-secrets", Read;
     GetSecret = "get-secret", Read;
+    GetSecretVersions = "get-secret-versions", Read;
     CreateSecret = "create-secret", Change;
     UpdateSecret = "update-secret", Change;
     DeleteSecret = "delete-secret", Change;

@@ -2,6 +2,7 @@
 //! 6.2). What differs between the two are names of fields, and all names are read everywhere.
 
 mod json;
+mod versions;
 
 use std::convert::Infallible;
 
@@ -30,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(get_by_id))
+        .routes(routes!(versions::list_versions))
         .routes(routes!(get, create, update, delete))
         .routes(at(OLDER, "V3", routes!(list)))
         .routes(at(&by_id, "V3", routes!(get_by_id)))

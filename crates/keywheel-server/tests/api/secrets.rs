@@ -254,3 +254,52 @@ async fn a_deleted_secret_is_gone_at_once() {
     );
     assert_eq!(admin.get(&path).await.status, 404);
 }
+
+#[tokio::test]
+async fn the_versions_of_a_secret_are_listed_as_many_as_the_project_keeps() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let project = with_secret(&admin).await;
+    let limit = json!({"pitVersionLimit": 2});
+    let changed = admin
+        .patch(&format!("/api/v1/projects/{project}"), limit)
+        .await
+        .ok();
+    assert_eq!(changed["project"]["pitVersionLimit"], 2);
+    let too_many = admin
+        .patch(
+            &format!("/api/v1/projects/{project}"),
+            json!({"pitVersionLimit": 101}),
+        )
+        .await;
+    assert_eq!(too_many.status, 422);
+    let path = format!("/api/v3/secrets/raw/KEY?workspaceId={project}&environment=dev");
+    let secret = admin.get(&path).await.ok()["secret"].clone();
+    for value in ["2", "3"] {
+        let body = json!({"workspaceId": project, "environment": "dev", "secretValue": value});
+        admin.patch("/api/v3/secrets/raw/KEY", body).await.ok();
+    }
+    let versions = format!(
+        "/api/v1/secret/{}/secret-versions",
+        secret["id"].as_str().unwrap()
+    );
+    let listed = admin.get(&versions).await.ok();
+    let shown: Vec<_> = listed["secretVersions"].as_array().unwrap().iter().collect();
+    let told = |index: usize| {
+        (
+            &shown[index]["version"],
+            &shown[index]["secretValue"],
+            &shown[index]["isErased"],
+        )
+    };
+    assert_eq!(shown.len(), 2);
+    assert_eq!(told(0), (&json!(3), &json!("3"), &json!(false)));
+    assert_eq!(told(1), (&json!(2), &json!("2"), &json!(false)));
+    assert_eq!(shown[0]["secretKey"], "KEY");
+    let page = admin
+        .get(&format!("{versions}?offset=1&limit=1&viewSecretValue=false"))
+        .await
+        .ok();
+    assert_eq!(page["secretVersions"][0]["secretValue"], "<hidden-by-infisical>");
+    assert_eq!(page["secretVersions"][0]["version"], 2);
+}

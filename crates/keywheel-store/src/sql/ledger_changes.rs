@@ -11,6 +11,7 @@ use keywheel_core::rotation::{MappedSecrets, Rotation};
 use super::adapter::Session;
 use super::ledgers::{opt_json, status_word};
 use super::one_in;
+use super::secret_versions::forget_old;
 use super::value::{Reader, Value, args, json};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
@@ -276,6 +277,7 @@ async fn publish(
                    AND number < (SELECT version FROM secrets WHERE id = $1) AND access_key_id IN \
                    (SELECT access_key_id FROM managed_keys WHERE user_id = $2 AND ended_at IS NOT NULL)";
         session.execute(sql, args![secret, rotation.user]).await?;
+        forget_old(session, secret).await?;
     }
     Ok(())
 }
@@ -302,7 +304,8 @@ async fn rewrite_secret(
     let sql = "INSERT INTO secret_versions (id, secret_id, number, value, author, access_key_id, created_at) \
                VALUES ($1, $2, $3, $4, $5, NULL, $6)";
     let values = args![version.id, secret, read + 1, &version.sealed, json(&author)?, now];
-    session.execute(sql, values).await.map(|_| ())
+    session.execute(sql, values).await?;
+    forget_old(session, secret).await
 }
 
 /// Puts the secrets where the rotation is, under the names of the mapping. By way of names that nobody can

@@ -30,6 +30,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "imports",
         include_str!("../../migrations/sqlite/0005_imports.sql"),
     ),
+    (
+        8,
+        "version limit",
+        include_str!("../../migrations/sqlite/0008_version_limit.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -56,6 +61,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         5,
         "imports",
         include_str!("../../migrations/postgres/0005_imports.sql"),
+    ),
+    (
+        8,
+        "version limit",
+        include_str!("../../migrations/postgres/0008_version_limit.sql"),
     ),
 ];
 

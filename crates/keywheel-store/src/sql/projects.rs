@@ -16,7 +16,7 @@ use crate::patch::Patch;
 use crate::projects::{Project, ProjectUpdate, Projects, RotationName, Scope};
 
 const COLUMNS: &str = "p.id, p.organization_id, p.name, p.slug, p.description, p.delete_protection, \
-    p.auto_capitalization, p.audit_retention_days, p.created_at, p.updated_at";
+    p.auto_capitalization, p.version_limit, p.audit_retention_days, p.created_at, p.updated_at";
 
 fn project(r: &mut Reader) -> Result<Project> {
     Ok(Project {
@@ -27,6 +27,7 @@ fn project(r: &mut Reader) -> Result<Project> {
         description: r.opt_text()?,
         delete_protection: r.flag()?,
         auto_capitalization: r.flag()?,
+        version_limit: r.int()?,
         audit_retention_days: r.opt_int()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
@@ -47,6 +48,7 @@ fn merge(project: &mut Project, update: &ProjectUpdate, now: Moment) {
         description,
         delete_protection,
         auto_capitalization,
+        version_limit,
         audit_retention_days,
     } = update.clone();
     project.name = name.unwrap_or_else(|| project.name.clone());
@@ -56,6 +58,7 @@ fn merge(project: &mut Project, update: &ProjectUpdate, now: Moment) {
     }
     project.delete_protection = delete_protection.unwrap_or(project.delete_protection);
     project.auto_capitalization = auto_capitalization.unwrap_or(project.auto_capitalization);
+    project.version_limit = version_limit.unwrap_or(project.version_limit);
     if let Patch::Set(days) = audit_retention_days {
         project.audit_retention_days = days;
     }
@@ -74,8 +77,8 @@ impl Projects for SqlStore {
         session
             .execute(
                 "INSERT INTO projects (id, organization_id, name, slug, description, delete_protection, \
-                 auto_capitalization, audit_retention_days, created_at, updated_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 auto_capitalization, version_limit, audit_retention_days, created_at, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 args![
                     project.id,
                     project.organization,
@@ -84,6 +87,7 @@ impl Projects for SqlStore {
                     project.description.clone(),
                     project.delete_protection,
                     project.auto_capitalization,
+                    project.version_limit,
                     project.audit_retention_days,
                     project.created_at,
                     project.updated_at
@@ -146,7 +150,8 @@ impl Projects for SqlStore {
         session
             .execute(
                 "UPDATE projects SET name = $2, slug = $3, description = $4, delete_protection = $5, \
-                 auto_capitalization = $6, audit_retention_days = $7, updated_at = $8 WHERE id = $1",
+                 auto_capitalization = $6, version_limit = $7, audit_retention_days = $8, updated_at = $9 \
+                 WHERE id = $1",
                 args![
                     id,
                     &found.name,
@@ -154,6 +159,7 @@ impl Projects for SqlStore {
                     found.description.clone(),
                     found.delete_protection,
                     found.auto_capitalization,
+                    found.version_limit,
                     found.audit_retention_days,
                     found.updated_at
                 ],

@@ -7,8 +7,9 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args, json};
-use super::{SqlStore, one_in};
+use super::{SqlStore, one_in, secret_versions};
 use crate::error::Result;
+use crate::identities::PageRequest;
 use crate::patch::Patch;
 use crate::secrets::{NewSecret, NewVersion, Secret, SecretPlace, SecretUpdate, SecretVersion, Secrets};
 
@@ -44,17 +45,6 @@ pub(super) fn secret(r: &mut Reader) -> Result<Secret> {
         rotation: r.opt_id()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
-    })
-}
-
-fn secret_version(r: &mut Reader) -> Result<SecretVersion> {
-    Ok(SecretVersion {
-        id: r.id()?,
-        secret: r.id()?,
-        number: r.int()?,
-        value: r.opt_bytes()?,
-        author: r.json()?,
-        created_at: r.moment()?,
     })
 }
 
@@ -165,9 +155,21 @@ impl Secrets for SqlStore {
     }
 
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>> {
-        let sql = "SELECT id, secret_id, number, value, author, created_at FROM secret_versions \
-                   WHERE secret_id = $1 AND number = $2";
-        self.one(sql, args![secret, number], secret_version).await
+        let sql = format!(
+            "{} WHERE v.secret_id = $1 AND v.number = $2",
+            secret_versions::SELECT
+        );
+        self.one(&sql, args![secret, number], secret_versions::secret_version)
+            .await
+    }
+
+    async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>> {
+        let sql = format!(
+            "{} WHERE v.secret_id = $1 ORDER BY v.number DESC LIMIT $2 OFFSET $3",
+            secret_versions::SELECT
+        );
+        let args = args![secret, page.limit, page.offset];
+        self.all(&sql, args, secret_versions::secret_version).await
     }
 
     async fn update_secret(
@@ -201,6 +203,9 @@ impl Secrets for SqlStore {
                 ],
             )
             .await?;
+        if update.version.is_some() {
+            secret_versions::forget_old(&mut session, id).await?;
+        }
         let after = by_id(&mut session, id).await?;
         session.commit().await?;
         Ok(after)

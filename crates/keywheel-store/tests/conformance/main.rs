@@ -72,7 +72,8 @@ mod sqlite {
             names_are_taken_once_per_folder,
             lists_are_ordered_and_reach_below_only_when_asked,
             secrets_that_refer_to_others_are_found_by_their_current_value,
-            a_secret_needs_its_folder;
+            a_secret_needs_its_folder,
+            so_many_versions_are_kept_as_the_project_says;
         imports:
             an_import_reads_back_with_both_of_its_folders,
             imports_are_numbered_without_gaps_whatever_is_moved_or_deleted,

@@ -1,6 +1,8 @@
 //! Secrets and their versions.
 
 use keywheel_core::ids::{FolderId, SecretId};
+use keywheel_store::identities::PageRequest;
+use keywheel_store::projects::ProjectUpdate;
 use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretMetadata, SecretUpdate};
 use keywheel_store::{Conflict, Patch};
 
@@ -242,4 +244,46 @@ pub async fn secrets_that_refer_to_others_are_found_by_their_current_value(store
     };
     store.update_secret(plain.id, &renamed, at(6)).await.unwrap();
     assert_eq!(found().await, [plain.id]);
+}
+
+pub async fn so_many_versions_are_kept_as_the_project_says(store: &Shared) {
+    let world = World::new(store).await;
+    let kept = async |secret| {
+        let page = PageRequest {
+            offset: 0,
+            limit: 100,
+        };
+        let versions = store.secret_versions(secret, page).await.unwrap();
+        versions.iter().map(|version| version.number).collect::<Vec<_>>()
+    };
+    let new = secret(world.root, "KEY", "1");
+    store.create_secret(&new).await.unwrap();
+    let write = async |number: i64| {
+        let update = SecretUpdate {
+            version: Some(version(&number.to_string())),
+            ..SecretUpdate::default()
+        };
+        store.update_secret(new.id, &update, at(number)).await.unwrap();
+    };
+    for number in 2..=12 {
+        write(number).await;
+    }
+    assert_eq!(kept(new.id).await, (3..=12).rev().collect::<Vec<_>>());
+    let limit = ProjectUpdate {
+        version_limit: Some(1),
+        ..ProjectUpdate::default()
+    };
+    store.update_project(world.project, &limit, at(13)).await.unwrap();
+    assert_eq!(
+        kept(new.id).await.len(),
+        10,
+        "what is there stays until the next write"
+    );
+    write(13).await;
+    assert_eq!(kept(new.id).await, [13]);
+    let page = PageRequest {
+        offset: 1,
+        limit: 100,
+    };
+    assert_eq!(store.secret_versions(new.id, page).await.unwrap(), []);
 }

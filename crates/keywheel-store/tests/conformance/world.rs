@@ -116,6 +116,7 @@ pub fn project(organization: OrganizationId, slug_text: &str) -> Project {
         description: None,
         delete_protection: false,
         auto_capitalization: true,
+        version_limit: 10,
         audit_retention_days: None,
         created_at: at(1),
         updated_at: at(1),

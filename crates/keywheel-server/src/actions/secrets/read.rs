@@ -74,6 +74,18 @@ pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<Found
 
 /// A secret by its id.
 pub async fn get_by_id(app: &App, caller: &Caller, id: SecretId, view: View) -> Result<Found, ApiError> {
+    let secret = find(app, caller, id, Event::GetSecret, view).await?;
+    found_one(app, Arc::new(secret), view).await
+}
+
+/// The secret of an id, for somebody who may see it.
+pub(super) async fn find(
+    app: &App,
+    caller: &Caller,
+    id: SecretId,
+    event: Event,
+    view: View,
+) -> Result<Secret, ApiError> {
     let not_found = || ApiError::not_found(format!("Secret with ID '{id}' not found"));
     let secret = app.store().secret(id).await?.ok_or_else(not_found)?;
     let metadata = Metadata::new()
@@ -83,12 +95,12 @@ pub async fn get_by_id(app: &App, caller: &Caller, id: SecretId, view: View) -> 
         .with("secretId", id)
         .with("viewSecretValue", view.value);
     let project = secret.place.project;
-    caller.open(Event::GetSecret, project, metadata).await?;
+    caller.open(event, project, metadata).await?;
     caller
         .require_found(project, Action::Read, Subject::Secrets, not_found)
         .await?;
     require(caller, project, view).await?;
-    found_one(app, Arc::new(secret), view).await
+    Ok(secret)
 }
 
 /// The secrets of a folder, or also of all folders below it; by path and name. All of them, with what they import and

@@ -16,6 +16,8 @@ use crate::http::fields::{Change, Field, Fields};
 const DESCRIPTION_CHARS_MAX: i64 = 1_024;
 /// Longest time that audit entries are kept, in days: a century is forever.
 const AUDIT_DAYS_MAX: i64 = 36_500;
+/// Most versions of each secret that a project may keep (contract).
+const VERSION_LIMIT_MAX: i64 = 100;
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InProject {
@@ -73,7 +75,7 @@ pub(in crate::http) struct ProjectJson {
     version: i32,
     #[schema(value_type = Option<String>)]
     upgrade_status: (),
-    pit_version_limit: i32,
+    pit_version_limit: i64,
     #[schema(value_type = Option<String>)]
     kms_certificate_key_id: (),
     #[schema(value_type = Option<String>)]
@@ -125,7 +127,7 @@ impl From<ProjectView> for ProjectJson {
             updated_at: Time(project.updated_at),
             version: PROJECT_VERSION,
             upgrade_status: (),
-            pit_version_limit: 10,
+            pit_version_limit: project.version_limit,
             kms_certificate_key_id: (),
             kms_secret_manager_key_id: (),
             audit_logs_retention_days: project.audit_retention_days,
@@ -173,6 +175,7 @@ pub(super) fn update(mut fields: Fields<'_>) -> Result<ProjectUpdate, ApiError> 
     });
     let delete_protection = fields.optional("hasDeleteProtection", Field::boolean);
     let auto_capitalization = fields.optional("autoCapitalization", Field::boolean);
+    let version_limit = fields.optional("pitVersionLimit", |field| field.integer(1..=VERSION_LIMIT_MAX));
     fields.finish(|| {
         Ok(ProjectUpdate {
             name: name?,
@@ -180,6 +183,7 @@ pub(super) fn update(mut fields: Fields<'_>) -> Result<ProjectUpdate, ApiError> 
             description: patch(description?),
             delete_protection: delete_protection?,
             auto_capitalization: auto_capitalization?,
+            version_limit: version_limit?,
             audit_retention_days: Patch::Keep,
         })
     })

@@ -102,7 +102,7 @@ pub(in crate::http) struct SecretJson {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SecretActor)]
-struct Actor {
+pub(super) struct Actor {
     actor_type: &'static str,
     #[schema(value_type = Option<uuid::Uuid>)]
     actor_id: Option<IdentityId>,
@@ -155,10 +155,7 @@ impl From<&SecretView> for SecretJson {
             version: secret.version,
             r#type: "shared",
             secret_key: secret.name.clone(),
-            secret_value: view
-                .value
-                .as_ref()
-                .map_or_else(|| PlainText::from_public(HIDDEN), PlainText::from),
+            secret_value: shown_value(view.value.as_ref()),
             secret_comment: (&view.comment).into(),
             secret_reminder_note: secret.reminder_note.clone(),
             secret_reminder_repeat_days: secret.reminder_days,
@@ -174,6 +171,11 @@ impl From<&SecretView> for SecretJson {
             tags: [],
         }
     }
+}
+
+/// The value, or what is shown in place of one that was not asked for.
+pub(super) fn shown_value(value: Option<&SecretString>) -> PlainText {
+    value.map_or_else(|| PlainText::from_public(HIDDEN), PlainText::from)
 }
 
 impl From<Author> for Actor {

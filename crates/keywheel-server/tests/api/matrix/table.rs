@@ -157,6 +157,7 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("listSecrets", Project("read secrets, read-value secrets")),
     ("getSecret", Project("read secrets, read-value secrets")),
     ("getSecretById", Project("read secrets, read-value secrets")),
+    ("listSecretVersions", Project("read secrets, read-value secrets")),
     ("updateSecret", Project("edit secrets")),
     ("deleteSecret", Project("delete secrets")),
     ("createSecretImport", Project("create secret-imports")),
