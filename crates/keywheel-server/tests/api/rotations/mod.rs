@@ -11,6 +11,7 @@ mod deleting;
 mod errors;
 mod keys;
 mod moves;
+mod pairs;
 mod permissions;
 mod protection;
 mod publishing;
