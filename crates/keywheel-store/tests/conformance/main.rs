@@ -11,6 +11,7 @@
 mod audit;
 mod callers;
 mod connections;
+mod databases;
 mod imports;
 mod ledgers;
 mod rotations;
@@ -20,116 +21,129 @@ mod setup;
 mod tree;
 mod world;
 
-/// A test per promise, over a fresh SQLite file.
-macro_rules! promises {
-    ($($module:ident: $($promise:ident),+ $(,)?;)+) => {$(
+/// A test per promise, over a database of its own.
+macro_rules! tests {
+    ($database:ident; $($module:ident: $($promise:ident),+ $(,)?;)+) => {$(
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let url = format!("sqlite://{}/keywheel.db", folder.path().display());
-                    let store = keywheel_store::open(&url).await.unwrap();
-                    crate::$module::$promise(&store).await;
+                    crate::databases::$database(async |store| crate::$module::$promise(&store).await).await;
                 }
             )+
         }
     )+};
 }
 
-mod sqlite {
-    promises! {
-        setup:
-            the_bootstrap_happens_once,
-            of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays,
-            a_setting_that_was_kept_once_is_never_replaced,
-            the_revision_changes_with_each_write_and_with_no_read;
-        audit:
-            records_read_back_in_a_chain_without_gaps,
-            parallel_appends_make_one_chain,
-            a_record_that_is_appended_again_counts_once,
-            a_part_that_somebody_else_wrote_is_no_part_that_was_written,
-            an_append_is_no_new_revision,
-            an_entry_is_read_with_both_of_its_parts,
-            every_filter_finds_what_it_names_latest_first,
-            only_the_oldest_records_are_forgotten_and_the_chain_goes_on;
-        tree:
-            a_project_comes_with_environments_in_order_and_their_roots,
-            slugs_are_taken_once_per_place,
-            a_refused_project_leaves_nothing_behind,
-            an_identity_sees_the_projects_that_it_is_a_member_of,
-            an_update_changes_what_it_names_and_nothing_else,
-            an_environment_in_the_middle_moves_the_later_ones,
-            a_folder_brings_its_missing_parents,
-            a_path_is_taken_once_and_the_root_always_is,
-            a_folder_lists_its_children_and_everything_below_without_neighbours,
-            a_renamed_folder_takes_everything_below_along,
-            a_deleted_folder_is_gone_with_everything_below;
-        secrets:
-            a_secret_is_found_by_where_it_is_and_by_its_id,
-            a_new_value_is_a_new_version_and_the_old_one_stays,
-            an_update_without_a_value_keeps_version_and_value,
-            names_are_taken_once_per_folder,
-            lists_are_ordered_and_reach_below_only_when_asked,
-            secrets_that_refer_to_others_are_found_by_their_current_value,
-            a_secret_needs_its_folder,
-            so_many_versions_are_kept_as_the_project_says;
-        imports:
-            an_import_reads_back_with_both_of_its_folders,
-            imports_are_numbered_without_gaps_whatever_is_moved_or_deleted,
-            a_folder_imports_another_once,
-            an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one,
-            a_snapshot_shows_one_state_however_many_questions_are_asked,
-            a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds;
-        connections:
-            a_connection_shows_its_project_and_grows_with_each_change,
-            names_are_taken_once_per_project_and_once_for_the_organization,
-            a_project_uses_its_own_connections_and_the_common_ones;
-        callers:
-            an_identity_reads_back_and_pages_by_name,
-            a_search_text_is_taken_literally,
-            a_member_is_one_once_and_has_the_roles_that_were_set_last,
-            a_deleted_identity_takes_its_logins_tokens_and_memberships_along,
-            universal_auth_is_given_once_and_settings_read_back_in_order,
-            a_limit_on_a_client_secret_holds_exactly_under_parallel_logins,
-            a_revoked_client_secret_ends_its_tokens,
-            failed_logins_lock_at_the_threshold_and_only_in_a_row,
-            a_limit_on_a_token_holds_exactly_under_parallel_requests,
-            a_revoked_token_cannot_be_renewed,
-            tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;
-        ledgers:
-            due_users_are_claimed_once_and_earliest_first,
-            due_users_of_accounts_that_are_passed_over_wait,
-            parallel_claims_share_the_due_users_without_overlap,
-            a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
-            a_write_with_an_old_fence_changes_nothing,
-            a_released_lease_is_free_at_once,
-            the_leases_of_a_restarted_node_are_void,
-            a_user_is_recorded_once_by_its_identity,
-            a_ledger_reads_back_as_it_was_written,
-            a_user_has_one_open_intent,
-            a_commit_that_fails_in_the_middle_changes_nothing,
-            only_the_latest_ended_keys_and_creates_are_loaded,
-            what_failed_under_a_wrong_clock_is_recalled_and_nothing_else;
-        runs:
-            a_run_reads_back_as_it_stands_and_as_it_ended,
-            a_refused_commit_leaves_no_history,
-            runs_are_read_latest_first_page_by_page_and_the_newest_are_kept,
-            a_lease_is_shown_while_it_is_held,
-            a_lease_of_the_far_future_counts_as_over;
-        rotations:
-            a_first_publish_makes_the_rotation_and_its_two_secrets,
-            a_second_publish_gives_both_secrets_their_next_version,
-            the_same_publish_made_twice_counts_once,
-            a_publish_without_its_values_is_refused,
-            a_user_and_a_name_have_one_rotation,
-            a_taken_secret_name_refuses_the_whole_commit,
-            the_names_of_the_two_secrets_can_be_swapped,
-            a_moved_rotation_takes_its_secrets_along,
-            names_are_cleared_of_ordinary_secrets_only,
-            a_secret_is_rewritten_once_and_only_as_it_was_read,
-            what_a_rotation_needs_cannot_be_deleted,
-            a_removed_rotation_leaves_ordinary_secrets_or_none,
-            the_value_of_a_dead_key_is_erased_once_it_is_history;
+/// The same tests over each kind of database.
+macro_rules! promises {
+    ($($promises:tt)+) => {
+        mod sqlite {
+            tests! { sqlite; $($promises)+ }
+        }
+        mod postgres {
+            tests! { postgres; $($promises)+ }
+        }
+    };
+}
+
+promises! {
+    setup:
+        the_bootstrap_happens_once,
+        of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays,
+        a_setting_that_was_kept_once_is_never_replaced;
+    audit:
+        records_read_back_in_a_chain_without_gaps,
+        parallel_appends_make_one_chain,
+        a_record_that_is_appended_again_counts_once,
+        a_part_that_somebody_else_wrote_is_no_part_that_was_written,
+        an_entry_is_read_with_both_of_its_parts,
+        every_filter_finds_what_it_names_latest_first,
+        only_the_oldest_records_are_forgotten_and_the_chain_goes_on;
+    tree:
+        a_project_comes_with_environments_in_order_and_their_roots,
+        slugs_are_taken_once_per_place,
+        a_refused_project_leaves_nothing_behind,
+        an_identity_sees_the_projects_that_it_is_a_member_of,
+        an_update_changes_what_it_names_and_nothing_else,
+        an_environment_in_the_middle_moves_the_later_ones,
+        a_folder_brings_its_missing_parents,
+        a_path_is_taken_once_and_the_root_always_is,
+        a_folder_lists_its_children_and_everything_below_without_neighbours,
+        a_renamed_folder_takes_everything_below_along,
+        a_deleted_folder_is_gone_with_everything_below;
+    secrets:
+        a_secret_is_found_by_where_it_is_and_by_its_id,
+        a_new_value_is_a_new_version_and_the_old_one_stays,
+        an_update_without_a_value_keeps_version_and_value,
+        names_are_taken_once_per_folder,
+        lists_are_ordered_and_reach_below_only_when_asked,
+        secrets_that_refer_to_others_are_found_by_their_current_value,
+        a_secret_needs_its_folder,
+        so_many_versions_are_kept_as_the_project_says;
+    imports:
+        an_import_reads_back_with_both_of_its_folders,
+        imports_are_numbered_without_gaps_whatever_is_moved_or_deleted,
+        a_folder_imports_another_once,
+        an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one,
+        a_snapshot_shows_one_state_however_many_questions_are_asked,
+        a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds;
+    connections:
+        a_connection_shows_its_project_and_grows_with_each_change,
+        names_are_taken_once_per_project_and_once_for_the_organization,
+        a_project_uses_its_own_connections_and_the_common_ones;
+    callers:
+        an_identity_reads_back_and_pages_by_name,
+        a_search_text_is_taken_literally,
+        a_member_is_one_once_and_has_the_roles_that_were_set_last,
+        a_deleted_identity_takes_its_logins_tokens_and_memberships_along,
+        universal_auth_is_given_once_and_settings_read_back_in_order,
+        a_limit_on_a_client_secret_holds_exactly_under_parallel_logins,
+        a_revoked_client_secret_ends_its_tokens,
+        failed_logins_lock_at_the_threshold_and_only_in_a_row,
+        a_limit_on_a_token_holds_exactly_under_parallel_requests,
+        a_revoked_token_cannot_be_renewed,
+        tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;
+    ledgers:
+        due_users_are_claimed_once_and_earliest_first,
+        due_users_of_accounts_that_are_passed_over_wait,
+        parallel_claims_share_the_due_users_without_overlap,
+        a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
+        a_write_with_an_old_fence_changes_nothing,
+        a_released_lease_is_free_at_once,
+        the_leases_of_a_restarted_node_are_void,
+        a_user_is_recorded_once_by_its_identity,
+        a_ledger_reads_back_as_it_was_written,
+        a_user_has_one_open_intent,
+        a_commit_that_fails_in_the_middle_changes_nothing,
+        only_the_latest_ended_keys_and_creates_are_loaded,
+        what_failed_under_a_wrong_clock_is_recalled_and_nothing_else;
+    runs:
+        a_run_reads_back_as_it_stands_and_as_it_ended,
+        a_refused_commit_leaves_no_history,
+        runs_are_read_latest_first_page_by_page_and_the_newest_are_kept,
+        a_lease_is_shown_while_it_is_held;
+    rotations:
+        a_first_publish_makes_the_rotation_and_its_two_secrets,
+        a_second_publish_gives_both_secrets_their_next_version,
+        the_same_publish_made_twice_counts_once,
+        a_publish_without_its_values_is_refused,
+        a_user_and_a_name_have_one_rotation,
+        a_taken_secret_name_refuses_the_whole_commit,
+        the_names_of_the_two_secrets_can_be_swapped,
+        a_moved_rotation_takes_its_secrets_along,
+        names_are_cleared_of_ordinary_secrets_only,
+        a_secret_is_rewritten_once_and_only_as_it_was_read,
+        what_a_rotation_needs_cannot_be_deleted,
+        a_removed_rotation_leaves_ordinary_secrets_or_none,
+        the_value_of_a_dead_key_is_erased_once_it_is_history;
+}
+
+/// Where one process has the database alone, it counts its writes, and its clock is the only one.
+mod sqlite_alone {
+    tests! { sqlite;
+        setup: the_revision_changes_with_each_write_and_with_no_read;
+        audit: an_append_is_no_new_revision;
+        runs: a_lease_of_the_far_future_counts_as_over;
     }
 }
