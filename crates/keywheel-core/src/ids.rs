@@ -93,6 +93,8 @@ ids! {
     ClientSecretId;
     /// An access token.
     TokenId;
+    /// A tag of a project, for its secrets.
+    TagId;
     /// Membership of an identity in a project.
     MembershipId;
     /// Credentials for a system outside: an AWS account.

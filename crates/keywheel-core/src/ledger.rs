@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::changes::{Alarm, Author, Change, Commit, PublishedValues, SealedVersion};
+pub use self::changes::{Alarm, Author, Change, Commit, PublishedValues, ReferencesSeen, SealedVersion};
 pub use self::reconcile::Reconciled;
 use crate::aws::{AccessKeyId, Arn, AwsAccount, IamUserId, IamUserName, KeyStatus, Partition, Region};
 use crate::clock::Moment;
@@ -157,7 +157,10 @@ impl Ledger {
                 self.rotation = Some(rotation.clone());
             }
             Change::RemoveRotation { .. } => self.rotation = None,
-            Change::EraseValues(_) | Change::RewriteSecret { .. } | Change::ClearNames { .. } => {}
+            Change::EraseValues(_)
+            | Change::RewriteSecret { .. }
+            | Change::References(_)
+            | Change::ClearNames { .. } => {}
         }
     }
 }

@@ -105,9 +105,16 @@ pub fn find(text: &str) -> impl Iterator<Item = Reference<'_>> {
     })
 }
 
-/// The value of a secret in `home` after others have moved; none if it refers to none of them. A relative reference
-/// stays one as long as its target is in `home`. Everything else is kept byte for byte.
-pub fn rewrite(text: &str, home: &Folder, moves: &[Move]) -> Result<Option<String>, Unwritable> {
+/// The value of a secret after others have moved, and it too if `new_home` is not `home`; none if nothing changes in it.
+/// A relative reference stays one as long as its target is in the folder of the secret. What a secret that moves refers
+/// to and what stays where it was is among the moves too, as one to the same place. Everything else is kept byte for
+/// byte.
+pub fn rewrite(
+    text: &str,
+    home: &Folder,
+    new_home: &Folder,
+    moves: &[Move],
+) -> Result<Option<String>, Unwritable> {
     let mut edits = Vec::new();
     for reference in find(text) {
         let target = reference.resolve(home);
@@ -115,8 +122,11 @@ pub fn rewrite(text: &str, home: &Folder, moves: &[Move]) -> Result<Option<Strin
             .iter()
             .find_map(|m| (Some(&m.from) == target.as_ref()).then_some(&m.to))
         {
-            let relative = reference.is_relative() && to.folder == *home;
-            edits.push((reference.range, write(to, relative)?));
+            let relative = reference.is_relative() && to.folder == *new_home;
+            let written = write(to, relative)?;
+            if written != text[reference.range.clone()] {
+                edits.push((reference.range, written));
+            }
         }
     }
     if edits.is_empty() {
@@ -171,6 +181,11 @@ mod tests {
             folder: folder(environment, path),
             name: SecretName::parse(name).unwrap(),
         }
+    }
+
+    /// In a secret that does not move itself.
+    fn rewrite(text: &str, home: &Folder, moves: &[Move]) -> Result<Option<String>, Unwritable> {
+        super::rewrite(text, home, home, moves)
     }
 
     fn inner(text: &str) -> Vec<&str> {
@@ -253,6 +268,32 @@ mod tests {
             rewritten(folder("prod", "/b/c"), "${dev.a.KEY}"),
             "${prod.b.c.KEY}"
         );
+    }
+
+    #[test]
+    fn a_value_that_moves_means_the_same_afterwards() {
+        let moves = [
+            Move {
+                from: address("dev", "/a", "A"),
+                to: address("prod", "/b", "A"),
+            },
+            Move {
+                from: address("dev", "/a", "B"),
+                to: address("dev", "/a", "B"),
+            },
+        ];
+        let along = |text| {
+            let (home, new_home) = (folder("dev", "/a"), folder("prod", "/b"));
+            super::rewrite(text, &home, &new_home, &moves).unwrap()
+        };
+        for (text, expected) in [
+            ("${A}", None),
+            ("${B}${A}", Some("${dev.a.B}${A}")),
+            ("${dev.a.A}", Some("${prod.b.A}")),
+            ("${dev.a.B}${C}", None),
+        ] {
+            assert_eq!(along(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -28,4 +28,5 @@ mod secret_imports;
 mod secret_rotations;
 mod secrets;
 mod status;
+mod tags;
 mod universal_auth;

@@ -216,7 +216,10 @@ impl Row {
                 self.mapped = None;
             }
             // The simulated store has no secrets besides those of its rotation.
-            Change::EraseValues(_) | Change::RewriteSecret { .. } | Change::ClearNames { .. } => {}
+            Change::EraseValues(_)
+            | Change::RewriteSecret { .. }
+            | Change::References(_)
+            | Change::ClearNames { .. } => {}
         }
     }
 }

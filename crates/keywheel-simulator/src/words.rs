@@ -81,6 +81,7 @@ fn write_in_words(write: &Write) -> String {
         Write::RemoveRotation { .. } => "remove rotation".to_owned(),
         Write::EraseValues(_) => "erase values".to_owned(),
         Write::RewriteSecret { .. } => "rewrite references".to_owned(),
+        Write::References(_) => "the same references".to_owned(),
         Write::ClearNames { .. } => "clear names".to_owned(),
     }
 }

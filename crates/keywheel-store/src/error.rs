@@ -80,6 +80,8 @@ pub enum Conflict {
     SecretName,
     /// The folder imports that folder already.
     Import,
+    /// The project has a tag of that slug.
+    TagSlug,
     /// The organization or the project has a connection of that name.
     ConnectionName,
     /// The identity has Universal Auth already.
@@ -109,6 +111,7 @@ impl fmt::Display for Conflict {
             Self::FolderPath => "a folder with this path exists",
             Self::SecretName => "a secret with this name exists",
             Self::Import => "the folder is imported already",
+            Self::TagSlug => "a tag with this slug exists",
             Self::ConnectionName => "a connection with this name exists",
             Self::UniversalAuth => "the identity has universal auth already",
             Self::Membership => "the identity is a member already",

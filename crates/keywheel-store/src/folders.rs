@@ -96,10 +96,25 @@ pub trait Folders: Send + Sync {
     /// All folders below a path of an environment, without the one at the path; by path.
     async fn folders_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Folder>>;
 
-    /// Changes a folder; a new name moves the paths of all folders below with it. None if it does not exist;
-    /// `Conflict::FolderPath` if the name is taken or the folder is a root.
-    async fn update_folder(&self, id: FolderId, update: &FolderUpdate, now: Moment)
-    -> Result<Option<Folder>>;
+    /// Changes folders, one after the other in one transaction; a new name moves the paths of all folders below with
+    /// it. None, and no change, if one of them does not exist; `Conflict::FolderPath` if a name is taken or a folder
+    /// is a root.
+    async fn update_folders(
+        &self,
+        updates: &[(FolderId, FolderUpdate)],
+        now: Moment,
+    ) -> Result<Option<Vec<Folder>>>;
+
+    /// Changes a folder; none if it does not exist: [`Self::update_folders`] with one.
+    async fn update_folder(
+        &self,
+        id: FolderId,
+        update: &FolderUpdate,
+        now: Moment,
+    ) -> Result<Option<Folder>> {
+        let after = self.update_folders(&[(id, update.clone())], now).await?;
+        Ok(after.and_then(|mut folders| folders.pop()))
+    }
 
     /// Whether there is nothing in the folder: no folder, no secret and no import.
     async fn folder_is_empty(&self, id: FolderId) -> Result<bool>;

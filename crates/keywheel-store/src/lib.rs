@@ -11,6 +11,7 @@
 //! | [`secrets`] | secrets and their versions |
 //! | [`imports`] | folders that show the secrets of other folders |
 //! | [`snapshot`] | one state of the tree, for reads that belong together |
+//! | [`tags`] | tags of a project, which its secrets can have |
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
@@ -36,6 +37,7 @@ pub mod secrets;
 pub mod setup;
 pub mod snapshot;
 pub mod sql;
+pub mod tags;
 pub mod tokens;
 pub mod trusted_ip;
 pub mod universal_auth;
@@ -57,6 +59,7 @@ pub use secrets::Secrets;
 pub use setup::Setup;
 pub use snapshot::{Snapshot, Snapshots};
 pub use sql::{SqlStore, open, open_to_read};
+pub use tags::Tags;
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
 pub use universal_auth::UniversalAuths;
@@ -70,6 +73,7 @@ pub trait Store:
     + Secrets
     + Imports
     + Snapshots
+    + Tags
     + Connections
     + Identities
     + Memberships

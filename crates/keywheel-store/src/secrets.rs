@@ -4,14 +4,15 @@ use std::fmt;
 
 use async_trait::async_trait;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, RotationId, SecretId, SecretVersionId};
-pub use keywheel_core::ledger::Author;
+use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, RotationId, SecretId, SecretVersionId, TagId};
+pub use keywheel_core::ledger::{Author, ReferencesSeen};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Conflict, Result, StoreError};
 use crate::identities::PageRequest;
 use crate::patch::Patch;
+use crate::tags::SecretTag;
 
 /// A free key and value at a secret, for clients.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct Secret {
     pub comment: Option<Vec<u8>>,
     /// Free keys and values.
     pub metadata: Vec<SecretMetadata>,
+    /// Its tags; by slug.
+    pub tags: Vec<SecretTag>,
     /// Whether clients escape line breaks.
     pub skip_multiline_encoding: Option<bool>,
     /// What a reminder says. Kept for clients.
@@ -110,6 +113,8 @@ pub struct NewSecret {
     pub comment: Option<Vec<u8>>,
     /// Free keys and values.
     pub metadata: Vec<SecretMetadata>,
+    /// Its tags, which have to be of the same project.
+    pub tags: Vec<TagId>,
     /// Whether clients escape line breaks.
     pub skip_multiline_encoding: Option<bool>,
     /// What a reminder says.
@@ -125,18 +130,75 @@ pub struct NewSecret {
 pub struct SecretUpdate {
     /// A new name.
     pub name: Option<SecretName>,
+    /// Another folder of the same project.
+    pub folder: Option<FolderId>,
     /// A new value; it becomes the next version.
     pub version: Option<NewVersion>,
     /// A new comment, sealed.
     pub comment: Patch<Option<Vec<u8>>>,
     /// New keys and values in place of all old ones.
     pub metadata: Option<Vec<SecretMetadata>>,
+    /// Other tags in place of all old ones.
+    pub tags: Option<Vec<TagId>>,
     /// Whether clients escape line breaks.
     pub skip_multiline_encoding: Patch<Option<bool>>,
     /// What a reminder says.
     pub reminder_note: Patch<Option<String>>,
     /// How often a reminder comes, in days.
     pub reminder_days: Patch<Option<i64>>,
+}
+
+/// What a change was made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecretRead {
+    /// Where the secret was.
+    pub folder: FolderId,
+    /// What it was called.
+    pub name: SecretName,
+    /// The number of its current version.
+    pub version: i64,
+}
+
+impl From<&Secret> for SecretRead {
+    fn from(secret: &Secret) -> Self {
+        Self {
+            folder: secret.place.folder,
+            name: secret.name.clone(),
+            version: secret.version,
+        }
+    }
+}
+
+/// A change of a secret that no rotation writes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SecretChange {
+    /// Makes one.
+    Create(NewSecret),
+    /// Changes one.
+    Update {
+        /// Which.
+        id: SecretId,
+        /// What it has to be like still, if that matters.
+        read: Option<SecretRead>,
+        /// What changes.
+        update: SecretUpdate,
+    },
+    /// Deletes one with all its versions.
+    Delete {
+        /// Which.
+        id: SecretId,
+        /// What it has to be like still, if that matters.
+        read: Option<SecretRead>,
+    },
+}
+
+/// The secrets of a project that may refer to others, all of them at one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Referring {
+    /// How many writes that concern references there had been in the project: see [`ReferencesSeen`].
+    pub writes: i64,
+    /// The secrets; by path and name.
+    pub secrets: Vec<Secret>,
 }
 
 /// A value that a secret had or has.
@@ -159,12 +221,56 @@ pub struct SecretVersion {
 /// Secrets.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// Makes a secret with its first version. `Conflict::SecretName` if the name is taken,
-    /// `Conflict::Reference` if the folder is gone.
-    async fn create_secret(&self, secret: &NewSecret) -> Result<()>;
+    /// Makes all changes in one transaction; what was made or changed, in the order of the changes. Deletions come
+    /// first, and names may be swapped. `Conflict::SecretName` if a name is taken, `Conflict::Reference` if a folder
+    /// or a tag is gone or a rotation writes what is to be deleted, `Conflict::Changed` if a secret is gone or not as
+    /// it was read, or if a reference may have been written since they were `seen`.
+    async fn write_secrets(
+        &self,
+        changes: &[SecretChange],
+        seen: Option<&ReferencesSeen>,
+        now: Moment,
+    ) -> Result<Vec<Secret>>;
+
+    /// Makes a secret with its first version: [`Self::write_secrets`] with one change.
+    async fn create_secret(&self, secret: &NewSecret) -> Result<()> {
+        let change = SecretChange::Create(secret.clone());
+        self.write_secrets(&[change], None, secret.now).await.map(|_| ())
+    }
+
+    /// Changes a secret; none if it does not exist: [`Self::write_secrets`] with one change.
+    async fn update_secret(
+        &self,
+        id: SecretId,
+        update: &SecretUpdate,
+        now: Moment,
+    ) -> Result<Option<Secret>> {
+        let change = SecretChange::Update {
+            id,
+            read: None,
+            update: update.clone(),
+        };
+        match self.write_secrets(&[change], None, now).await {
+            Err(StoreError::Conflict(Conflict::Changed)) => Ok(None),
+            written => Ok(written?.pop()),
+        }
+    }
+
+    /// Deletes a secret; whether it was there: [`Self::write_secrets`] with one change.
+    async fn delete_secret(&self, id: SecretId) -> Result<bool> {
+        let change = SecretChange::Delete { id, read: None };
+        // Nothing is left that could tell when.
+        match self.write_secrets(&[change], None, Moment::from_millis(0)).await {
+            Err(StoreError::Conflict(Conflict::Changed)) => Ok(false),
+            written => written.map(|_| true),
+        }
+    }
 
     /// A secret by its id.
     async fn secret(&self, id: SecretId) -> Result<Option<Secret>>;
+
+    /// Secrets by their ids, in this order; those that exist.
+    async fn secrets_by_ids(&self, ids: &[SecretId]) -> Result<Vec<Secret>>;
 
     /// A secret by where it is and its name, with its sealed value, in one query.
     async fn secret_at(
@@ -178,20 +284,12 @@ pub trait Secrets: Send + Sync {
     /// Which of the names are taken in a folder; by name.
     async fn taken_names(&self, folder: FolderId, names: &[SecretName]) -> Result<Vec<SecretName>>;
 
-    /// The secrets of a project whose values may refer to other secrets; by path and name.
-    async fn secrets_with_references(&self, project: ProjectId) -> Result<Vec<Secret>>;
+    /// The secrets of a project whose values may refer to other secrets.
+    async fn secrets_with_references(&self, project: ProjectId) -> Result<Referring>;
 
     /// One version of a secret by its number.
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;
 
     /// The versions of a secret, the newest first.
     async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>>;
-
-    /// Changes a secret; none if it does not exist. `Conflict::SecretName` if the new name is taken.
-    async fn update_secret(&self, id: SecretId, update: &SecretUpdate, now: Moment)
-    -> Result<Option<Secret>>;
-
-    /// Deletes a secret with all its versions; whether it was there. `Conflict::Reference` while a rotation
-    /// writes it.
-    async fn delete_secret(&self, id: SecretId) -> Result<bool>;
 }

@@ -23,12 +23,15 @@ mod ledgers;
 mod memberships;
 mod migrations;
 mod projects;
+mod references;
 mod rotations;
 mod runs;
 mod secret_versions;
+mod secret_writes;
 mod secrets;
 mod setup;
 mod snapshot;
+mod tags;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ManagedUser;
 use crate::aws::AccessKeyId;
 use crate::clock::Moment;
-use crate::ids::{FolderId, IdentityId, IntentId, RotationId, SecretId, SecretVersionId};
+use crate::ids::{FolderId, IdentityId, IntentId, ProjectId, RotationId, SecretId, SecretVersionId};
 use crate::intent::{Intent, IntentOutcome};
 use crate::key::ManagedKey;
 use crate::names::SecretName;
@@ -54,6 +54,8 @@ pub enum Change {
         /// Who caused it.
         author: Author,
     },
+    /// Refused if a reference may have been written in the project since these were seen.
+    References(ReferencesSeen),
     /// Removes the secrets of these names from a folder, so that a rotation can move there. Never one that a rotation
     /// writes.
     ClearNames {
@@ -83,6 +85,17 @@ pub enum Author {
     Platform,
     /// A machine identity.
     Identity(IdentityId),
+}
+
+/// What was seen of the references in a project: of all of them, at one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReferencesSeen {
+    /// The project.
+    pub project: ProjectId,
+    /// How many writes that concern references there had been.
+    pub writes: i64,
+    /// Secrets that were taken to refer to others, and do not.
+    pub without: Vec<SecretId>,
 }
 
 /// The sealed values of a publish, made outside of the core.

@@ -122,13 +122,46 @@ pub async fn update(
         .store()
         .update_folder(folder.id, &update, app.now())
         .await
-        .map_err(|error| match error {
-            StoreError::Conflict(Conflict::FolderPath) => {
-                ApiError::bad_request("Folder with specified name already exists")
-            }
-            other => other.into(),
-        })?;
+        .map_err(name_taken)?;
     after.ok_or_else(|| not_found(id_or_name))
+}
+
+/// A folder to be renamed, as requests name it.
+pub struct RenameOne {
+    /// Where it is; in the project of the request.
+    pub place: Place,
+    /// Its name or its id.
+    pub id_or_name: String,
+    /// Its new name, and perhaps a description.
+    pub update: FolderUpdate,
+}
+
+/// Renames or describes folders: all of them, or none.
+pub async fn update_all(
+    app: &App,
+    caller: &Caller,
+    project: &ProjectRef,
+    wanted: Vec<RenameOne>,
+) -> Result<Vec<Folder>, ApiError> {
+    let project = find_id(app, caller, project).await?;
+    let told = wanted
+        .iter()
+        .map(|one| one.place.metadata().with("folder", &one.id_or_name));
+    let metadata = Metadata::new().with("folders", told.collect::<Vec<_>>());
+    caller.open(Event::UpdateFolders, project, metadata).await?;
+    caller.require(project, Action::Edit, Subject::Folders).await?;
+    let mut updates = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        let folder = named_in(app, project, &one.place, &one.id_or_name).await?;
+        if updates.iter().any(|(id, _)| *id == folder.id) {
+            let text = format!("The folder '{}' is in the batch twice", one.id_or_name);
+            return Err(ApiError::bad_request(text));
+        }
+        updates.push((folder.id, one.update));
+    }
+    let after = app.store().update_folders(&updates, app.now()).await;
+    let after = after.map_err(name_taken)?;
+    after.ok_or_else(|| ApiError::bad_request("A folder was deleted in the meantime; nothing was changed"))
 }
 
 /// Deletes a folder: only an empty one unless `forced`, and never one that holds rotations.
@@ -188,11 +221,22 @@ async fn named(
     let metadata = place.metadata().with("folder", id_or_name);
     caller.open(event, project, metadata).await?;
     caller.require(project, action, Subject::Folders).await?;
+    let folder = named_in(app, project, place, id_or_name).await?;
+    caller.note("folderId", folder.id);
+    Ok(folder)
+}
+
+/// A folder of a place.
+async fn named_in(
+    app: &App,
+    project: ProjectId,
+    place: &Place,
+    id_or_name: &str,
+) -> Result<Folder, ApiError> {
     let environment = environment(app, project, &place.environment).await?;
     if let Ok(name) = FolderName::parse(id_or_name) {
         let path = place.path.join(&name);
         if let Some(folder) = app.store().folder_at(project, &place.environment, &path).await? {
-            caller.note("folderId", folder.id);
             return Ok(folder);
         }
     }
@@ -208,6 +252,15 @@ async fn named(
 async fn environment(app: &App, project: ProjectId, slug: &Slug) -> Result<Environment, ApiError> {
     let found = app.store().environment_by_slug(project, slug).await?;
     found.ok_or_else(|| unknown_slug(slug.as_str(), project))
+}
+
+fn name_taken(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Conflict(Conflict::FolderPath) => {
+            ApiError::bad_request("Folder with specified name already exists")
+        }
+        other => other.into(),
+    }
 }
 
 fn not_found(id: &str) -> ApiError {

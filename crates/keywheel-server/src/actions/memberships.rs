@@ -153,6 +153,25 @@ pub async fn get(
     .await
 }
 
+/// A membership by its id.
+pub async fn get_by_id(app: &App, caller: &Caller, id: MembershipId) -> Result<MembershipView, ApiError> {
+    let not_found = || ApiError::not_found(format!("Identity membership with ID {id} not found"));
+    let membership = app.store().membership_by_id(id).await?.ok_or_else(not_found)?;
+    caller
+        .require_found(membership.project, Action::Read, Subject::Identities, not_found)
+        .await?;
+    view(app, caller, membership).await
+}
+
+/// Refuses to invite people: there are none.
+pub async fn invite(app: &App, caller: &Caller, project: &ProjectRef) -> Result<(), ApiError> {
+    allowed(app, caller, project, Action::Create).await?;
+    Err(ApiError::bad_request(
+        "Keywheel has no people to invite: members of a project are machine identities. Make one a member with POST \
+         /api/v2/workspace/{projectId}/identity-memberships/{identityId}.",
+    ))
+}
+
 /// The members of a project; oldest first.
 pub async fn list(
     app: &App,

@@ -1,22 +1,29 @@
 //! Secrets: read and written by clients, but for those that a rotation writes (platform contract, section
 //! 6.2; rotation contract, section 9).
 
+mod batch;
+mod filter;
 mod found;
 mod imported;
 mod read;
 mod referred;
+mod relocate;
 mod versions;
 mod write;
 
 use std::sync::Arc;
 
-use keywheel_core::ids::ProjectId;
+use keywheel_core::ids::{ProjectId, TagId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_store::folders::Folder;
 use keywheel_store::secrets::{Secret, SecretMetadata};
 use secrecy::SecretString;
 
+pub use self::batch::{BATCH_MAX, ChangeOne, CreateOne, Missing, create_all, delete_all, update_all};
+pub use self::filter::{MetadataPair, SecretFilter};
 pub use self::found::{Found, Imported, Opened};
 pub use self::read::{GetSecret, ListSecrets, View, get, get_by_id, list};
+pub use self::relocate::{MoveSecrets, relocate};
 pub use self::versions::{VersionView, list_versions};
 pub use self::write::{create, delete, update};
 use super::folders::Place;
@@ -53,6 +60,8 @@ pub struct Details {
     pub comment: Option<SecretString>,
     /// Free keys and values.
     pub metadata: Option<Vec<SecretMetadata>>,
+    /// Tags of the project.
+    pub tags: Option<Vec<TagId>>,
     /// Whether clients escape line breaks.
     pub skip_multiline_encoding: Option<bool>,
     /// What a reminder says.
@@ -82,6 +91,15 @@ fn open(
         value: view_value.then_some(value),
         comment,
     })
+}
+
+/// The secrets of a folder that have one of these names; by name.
+async fn secrets_named(app: &App, folder: &Folder, names: &[SecretName]) -> Result<Vec<Secret>, ApiError> {
+    let mut snapshot = app.store().snapshot().await?;
+    let (environment, path) = (&folder.environment_slug, &folder.path);
+    Ok(snapshot
+        .secrets_named(folder.project, environment, path, names)
+        .await?)
 }
 
 pub(super) fn unknown_folder(place: &Place) -> ApiError {

@@ -70,6 +70,7 @@ events! {
     DeleteEnvironment = "delete-environment", Change;
     CreateFolder = "create-folder", Change;
     UpdateFolder = "update-folder", Change;
+    UpdateFolders = "update-folders", Change;
     DeleteFolder = "delete-folder", Change;
 
     GetSecrets = "get-secrets", Read;
@@ -81,6 +82,13 @@ events! {
     CreateImport = "create-secret-import", Change;
     UpdateImport = "update-secret-import", Change;
     DeleteImport = "delete-secret-import", Change;
+    CreateSecrets = "create-secrets", Change;
+    UpdateSecrets = "update-secrets", Change;
+    DeleteSecrets = "delete-secrets", Change;
+    MoveSecrets = "move-secrets", Change;
+    CreateTag = "create-tag", Change;
+    UpdateTag = "update-tag", Change;
+    DeleteTag = "delete-tag", Change;
 
     GetConnections = "get-app-connections", Read;
     GetConnection = "get-app-connection", Read;
@@ -109,11 +117,7 @@ events! {
 }
 
 /// Words of the contract for what Keywheel does not do. A filter may name them, and finds nothing.
-const UNUSED: [&str; 8] = [
-    "create-secrets",
-    "update-secrets",
-    "delete-secrets",
-    "move-secrets",
+const UNUSED: [&str; 4] = [
     "create-webhook",
     "update-webhook-status",
     "delete-webhook",

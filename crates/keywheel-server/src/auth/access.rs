@@ -35,6 +35,8 @@ pub enum Subject {
     Secrets,
     /// Imports of secrets into other folders.
     Imports,
+    /// Tags that secrets can have.
+    Tags,
     /// Rotations.
     Rotations,
     /// Credentials for systems outside.
@@ -61,7 +63,7 @@ pub enum OrganizationRole {
 pub enum ProjectRole {
     /// Everything in the project.
     Admin,
-    /// Works with secrets and folders, sees the rest.
+    /// Works with secrets, tags and folders, sees the rest.
     Member,
     /// Sees.
     Viewer,
@@ -94,6 +96,7 @@ impl Subject {
             Self::Folders => "secret-folders",
             Self::Secrets => "secrets",
             Self::Imports => "secret-imports",
+            Self::Tags => "tags",
             Self::Rotations => "secret-rotation",
             Self::AppConnections => "app-connections",
             Self::Identities => "identity",
@@ -168,7 +171,7 @@ impl ProjectRole {
         match self {
             Self::Admin => true,
             Self::Member => match subject {
-                Subject::Secrets | Subject::Imports | Subject::Folders => true,
+                Subject::Secrets | Subject::Imports | Subject::Folders | Subject::Tags => true,
                 Subject::AppConnections => matches!(action, Action::Read | Action::Connect),
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)

@@ -20,8 +20,10 @@ use crate::auth::caller::Caller;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
+        .routes(routes!(update_all))
         .routes(routes!(get, update, delete_by_force))
         .routes(at("/api/v2/folders", "V2", routes!(create, list)))
+        .routes(at("/api/v2/folders/batch", "V2", routes!(update_all)))
         .routes(routes!(delete))
         .routes(at("/api/v2/folders/{folder}", "V2", routes!(get, update)))
 }
@@ -33,6 +35,10 @@ body_of!(
 body_of!(
     /// What is to change of a folder, and where it is.
     UpdateFolder = json::update
+);
+body_of!(
+    /// What is to change of several folders, and where each of them is.
+    UpdateFolders = json::update_all
 );
 body_of!(
     /// Where a folder is.
@@ -123,6 +129,26 @@ async fn update(State(app): State<App>, caller: Caller, params: Params, body: Bo
     let folder = folders::update(&app, &caller, &place.complete()?, &named, change).await?;
     Ok(Answer(InFolder {
         folder: FolderJson::with_path(folder),
+    }))
+}
+
+/// Update several folders
+///
+/// All of them, or none. Each is named by its id or its name.
+/// Permission: `edit` on `secret-folders`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/folders/batch",
+    operation_id = "updateFolders",
+    tag = "folders",
+    request_body = UpdateFolders,
+    responses((status = 200, body = FoldersJson))
+)]
+async fn update_all(State(app): State<App>, caller: Caller, body: Body) -> Reply<FoldersJson> {
+    let (project, wanted) = json::update_all(body.fields())?;
+    let after = folders::update_all(&app, &caller, &project, wanted).await?;
+    Ok(Answer(FoldersJson {
+        folders: after.into_iter().map(FolderJson::with_path).collect(),
     }))
 }
 

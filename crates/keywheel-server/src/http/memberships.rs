@@ -22,6 +22,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     let one = format!("{newer}/{{identity}}");
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(get_by_id))
+        .routes(routes!(invite))
         .routes(routes!(create, get, update, delete))
         .routes(at(newer, "OfProject", routes!(list)))
         .routes(at(&one, "OfProject", routes!(create, get, update, delete)))
@@ -34,6 +36,10 @@ body_of!(
 body_of!(
     /// The roles from now on.
     UpdateMembership = json::update
+);
+body_of!(
+    /// People, whom Keywheel does not have.
+    InviteMembers = json::invite
 );
 query_of!(
     /// Which page.
@@ -110,6 +116,40 @@ async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<In
     let (project, identity) = (project_by_id(&params)?, id_param(&params, "identity")?);
     let found = memberships::get(&app, &caller, &project, identity).await?;
     Ok(Answer(found.into()))
+}
+
+/// Get a membership by its id
+///
+/// Permission: `read` on `identity` in the project.
+#[utoipa::path(
+    get,
+    path = "/api/v2/workspace/identity-memberships/{membership}",
+    operation_id = "getMembershipById",
+    tag = "memberships",
+    responses((status = 200, body = InMembership))
+)]
+async fn get_by_id(State(app): State<App>, caller: Caller, params: Params) -> Reply<InMembership> {
+    let found = memberships::get_by_id(&app, &caller, id_param(&params, "membership")?).await?;
+    Ok(Answer(found.into()))
+}
+
+/// Invite people to a project
+///
+/// Always refused: members are machine identities, and Keywheel has no people.
+/// Permission: `create` on `identity` in the project.
+#[utoipa::path(
+    post,
+    path = "/api/v2/workspace/{project}/memberships",
+    operation_id = "inviteMembers",
+    tag = "memberships",
+    request_body = InviteMembers,
+    responses((status = 200, body = Object))
+)]
+async fn invite(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Reply<()> {
+    json::invite(body.fields())?;
+    memberships::invite(&app, &caller, &project_by_id(&params)?)
+        .await
+        .map(Answer)
 }
 
 /// List the members of a project

@@ -47,6 +47,7 @@ use crate::app::App;
         (name = "app connections", description = "Credentials that Keywheel uses at AWS"),
         (name = "secrets", description = "Secrets and their versions"),
         (name = "secret imports", description = "Folders that show the secrets of other folders"),
+        (name = "tags", description = "Tags of a project, which its secrets can have"),
         (name = "folders", description = "Folders that secrets and rotations are in"),
         (name = "environments", description = "Environments of a project"),
         (name = "projects", description = "Projects; older routes call them workspaces"),

@@ -15,7 +15,7 @@ use super::extract::normalise_path;
 use super::{
     app_connections, audit_logs, auth, bootstrap, docs, edge, environments, folders, identities, memberships,
     openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_imports, secret_rotations,
-    secrets, status, universal_auth,
+    secrets, status, tags, universal_auth,
 };
 use crate::app::App;
 
@@ -48,6 +48,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(folders::routes())
         .merge(secrets::routes())
         .merge(secret_imports::routes())
+        .merge(tags::routes())
         .merge(app_connections::routes())
         .merge(audit_logs::routes())
         .merge(secret_rotations::routes())

@@ -1,7 +1,10 @@
 //! Secrets, under the names of the third and the fourth version of the API (platform contract, section
 //! 6.2). What differs between the two are names of fields, and all names are read everywhere.
 
+mod batch;
+mod filter;
 mod json;
+mod relocate;
 mod versions;
 
 use std::convert::Infallible;
@@ -36,6 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(at(OLDER, "V3", routes!(list)))
         .routes(at(&by_id, "V3", routes!(get_by_id)))
         .routes(at(&by_name, "V3", routes!(get, create, update, delete)))
+        .merge(batch::routes())
+        .merge(relocate::routes())
 }
 
 /// Which version of the API a request speaks. The third one shows values as they are stored and only what is in the
@@ -116,6 +121,7 @@ async fn list(
     let wanted = ListSecrets {
         place: wanted.place.complete()?,
         recursive: wanted.recursive,
+        filter: wanted.filter,
         view: version.view(wanted.view),
     };
     let found = secrets::list(&app, &caller, &wanted).await?;

@@ -201,6 +201,12 @@ async fn memberships_take_roles_and_ignore_the_junk_of_permanent_ones() {
         after["roles"][0]["temporaryAccessEndTime"],
         "2026-03-10T10:30:00.000Z"
     );
+    let by_id = format!("/api/v2/workspace/identity-memberships/{}", text(&found["id"]));
+    let shown = admin.get(&by_id).await.ok()["identityMembership"].clone();
+    assert_eq!(
+        (&shown["id"], &shown["roles"][0]["role"]),
+        (&found["id"], &json!("admin"))
+    );
     let alias = format!("/api/v1/projects/{project}/memberships/identities");
     assert_eq!(admin.get(&alias).await.ok()["totalCount"], 2);
     admin
@@ -210,4 +216,17 @@ async fn memberships_take_roles_and_ignore_the_junk_of_permanent_ones() {
     admin.delete(&path, Value::Null).await;
     admin.delete(&path, json!({})).await;
     assert_eq!(admin.get(&path).await.status, 404);
+    assert_eq!(admin.get(&by_id).await.status, 404);
+}
+
+#[tokio::test]
+async fn there_are_no_people_to_invite_and_whoever_tries_is_told_what_to_do() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let project = project(&admin).await;
+    let path = format!("/api/v2/workspace/{project}/memberships");
+    let body = json!({"emails": ["someone@example.com"], "usernames": [], "roleSlugs": ["member"]});
+    let text = "Keywheel has no people to invite: members of a project are machine identities. Make one a member with \
+                POST /api/v2/workspace/{projectId}/identity-memberships/{identityId}.";
+    admin.post(&path, body).await.refused(400, "BadRequest", text);
 }

@@ -30,5 +30,8 @@ mod rotations;
 mod secret_imports;
 mod secret_references;
 mod secrets;
+mod secrets_in_bulk;
+mod secrets_moved;
 mod served;
 mod support;
+mod tags;

@@ -262,6 +262,58 @@ async fn folders_are_renamed_and_deleted_by_name_or_id() {
 }
 
 #[tokio::test]
+async fn folders_are_renamed_in_one_batch_all_of_them_or_none() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let project = project(&admin).await;
+    for (environment, path, name) in [("dev", "/", "a"), ("dev", "/a", "b"), ("prod", "/", "c")] {
+        let body = json!({"projectId": project, "environment": environment, "path": path, "name": name});
+        admin.post("/api/v2/folders", body).await.ok();
+    }
+    let one = |environment: &str, path: &str, id: &str, name: &str| json!({"environment": environment, "path": path, "id": id, "name": name});
+    let paths = ["/api/v1/folders/batch", "/api/v2/folders/batch"];
+    for (path, project) in [
+        (paths[0], json!({"projectId": project})),
+        (paths[1], json!({"projectSlug": "demo-project"})),
+    ] {
+        let batch = |folders: serde_json::Value| {
+            let mut body = project.clone();
+            body["folders"] = folders;
+            body
+        };
+        let unknown = batch(json!([one("dev", "/", "a", "x"), one("prod", "/", "no", "y")]));
+        let refused = admin.patch(path, unknown).await;
+        refused.refused(404, "NotFound", "Folder with ID 'no' not found");
+        let twice = batch(json!([one("dev", "/", "a", "x"), one("dev", "/", "a", "y")]));
+        let refused = admin.patch(path, twice).await;
+        refused.refused(400, "BadRequest", "The folder 'a' is in the batch twice");
+        assert_eq!(admin.patch(path, batch(json!([]))).await.status, 422);
+        let good = batch(json!([
+            one("dev", "/a", "b", "y"),
+            one("dev", "/", "a", "x"),
+            one("prod", "/", "c", "z")
+        ]));
+        let after = admin.patch(path, good).await.ok();
+        let renamed: Vec<String> = after["folders"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|folder| text(&folder["path"]))
+            .collect();
+        assert_eq!(renamed, ["/x/y", "/x", "/z"]);
+        let back = batch(json!([
+            one("dev", "/x", "y", "b"),
+            one("dev", "/", "x", "a"),
+            one("prod", "/", "z", "c")
+        ]));
+        admin.patch(path, back).await.ok();
+    }
+    let path = "/api/v1/organization/audit-logs?eventType=update-folders&limit=1";
+    let entry = admin.get(path).await.ok()["auditLogs"][0]["event"]["metadata"].clone();
+    assert_eq!(entry["folders"][1]["folder"], "x");
+}
+
+#[tokio::test]
 async fn folders_refuse_bad_names_and_unknown_environments() {
     let app = TestApp::start().await;
     let admin = app.bootstrapped().await;

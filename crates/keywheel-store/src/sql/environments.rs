@@ -7,7 +7,7 @@ use keywheel_core::names::{SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args};
-use super::{SqlStore, one_in};
+use super::{SqlStore, one_in, references};
 use crate::environments::{Environment, EnvironmentUpdate, Environments, NewEnvironment};
 use crate::error::{Result, StoreError};
 
@@ -128,6 +128,9 @@ impl Environments for SqlStore {
         };
         if let Some(position) = update.position.filter(|position| *position != found.position) {
             make_room(&mut session, found.project, position, now).await?;
+        }
+        if update.slug.is_some() {
+            references::count(&mut session, found.project).await?;
         }
         let sql =
             "UPDATE environments SET name = $2, slug = $3, position = $4, updated_at = $5 WHERE id = $1";

@@ -27,6 +27,7 @@ const UNIQUE: &[(&str, &str, Conflict)] = &[
         "secrets.folder_id, secrets.name",
         Conflict::SecretName,
     ),
+    ("tags_slug_key", "tags.project_id, tags.slug", Conflict::TagSlug),
     (
         "secret_imports_key",
         "secret_imports.folder_id, secret_imports.target_folder_id",

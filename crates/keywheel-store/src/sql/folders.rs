@@ -7,7 +7,7 @@ use keywheel_core::names::{SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, args};
-use super::{SqlStore, one_in};
+use super::{SqlStore, one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::folders::{Folder, FolderUpdate, Folders, NewFolder};
 use crate::patch::Patch;
@@ -55,6 +55,39 @@ async fn id_at(
 ) -> Result<Option<FolderId>> {
     let sql = "SELECT id FROM folders WHERE environment_id = $1 AND path = $2";
     one_in(session, sql, args![environment, path], Reader::id).await
+}
+
+/// Changes a folder; whether it was there.
+async fn apply(
+    session: &mut Box<dyn Session>,
+    id: FolderId,
+    update: &FolderUpdate,
+    now: Moment,
+) -> Result<bool> {
+    let Some(found) = by_id(session, id).await? else {
+        return Ok(false);
+    };
+    if let Some(name) = &update.name {
+        let parent = match found.parent {
+            Some(parent) => by_id(session, parent).await?,
+            None => None,
+        };
+        let parent = parent.ok_or(StoreError::Conflict(Conflict::FolderPath))?;
+        let path = parent.path.join(name);
+        references::count(session, found.project).await?;
+        let sql = "UPDATE folders AS f SET path = $3 || substr(path, length($2) + 1), updated_at = $4 \
+                   WHERE environment_id = $1 AND (path = $2 OR (path >= $2 || '/' AND path < $2 || '0'))";
+        session
+            .execute(sql, args![found.environment, &found.path, &path, now])
+            .await?;
+    }
+    let description = match &update.description {
+        Patch::Keep => found.description.clone(),
+        Patch::Set(description) => description.clone(),
+    };
+    let sql = "UPDATE folders SET description = $2, version = version + 1, updated_at = $3 WHERE id = $1";
+    session.execute(sql, args![id, description, now]).await?;
+    Ok(true)
 }
 
 #[async_trait]
@@ -126,38 +159,24 @@ impl Folders for SqlStore {
         self.all(&sql, args![environment, prefix(path)], folder).await
     }
 
-    async fn update_folder(
+    async fn update_folders(
         &self,
-        id: FolderId,
-        update: &FolderUpdate,
+        updates: &[(FolderId, FolderUpdate)],
         now: Moment,
-    ) -> Result<Option<Folder>> {
+    ) -> Result<Option<Vec<Folder>>> {
         let mut session = self.write().await?;
-        let Some(found) = by_id(&mut session, id).await? else {
-            return Ok(None);
-        };
-        if let Some(name) = &update.name {
-            let parent = match found.parent {
-                Some(parent) => by_id(&mut session, parent).await?,
-                None => None,
-            };
-            let parent = parent.ok_or(StoreError::Conflict(Conflict::FolderPath))?;
-            let path = parent.path.join(name);
-            let sql = "UPDATE folders AS f SET path = $3 || substr(path, length($2) + 1), updated_at = $4 \
-                       WHERE environment_id = $1 AND (path = $2 OR (path >= $2 || '/' AND path < $2 || '0'))";
-            session
-                .execute(sql, args![found.environment, &found.path, &path, now])
-                .await?;
+        for (id, update) in updates {
+            if !apply(&mut session, *id, update, now).await? {
+                return Ok(None);
+            }
         }
-        let description = match &update.description {
-            Patch::Keep => found.description.clone(),
-            Patch::Set(description) => description.clone(),
-        };
-        let sql = "UPDATE folders SET description = $2, version = version + 1, updated_at = $3 WHERE id = $1";
-        session.execute(sql, args![id, description, now]).await?;
-        let after = by_id(&mut session, id).await?;
+        // A later rename of a folder around it is one of its own too.
+        let mut after = Vec::with_capacity(updates.len());
+        for (id, _) in updates {
+            after.extend(by_id(&mut session, *id).await?);
+        }
         session.commit().await?;
-        Ok(after)
+        Ok(Some(after))
     }
 
     async fn folder_is_empty(&self, id: FolderId) -> Result<bool> {

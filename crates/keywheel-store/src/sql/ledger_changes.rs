@@ -10,9 +10,9 @@ use keywheel_core::rotation::{MappedSecrets, Rotation};
 
 use super::adapter::Session;
 use super::ledgers::{opt_json, status_word};
-use super::one_in;
 use super::secret_versions::forget_old;
 use super::value::{Reader, Value, args, json};
+use super::{one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
 
@@ -48,6 +48,7 @@ pub(super) async fn apply(
             version,
             author,
         } => rewrite_secret(session, *secret, *read, version, *author, now).await,
+        Change::References(seen) => references::require(session, seen).await,
         Change::ClearNames { folder, names } => {
             for name in names {
                 let sql = "DELETE FROM secrets WHERE folder_id = $1 AND name = $2 AND rotation_id IS NULL";

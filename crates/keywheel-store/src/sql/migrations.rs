@@ -30,6 +30,7 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "imports",
         include_str!("../../migrations/sqlite/0005_imports.sql"),
     ),
+    (6, "tags", include_str!("../../migrations/sqlite/0006_tags.sql")),
     (
         8,
         "version limit",
@@ -62,6 +63,7 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         "imports",
         include_str!("../../migrations/postgres/0005_imports.sql"),
     ),
+    (6, "tags", include_str!("../../migrations/postgres/0006_tags.sql")),
     (
         8,
         "version limit",

@@ -6,16 +6,21 @@ use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
-use super::value::{Reader, Value, args, json};
-use super::{SqlStore, one_in, secret_versions};
+use super::snapshot::places;
+use super::value::{Reader, Value, args};
+use super::{SqlStore, all_in, one_in, references, secret_versions, secret_writes, tags};
 use crate::error::Result;
 use crate::identities::PageRequest;
-use crate::patch::Patch;
-use crate::secrets::{NewSecret, NewVersion, Secret, SecretPlace, SecretUpdate, SecretVersion, Secrets};
+use crate::secrets::{ReferencesSeen, Referring, Secret, SecretChange, SecretPlace, SecretVersion, Secrets};
 
+/// Reads secrets. Their tags come as one value, so that a list is one query; the texts of tags have none of the two
+/// characters between them.
 pub(super) const SELECT: &str = "SELECT s.id, e.project_id, e.id, e.slug, f.id, f.path, s.name, s.version, v.id, v.value, \
     v.author, s.comment, s.metadata, s.skip_multiline_encoding, s.reminder_note, s.reminder_days, s.has_references, \
-    s.rotation_id, s.created_at, s.updated_at FROM secrets s JOIN folders f ON f.id = s.folder_id \
+    s.rotation_id, s.created_at, s.updated_at, \
+    (SELECT string_agg(t.id || '\u{1f}' || t.slug || '\u{1f}' || t.color || '\u{1f}' || COALESCE(t.name, t.slug), \
+    '\u{1e}') FROM secret_tags st JOIN tags t ON t.id = st.tag_id WHERE st.secret_id = s.id) \
+    FROM secrets s JOIN folders f ON f.id = s.folder_id \
     JOIN environments e ON e.id = f.environment_id \
     JOIN secret_versions v ON v.secret_id = s.id AND v.number = s.version";
 
@@ -45,6 +50,7 @@ pub(super) fn secret(r: &mut Reader) -> Result<Secret> {
         rotation: r.opt_id()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
+        tags: tags::of_secret(r)?,
     })
 }
 
@@ -53,74 +59,44 @@ pub(super) fn secret_at_sql() -> String {
     format!("{SELECT} WHERE e.project_id = $1 AND e.slug = $2 AND f.path = $3 AND s.name = $4")
 }
 
-async fn by_id(session: &mut Box<dyn Session>, id: SecretId) -> Result<Option<Secret>> {
+pub(super) async fn by_id(session: &mut Box<dyn Session>, id: SecretId) -> Result<Option<Secret>> {
     one_in(session, &format!("{SELECT} WHERE s.id = $1"), args![id], secret).await
 }
 
-async fn insert_version(
-    session: &mut Box<dyn Session>,
-    secret: SecretId,
-    number: i64,
-    version: &NewVersion,
-    now: Moment,
-) -> Result<()> {
-    session
-        .execute(
-            "INSERT INTO secret_versions (id, secret_id, number, value, author, access_key_id, created_at) \
-             VALUES ($1, $2, $3, $4, $5, NULL, $6)",
-            args![
-                version.id,
-                secret,
-                number,
-                &version.value,
-                json(&version.author)?,
-                now
-            ],
-        )
-        .await?;
-    let sql = "UPDATE secrets SET has_references = $2 WHERE id = $1";
-    session
-        .execute(sql, args![secret, version.has_references])
-        .await?;
-    Ok(())
-}
-
-fn kept<T: Clone>(patch: &Patch<T>, before: &T) -> T {
-    match patch {
-        Patch::Keep => before.clone(),
-        Patch::Set(value) => value.clone(),
+/// Secrets by their ids, in this order.
+async fn by_ids(session: &mut Box<dyn Session>, ids: &[SecretId]) -> Result<Vec<Secret>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
+    let sql = format!("{SELECT} WHERE s.id IN ({})", places(0, ids.len()));
+    let values = ids.iter().map(|id| Value::from(*id)).collect();
+    let mut found = all_in(session, &sql, values, secret).await?;
+    found.sort_by_key(|secret| ids.iter().position(|id| *id == secret.id));
+    Ok(found)
 }
 
 #[async_trait]
 impl Secrets for SqlStore {
-    async fn create_secret(&self, new: &NewSecret) -> Result<()> {
+    async fn write_secrets(
+        &self,
+        changes: &[SecretChange],
+        seen: Option<&ReferencesSeen>,
+        now: Moment,
+    ) -> Result<Vec<Secret>> {
         let mut session = self.write().await?;
-        session
-            .execute(
-                "INSERT INTO secrets (id, folder_id, name, version, comment, metadata, skip_multiline_encoding, \
-                 reminder_note, reminder_days, rotation_id, created_at, updated_at) \
-                 VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, NULL, $9, $9)",
-                args![
-                    new.id,
-                    new.folder,
-                    &new.name,
-                    new.comment.clone(),
-                    json(&new.metadata)?,
-                    new.skip_multiline_encoding,
-                    new.reminder_note.clone(),
-                    new.reminder_days,
-                    new.now
-                ],
-            )
-            .await?;
-        insert_version(&mut session, new.id, 1, &new.version, new.now).await?;
-        session.commit().await
+        let written = secret_writes::write(&mut session, changes, seen, now).await?;
+        let after = by_ids(&mut session, &written).await?;
+        session.commit().await?;
+        Ok(after)
     }
 
     async fn secret(&self, id: SecretId) -> Result<Option<Secret>> {
         self.one(&format!("{SELECT} WHERE s.id = $1"), args![id], secret)
             .await
+    }
+
+    async fn secrets_by_ids(&self, ids: &[SecretId]) -> Result<Vec<Secret>> {
+        by_ids(&mut self.begin_snapshot().await?, ids).await
     }
 
     async fn secret_at(
@@ -138,10 +114,9 @@ impl Secrets for SqlStore {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let places: Vec<String> = (2..=names.len() + 1).map(|n| format!("${n}")).collect();
         let sql = format!(
             "SELECT name FROM secrets WHERE folder_id = $1 AND name IN ({}) ORDER BY name",
-            places.join(", ")
+            places(1, names.len())
         );
         let values = std::iter::once(Value::from(folder))
             .chain(names.iter().map(Value::from))
@@ -149,9 +124,13 @@ impl Secrets for SqlStore {
         self.all(&sql, values, Reader::secret_name).await
     }
 
-    async fn secrets_with_references(&self, project: ProjectId) -> Result<Vec<Secret>> {
+    async fn secrets_with_references(&self, project: ProjectId) -> Result<Referring> {
         let sql = format!("{SELECT} WHERE e.project_id = $1 AND s.has_references ORDER BY f.path, s.name");
-        self.all(&sql, args![project], secret).await
+        let mut session = self.begin_snapshot().await?;
+        Ok(Referring {
+            writes: references::counted(&mut session, project).await?,
+            secrets: all_in(&mut session, &sql, args![project], secret).await?,
+        })
     }
 
     async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>> {
@@ -170,51 +149,5 @@ impl Secrets for SqlStore {
         );
         let args = args![secret, page.limit, page.offset];
         self.all(&sql, args, secret_versions::secret_version).await
-    }
-
-    async fn update_secret(
-        &self,
-        id: SecretId,
-        update: &SecretUpdate,
-        now: Moment,
-    ) -> Result<Option<Secret>> {
-        let mut session = self.write().await?;
-        let Some(found) = by_id(&mut session, id).await? else {
-            return Ok(None);
-        };
-        let number = found.version + i64::from(update.version.is_some());
-        if let Some(version) = &update.version {
-            insert_version(&mut session, id, number, version, now).await?;
-        }
-        session
-            .execute(
-                "UPDATE secrets SET name = $2, version = $3, comment = $4, metadata = $5, \
-                 skip_multiline_encoding = $6, reminder_note = $7, reminder_days = $8, updated_at = $9 WHERE id = $1",
-                args![
-                    id,
-                    update.name.as_ref().unwrap_or(&found.name),
-                    number,
-                    kept(&update.comment, &found.comment),
-                    json(update.metadata.as_ref().unwrap_or(&found.metadata))?,
-                    kept(&update.skip_multiline_encoding, &found.skip_multiline_encoding),
-                    kept(&update.reminder_note, &found.reminder_note),
-                    kept(&update.reminder_days, &found.reminder_days),
-                    now
-                ],
-            )
-            .await?;
-        if update.version.is_some() {
-            secret_versions::forget_old(&mut session, id).await?;
-        }
-        let after = by_id(&mut session, id).await?;
-        session.commit().await?;
-        Ok(after)
-    }
-
-    async fn delete_secret(&self, id: SecretId) -> Result<bool> {
-        Ok(self
-            .change("DELETE FROM secrets WHERE id = $1", args![id])
-            .await?
-            > 0)
     }
 }

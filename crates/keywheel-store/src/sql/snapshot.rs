@@ -30,7 +30,7 @@ fn ids(folders: &[FolderId]) -> Vec<Value> {
 }
 
 /// `$first, $second, …` for a list of values behind the fixed ones.
-fn places(fixed: usize, listed: usize) -> String {
+pub(super) fn places(fixed: usize, listed: usize) -> String {
     let places: Vec<String> = (fixed + 1..=fixed + listed).map(|n| format!("${n}")).collect();
     places.join(", ")
 }

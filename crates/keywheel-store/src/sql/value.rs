@@ -90,6 +90,7 @@ from_display!(
     ids::ClientId,
     ids::ClientSecretId,
     ids::TokenId,
+    ids::TagId,
     ids::MembershipId,
     ids::ConnectionId,
     ids::RotationId,

@@ -16,8 +16,10 @@ mod imports;
 mod ledgers;
 mod rotations;
 mod runs;
+mod secret_writes;
 mod secrets;
 mod setup;
+mod tags;
 mod tree;
 mod world;
 
@@ -71,6 +73,7 @@ promises! {
         a_path_is_taken_once_and_the_root_always_is,
         a_folder_lists_its_children_and_everything_below_without_neighbours,
         a_renamed_folder_takes_everything_below_along,
+        folders_are_renamed_all_together_or_none,
         a_deleted_folder_is_gone_with_everything_below;
     secrets:
         a_secret_is_found_by_where_it_is_and_by_its_id,
@@ -88,6 +91,19 @@ promises! {
         an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one,
         a_snapshot_shows_one_state_however_many_questions_are_asked,
         a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds;
+    secret_writes:
+        all_changes_of_a_list_are_made_or_none,
+        names_are_swapped_and_a_name_that_is_given_up_is_free,
+        a_change_made_from_something_else_than_what_is_there_is_refused,
+        a_moved_secret_keeps_its_id_its_versions_and_its_tags,
+        a_reference_written_since_they_were_seen_refuses_a_write_and_no_other_value_does,
+        a_renamed_folder_or_environment_counts_as_a_reference_written;
+    tags:
+        a_tag_is_found_by_its_id_and_its_slug_and_listed_by_slug,
+        a_slug_is_taken_once_per_project,
+        a_secret_shows_its_tags_by_slug_wherever_it_is_read,
+        an_update_replaces_all_tags_of_a_secret_or_none,
+        a_deleted_tag_is_gone_from_all_secrets;
     connections:
         a_connection_shows_its_project_and_grows_with_each_change,
         names_are_taken_once_per_project_and_once_for_the_organization,
@@ -134,6 +150,7 @@ promises! {
         a_moved_rotation_takes_its_secrets_along,
         names_are_cleared_of_ordinary_secrets_only,
         a_secret_is_rewritten_once_and_only_as_it_was_read,
+        a_commit_is_refused_if_a_reference_was_written_since_they_were_seen,
         what_a_rotation_needs_cannot_be_deleted,
         a_removed_rotation_leaves_ordinary_secrets_or_none,
         the_value_of_a_dead_key_is_erased_once_it_is_history;

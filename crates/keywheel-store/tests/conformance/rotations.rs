@@ -3,7 +3,7 @@
 use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{RotationId, SecretId, SecretVersionId};
 use keywheel_core::key::{KeyState, ManagedKey};
-use keywheel_core::ledger::{Change, Commit, PublishedValues, SealedVersion};
+use keywheel_core::ledger::{Change, Commit, PublishedValues, ReferencesSeen, SealedVersion};
 use keywheel_core::rotation::policy::{Hours, Policy, Retirement, WhenStillUsed};
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_core::rotation::{
@@ -357,6 +357,63 @@ pub async fn a_secret_is_rewritten_once_and_only_as_it_was_read(store: &Shared) 
     let names: Vec<_> = secrets_in(store, world.root).await;
     let names: Vec<_> = names.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["NEW", "REFERS", "SECRET"]);
+}
+
+pub async fn a_commit_is_refused_if_a_reference_was_written_since_they_were_seen(store: &Shared) {
+    let (world, claim, mut rotation) = rotating(store).await;
+    let plain = secret(world.root, "PLAIN", "${");
+    store.create_secret(&plain).await.unwrap();
+    let referring = store.secrets_with_references(world.project).await.unwrap();
+    let seen = |writes| ReferencesSeen {
+        project: world.project,
+        writes,
+        without: vec![plain.id],
+    };
+    store
+        .create_secret(&secret(world.root, "REFERS", "${ID}"))
+        .await
+        .unwrap();
+    rotation.settings.mapping = SecretsMapping::new(name("NEW"), name("SECRET")).unwrap();
+    let update = |writes| {
+        changes(vec![
+            Change::References(seen(writes)),
+            Change::UpdateRotation(rotation.clone()),
+        ])
+    };
+    let refused = store
+        .commit(claim, &update(referring.writes), None, None, at(8))
+        .await;
+    assert_eq!(conflict(refused), Conflict::Changed);
+    assert_eq!(read(store, rotation.secrets.access_key_id).await.name, name("ID"));
+    assert_eq!(
+        store
+            .secrets_with_references(world.project)
+            .await
+            .unwrap()
+            .secrets
+            .len(),
+        2
+    );
+    let again = store.secrets_with_references(world.project).await.unwrap().writes;
+    for _ in 0..2 {
+        store
+            .commit(claim, &update(again), None, None, at(8))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        read(store, rotation.secrets.access_key_id).await.name,
+        name("NEW")
+    );
+    let left = store
+        .secrets_with_references(world.project)
+        .await
+        .unwrap()
+        .secrets;
+    assert_eq!(
+        left.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+        ["REFERS"]
+    );
 }
 
 pub async fn what_a_rotation_needs_cannot_be_deleted(store: &Shared) {

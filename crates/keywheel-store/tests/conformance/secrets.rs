@@ -225,7 +225,7 @@ pub async fn secrets_that_refer_to_others_are_found_by_their_current_value(store
     store.create_secret(&plain).await.unwrap();
     let found = async || -> Vec<SecretId> {
         let found = store.secrets_with_references(world.project).await.unwrap();
-        found.iter().map(|secret| secret.id).collect()
+        found.secrets.iter().map(|secret| secret.id).collect()
     };
     assert_eq!(found().await, [refers.id]);
     let write = async |id, value| {

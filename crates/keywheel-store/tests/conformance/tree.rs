@@ -314,3 +314,24 @@ pub async fn a_deleted_folder_is_gone_with_everything_below(store: &Shared) {
     assert_eq!(store.secret(inside.id).await.unwrap(), None);
     assert!(store.folder(kept).await.unwrap().is_some());
 }
+
+pub async fn folders_are_renamed_all_together_or_none(store: &Shared) {
+    let world = World::new(store).await;
+    let (outer, inner) = (world.folder(store, "/a").await, world.folder(store, "/a/b").await);
+    let named = |text: &str| FolderUpdate {
+        name: FolderName::parse(text).ok(),
+        ..FolderUpdate::default()
+    };
+    let refused = [(outer, named("x")), (world.root, named("y"))];
+    assert_eq!(
+        conflict(store.update_folders(&refused, at(5)).await),
+        Conflict::FolderPath
+    );
+    let unknown = [(outer, named("x")), (id!(FolderId), named("y"))];
+    assert_eq!(store.update_folders(&unknown, at(5)).await.unwrap(), None);
+    assert_eq!(store.folder(outer).await.unwrap().unwrap().path, path("/a"));
+    let both = [(inner, named("y")), (outer, named("x"))];
+    let after = store.update_folders(&both, at(5)).await.unwrap().unwrap();
+    let paths: Vec<&str> = after.iter().map(|folder| folder.path.as_str()).collect();
+    assert_eq!(paths, ["/x/y", "/x"], "as they are in the end");
+}

@@ -167,6 +167,7 @@ pub fn secret(folder: FolderId, secret_name: &str, value: &str) -> NewSecret {
         version: version(value),
         comment: None,
         metadata: Vec::new(),
+        tags: Vec::new(),
         skip_multiline_encoding: None,
         reminder_note: None,
         reminder_days: None,

@@ -5,10 +5,11 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_store::rotations::ShownRotation;
 use keywheel_store::secrets::Secret;
 
-use super::change::{After, Tries, Undone, carry_out};
+use super::change::{After, carry_out};
 use super::failures::not_found;
 use super::place::{Spot, in_the_way, require_name};
 use super::{find, shown};
+use crate::actions::tries::{Tries, Undone};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;

@@ -9,7 +9,7 @@ use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
 use keywheel_store::rotations::ShownRotation;
 use serde_json::{Value, json};
 
-use super::change::{After, Tries, Undone, carry_out};
+use super::change::{After, carry_out};
 use super::failures::{IN_PROGRESS, cut, failure};
 use super::names::{pair, refuse_taken};
 use super::place::{Spot, in_the_way, require_name};
@@ -17,6 +17,7 @@ use super::relocate::{require_enter, require_leave};
 use super::{find, shown};
 use crate::actions::connections;
 use crate::actions::rotation_policy::require_fit;
+use crate::actions::tries::{Tries, Undone};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;

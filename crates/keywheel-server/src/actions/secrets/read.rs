@@ -9,7 +9,7 @@ use keywheel_store::secrets::Secret;
 
 use super::found::Found;
 use super::referred::Referred;
-use super::{imported, unknown_folder};
+use super::{SecretFilter, imported, unknown_folder};
 use crate::actions::folders::Place;
 use crate::actions::projects::find_id;
 use crate::app::App;
@@ -48,6 +48,8 @@ pub struct ListSecrets {
     pub place: Place,
     /// Whether those of all folders below count too.
     pub recursive: bool,
+    /// What they have to be like.
+    pub filter: SecretFilter,
     /// What to show.
     pub view: View,
 }
@@ -114,13 +116,17 @@ pub async fn list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<Fo
     require(caller, project, view).await?;
     let mut snapshot = app.store().snapshot().await?;
     let folders = folders(snapshot.as_mut(), project, place, wanted.recursive).await?;
-    let secrets = snapshot.secrets_in(&folders, None).await?;
+    let mut secrets = snapshot.secrets_in(&folders, None).await?;
+    secrets.retain(|secret| wanted.filter.admits(secret));
     let secrets: Vec<_> = secrets.into_iter().map(Arc::new).collect();
-    let imports = if view.imports {
+    let mut imports = if view.imports {
         imported::follow(snapshot.as_mut(), &folders, None).await?
     } else {
         Vec::new()
     };
+    for import in &mut imports {
+        import.secrets.retain(|secret| wanted.filter.admits(secret));
+    }
     let referred = if view.value && view.expand {
         let all = imports.iter().flat_map(|import| &import.secrets);
         Referred::follow(app, snapshot.as_mut(), project, secrets.iter().chain(all)).await?

@@ -12,6 +12,7 @@ use keywheel_store::Snapshot;
 use keywheel_store::secrets::Secret;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::actions::references::{home, value};
 use crate::app::App;
 use crate::http::errors::ApiError;
 
@@ -40,10 +41,7 @@ impl Hash for Referred {
 /// Where a secret is, in the words of references.
 pub(super) fn address_of(secret: &Secret) -> Address {
     Address {
-        folder: Folder {
-            environment: secret.place.environment_slug.clone(),
-            path: secret.place.path.clone(),
-        },
+        folder: home(secret),
         name: secret.name.clone(),
     }
 }
@@ -94,7 +92,7 @@ impl Referred {
         let mut wanted: BTreeMap<Folder, Vec<SecretName>> = BTreeMap::new();
         for secret in secrets {
             let home = address_of(secret);
-            let value = open_value(app, secret)?;
+            let value = value(app, secret)?.unwrap_or_default();
             for target in find(value.expose_secret()).filter_map(|found| found.resolve(&home.folder)) {
                 if !self.secrets.contains_key(&target) {
                     self.secrets.insert(target.clone(), None);
@@ -118,7 +116,7 @@ impl Referred {
             let Some(secret) = secret else { continue };
             let value = match self.opened.get(address) {
                 Some(value) => value.clone(),
-                None => open_value(app, secret)?,
+                None => value(app, secret)?.unwrap_or_default(),
             };
             values.push((address, value));
         }
@@ -144,11 +142,4 @@ fn too_much(what: &str) -> ApiError {
     ApiError::bad_request(format!(
         "The references cannot be expanded: {what}. Ask with expandSecretReferences=false, or for fewer secrets."
     ))
-}
-
-fn open_value(app: &App, secret: &Secret) -> Result<SecretString, ApiError> {
-    Ok(match &secret.value {
-        Some(sealed) => app.vault().open_secret_value(secret.version_id, sealed)?,
-        None => SecretString::default(),
-    })
 }

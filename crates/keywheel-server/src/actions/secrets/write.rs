@@ -2,21 +2,29 @@
 
 use std::sync::Arc;
 
-use keywheel_core::ids::{SecretId, SecretVersionId};
+use keywheel_core::ids::{FolderId, SecretId, SecretVersionId};
 use keywheel_core::names::SecretName;
 use keywheel_core::references;
-use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretUpdate};
+use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretChange, SecretUpdate};
 use keywheel_store::{Conflict, Patch, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Details, Kind, SecretView, open, unknown_folder};
 use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
+use crate::actions::tags;
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
+
+/// Said of a name that is taken.
+pub(super) const EXISTS: &str = "Secret already exists";
+/// The same of a new name.
+pub(super) const NEW_NAME_EXISTS: &str = "Secret with the new name already exists";
+/// Said to who wants to delete what a rotation writes.
+const ROTATED_STAYS: &str = "Cannot delete rotated secrets";
 
 /// Makes a secret.
 pub async fn create(
@@ -38,32 +46,13 @@ pub async fn create(
     let folder = folders::at(app, project, place)
         .await?
         .ok_or_else(|| unknown_folder(place))?;
-    let id = app.new_id(SecretId::new);
-    caller.note("secretId", id);
-    let secret = NewSecret {
-        id,
-        folder: folder.id,
-        name,
-        version: new_version(app, caller, value)?,
-        comment: seal_comment(app, id, details.comment.as_ref())?,
-        metadata: details.metadata.unwrap_or_default(),
-        skip_multiline_encoding: details.skip_multiline_encoding,
-        reminder_note: details.reminder_note.filter(|note| !note.is_empty()),
-        reminder_days: details.reminder_days.filter(|days| *days > 0),
-        now: app.now(),
-    };
-    app.store()
-        .create_secret(&secret)
-        .await
-        .map_err(|error| match error {
-            StoreError::Conflict(Conflict::SecretName) => ApiError::bad_request("Secret already exists"),
-            other => other.into(),
-        })?;
-    let made = app
-        .store()
-        .secret(id)
-        .await?
-        .ok_or_else(|| ApiError::internal("a new secret is gone"))?;
+    tags::require_all(app, project, details.tags.as_deref().unwrap_or_default()).await?;
+    let secret = new_secret(app, caller, folder.id, name, value, details)?;
+    caller.note("secretId", secret.id);
+    let change = SecretChange::Create(secret);
+    let made = app.store().write_secrets(&[change], None, app.now()).await;
+    let made = made.map_err(|error| refused(error, EXISTS))?.pop();
+    let made = made.ok_or_else(|| ApiError::internal("a new secret is gone"))?;
     open(app, Arc::new(made), true, None)
 }
 
@@ -82,40 +71,16 @@ pub async fn update(
     if let Some(new_name) = &new_name {
         caller.note("newSecretKey", new_name);
     }
-    if secret.rotation.is_some() && value.is_some() {
-        return Err(ApiError::bad_request(
-            "Cannot update rotated secret value: its rotation writes it",
-        ));
-    }
-    if secret.rotation.is_some() && new_name.as_ref().is_some_and(|new| *new != secret.name) {
-        return Err(ApiError::bad_request("Cannot update rotated secret name"));
-    }
-    let update = SecretUpdate {
-        name: new_name,
-        version: value.map(|value| new_version(app, caller, value)).transpose()?,
-        comment: match &details.comment {
-            None => Patch::Keep,
-            given => Patch::Set(seal_comment(app, secret.id, given.as_ref())?),
-        },
-        metadata: details.metadata,
-        skip_multiline_encoding: Patch::from_option(details.skip_multiline_encoding.map(Some)),
-        reminder_note: Patch::from_option(
-            details
-                .reminder_note
-                .map(|note| Some(note).filter(|n| !n.is_empty())),
-        ),
-        reminder_days: Patch::from_option(details.reminder_days.map(|days| Some(days).filter(|d| *d > 0))),
-    };
-    let after = app
-        .store()
-        .update_secret(secret.id, &update, app.now())
-        .await
-        .map_err(|error| match error {
-            StoreError::Conflict(Conflict::SecretName) => {
-                ApiError::bad_request("Secret with the new name already exists")
-            }
-            other => other.into(),
-        })?;
+    refuse_rotated(&secret, value.is_some(), new_name.as_ref())?;
+    tags::require_all(
+        app,
+        secret.place.project,
+        details.tags.as_deref().unwrap_or_default(),
+    )
+    .await?;
+    let update = changed(app, caller, secret.id, new_name, value, details)?;
+    let after = app.store().update_secret(secret.id, &update, app.now()).await;
+    let after = after.map_err(|error| refused(error, NEW_NAME_EXISTS))?;
     let after = after.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
     open(app, Arc::new(after), true, None)
 }
@@ -133,13 +98,11 @@ pub async fn delete(
         return Err(ApiError::bad_request("Must be user to delete personal secret"));
     }
     let secret = secret.ok_or_else(|| ApiError::not_found("Secret not found"))?;
-    if secret.rotation.is_some() {
-        return Err(ApiError::bad_request("Cannot delete rotated secrets"));
-    }
+    refuse_rotated_deletion(&secret)?;
     let id = secret.id;
     let before = open(app, Arc::new(secret), true, None)?;
     app.store().delete_secret(id).await.map_err(|error| match error {
-        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request("Cannot delete rotated secrets"),
+        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(ROTATED_STAYS),
         other => other.into(),
     })?;
     Ok(before)
@@ -168,6 +131,99 @@ async fn to_change(
         None => {}
     }
     Ok(found)
+}
+
+/// Refuses to change what a rotation writes; everything else of its secrets is for clients to change.
+pub(super) fn refuse_rotated(
+    secret: &Secret,
+    changes_value: bool,
+    new_name: Option<&SecretName>,
+) -> Result<(), ApiError> {
+    if secret.rotation.is_none() {
+        return Ok(());
+    }
+    if changes_value {
+        return Err(ApiError::bad_request(
+            "Cannot update rotated secret value: its rotation writes it",
+        ));
+    }
+    if new_name.is_some_and(|new| *new != secret.name) {
+        return Err(ApiError::bad_request("Cannot update rotated secret name"));
+    }
+    Ok(())
+}
+
+/// Refuses to delete what a rotation writes.
+pub(super) fn refuse_rotated_deletion(secret: &Secret) -> Result<(), ApiError> {
+    match secret.rotation {
+        Some(_) => Err(ApiError::bad_request(ROTATED_STAYS)),
+        None => Ok(()),
+    }
+}
+
+/// What a refusal of the store means to whoever writes; `taken` is said of a name that is.
+pub(super) fn refused(error: StoreError, taken: &'static str) -> ApiError {
+    match error {
+        StoreError::Conflict(Conflict::SecretName) => ApiError::bad_request(taken),
+        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(
+            "The folder or a tag was deleted in the meantime; nothing was changed. Please try again.",
+        ),
+        other => other.into(),
+    }
+}
+
+/// A secret as it is to be made.
+pub(super) fn new_secret(
+    app: &App,
+    caller: &Caller,
+    folder: FolderId,
+    name: SecretName,
+    value: &SecretString,
+    details: Details,
+) -> Result<NewSecret, ApiError> {
+    let id = app.new_id(SecretId::new);
+    Ok(NewSecret {
+        id,
+        folder,
+        name,
+        version: new_version(app, caller, value)?,
+        comment: seal_comment(app, id, details.comment.as_ref())?,
+        metadata: details.metadata.unwrap_or_default(),
+        tags: details.tags.unwrap_or_default(),
+        skip_multiline_encoding: details.skip_multiline_encoding,
+        reminder_note: details.reminder_note.filter(|note| !note.is_empty()),
+        reminder_days: details.reminder_days.filter(|days| *days > 0),
+        now: app.now(),
+    })
+}
+
+/// What is to change of a secret.
+pub(super) fn changed(
+    app: &App,
+    caller: &Caller,
+    id: SecretId,
+    new_name: Option<SecretName>,
+    value: Option<&SecretString>,
+    details: Details,
+) -> Result<SecretUpdate, ApiError> {
+    let note = details.reminder_note;
+    let note = note.map(|note| Some(note).filter(|note| !note.is_empty()));
+    let days = details.reminder_days;
+    let days = days.map(|days| Some(days).filter(|days| *days > 0));
+    Ok(SecretUpdate {
+        name: new_name,
+        folder: None,
+        version: value.map(|value| new_version(app, caller, value)).transpose()?,
+        comment: match &details.comment {
+            None => Patch::Keep,
+            given => Patch::Set(seal_comment(app, id, given.as_ref())?),
+        },
+        metadata: details.metadata,
+        tags: details.tags,
+        skip_multiline_encoding: Patch::from_option(details.skip_multiline_encoding.map(Some)),
+        reminder_note: Patch::from_option(note),
+        reminder_days: Patch::from_option(days),
+    })
 }
 
 fn new_version(app: &App, caller: &Caller, value: &SecretString) -> Result<NewVersion, ApiError> {

@@ -6,14 +6,18 @@ use keywheel_store::folders::{Folder, FolderUpdate};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::actions::folders::{Place, RenameOne};
+use crate::actions::projects::ProjectRef;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::fields::{Field, Fields};
-use crate::http::place::GivenPlace;
+use crate::http::fields::{Field, Fields, Read};
+use crate::http::place::{GivenPlace, optional_project};
 use crate::http::projects::patch;
 
 /// Longest description of a folder, in characters. The contract has no bound.
 const DESCRIPTION_CHARS_MAX: i64 = 1_024;
+/// Most folders in one batch: each may move the paths of all below it, in one transaction.
+const BATCH_MAX: usize = 100;
 /// The names that different ages of clients give the path.
 const PATH_KEYS: [&str; 3] = ["path", "directory", "secretPath"];
 
@@ -174,6 +178,54 @@ pub(super) fn update(mut fields: Fields<'_>) -> Result<(GivenPlace, FolderUpdate
                 description: patch(description?),
             },
         ))
+    })
+}
+
+/// What an update of several sends: the project, and for each folder where it is and what changes.
+pub(super) fn update_all(mut fields: Fields<'_>) -> Result<(ProjectRef, Vec<RenameOne>), ApiError> {
+    let project = optional_project(&mut fields);
+    let folders = fields.required("folders", |field| field.list(1..=BATCH_MAX, one));
+    let (project, folders) = fields.finish(|| Ok((project?, folders?)))?;
+    let project = project.ok_or_else(|| ApiError::bad_request("Missing project id"))?;
+    let wanted = folders.into_iter().map(|one| RenameOne {
+        place: Place {
+            project: project.clone(),
+            environment: one.environment,
+            path: one.path,
+        },
+        id_or_name: one.id_or_name,
+        update: one.update,
+    });
+    let wanted = wanted.collect();
+    Ok((project, wanted))
+}
+
+/// A folder of a batch, whose project is that of the batch.
+struct One {
+    id_or_name: String,
+    environment: Slug,
+    path: SecretPath,
+    update: FolderUpdate,
+}
+
+fn one(field: Field<'_>) -> Read<One> {
+    field.object(|folder| {
+        let id = folder.required("id", |field| field.some_text("Folder ID required"));
+        let environment = folder.required("environment", |field| field.some_text("Environment required"));
+        let path = folder.optional_any(&PATH_KEYS, |field| field.parsed(SecretPath::parse));
+        let name = folder.required("name", |field| field.parsed(FolderName::parse));
+        let description = folder.change("description", |field| {
+            field.text_within(0..=DESCRIPTION_CHARS_MAX)
+        });
+        Ok(One {
+            id_or_name: id?,
+            environment: Slug::from_stored(environment?),
+            path: path?.unwrap_or_else(SecretPath::root),
+            update: FolderUpdate {
+                name: Some(name?),
+                description: patch(description?),
+            },
+        })
     })
 }
 

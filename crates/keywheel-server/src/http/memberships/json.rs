@@ -15,7 +15,7 @@ use crate::actions::memberships::{GrantRole, MembershipView, Temporary};
 use crate::auth::access::ProjectRole;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
-use crate::http::fields::{Field, Fields, Read, Taken};
+use crate::http::fields::{Field, Fields, Presence, Read, Taken};
 use crate::http::identities::AuthMethodsJson;
 use crate::http::place;
 
@@ -267,6 +267,16 @@ pub(super) fn create(mut fields: Fields<'_>) -> Result<Vec<GrantRole>, ApiError>
             temporary: None,
         }])
     })
+}
+
+/// What an invitation sends. Nothing comes of it.
+pub(super) fn invite(mut fields: Fields<'_>) -> Result<(), ApiError> {
+    for key in ["emails", "usernames", "roleSlugs"] {
+        fields.describe(key, Presence::Nullable, |field| {
+            field.list(0..=ROLES_MAX, Field::text)
+        });
+    }
+    fields.finish(|| Ok(()))
 }
 
 /// What an update sends: at least one role.

@@ -10,12 +10,14 @@ use serde_json::json;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::actions::secrets::{Details, Kind, Opened, SecretView};
+use super::filter;
+use crate::actions::secrets::{Details, Kind, Opened, SecretFilter, SecretView};
 use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
 use crate::http::extract::Params;
 use crate::http::fields::{Field, Fields, Read, Taken};
 use crate::http::place::GivenPlace;
+use crate::http::tags::SecretTagJson;
 
 /// Shown in place of a value that was not asked for.
 const HIDDEN: &str = "<hidden-by-infisical>";
@@ -27,10 +29,12 @@ const NOTE_CHARS_MAX: i64 = 1_024;
 const REMINDER_DAYS_MAX: i64 = 365;
 /// Most keys and values at one secret.
 const METADATA_MAX: usize = 100;
+/// Most tags at one secret.
+const TAGS_MAX: usize = 50;
 /// Longest key or value there, in characters.
 const METADATA_CHARS_MAX: i64 = 1_020;
 /// The names of the path.
-const PATH_KEYS: [&str; 1] = ["secretPath"];
+pub(super) const PATH_KEYS: [&str; 1] = ["secretPath"];
 
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct InSecret {
@@ -95,8 +99,7 @@ pub(in crate::http) struct SecretJson {
     secret_path: SecretPath,
     secret_value_hidden: bool,
     secret_metadata: Vec<MetadataJson>,
-    #[schema(value_type = Vec<Object>)]
-    tags: [(); 0],
+    tags: Vec<SecretTagJson>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -168,7 +171,7 @@ impl From<&SecretView> for SecretJson {
             secret_path: secret.place.path.clone(),
             secret_value_hidden: view.value.is_none(),
             secret_metadata: metadata.collect(),
-            tags: [],
+            tags: secret.tags.iter().map(SecretTagJson::from).collect(),
         }
     }
 }
@@ -229,17 +232,20 @@ pub(super) fn view(mut fields: Fields<'_>) -> Result<GivenView, ApiError> {
 pub(super) struct List {
     pub(super) place: GivenPlace,
     pub(super) recursive: bool,
+    pub(super) filter: SecretFilter,
     pub(super) view: GivenView,
 }
 
 pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let recursive = fields.or("recursive", false, Field::boolean);
+    let filter = filter::read(&mut fields);
     let view = GivenView::read(&mut fields);
     fields.finish(|| {
         Ok(List {
             place: place?,
             recursive: recursive?,
+            filter: filter?,
             view: view?,
         })
     })
@@ -320,7 +326,7 @@ pub(super) fn update(mut fields: Fields<'_>) -> Result<Update, ApiError> {
 }
 
 /// A new name. None at all is a 400 in the contract, not an issue of validation.
-fn new_name(field: Field<'_>) -> Read<Option<SecretName>> {
+pub(super) fn new_name(field: Field<'_>) -> Read<Option<SecretName>> {
     let shape = || json!({"type": "string", "maxLength": SECRET_NAME_CHARS_MAX, "pattern": r"^[^:/\x00]*$"});
     field.parsed_as(shape, |text| match text.trim() {
         "" => Ok(None),
@@ -335,7 +341,7 @@ pub(super) fn delete(mut fields: Fields<'_>) -> Result<(GivenPlace, Kind), ApiEr
     fields.finish(|| Ok((place?, kind?)))
 }
 
-fn kind(fields: &mut Fields<'_>) -> Taken<Kind> {
+pub(super) fn kind(fields: &mut Fields<'_>) -> Taken<Kind> {
     let words = [("shared", Kind::Shared), ("personal", Kind::Personal)];
     Ok(fields
         .optional("type", |field| field.one_of(&words))?
@@ -343,17 +349,18 @@ fn kind(fields: &mut Fields<'_>) -> Taken<Kind> {
 }
 
 /// A value: trimmed, but for one line break at the end.
-fn value(field: Field<'_>) -> Read<SecretString> {
+pub(super) fn value(field: Field<'_>) -> Read<SecretString> {
     let text = Zeroizing::new(field.raw_text_up_to(TEXT_CHARS_MAX)?);
     let end = if text.ends_with('\n') { "\n" } else { "" };
     Ok(SecretString::from(format!("{}{end}", text.trim())))
 }
 
-fn details(fields: &mut Fields<'_>) -> Taken<Details> {
+pub(super) fn details(fields: &mut Fields<'_>) -> Taken<Details> {
     let comment = fields.optional("secretComment", |field| field.raw_text_up_to(TEXT_CHARS_MAX));
     let metadata = fields.optional("secretMetadata", |field| {
         field.list(0..=METADATA_MAX, metadata_entry)
     });
+    let tags = fields.optional("tagIds", |field| field.list(0..=TAGS_MAX, Field::id));
     let skip_multiline_encoding = fields.optional("skipMultilineEncoding", Field::boolean);
     let reminder_note = fields.optional("secretReminderNote", |field| {
         field.text_within(0..=NOTE_CHARS_MAX)
@@ -364,6 +371,7 @@ fn details(fields: &mut Fields<'_>) -> Taken<Details> {
     Ok(Details {
         comment: comment?.map(SecretString::from),
         metadata: metadata?,
+        tags: tags?,
         skip_multiline_encoding: skip_multiline_encoding?,
         reminder_note: reminder_note?,
         reminder_days: reminder_days?,

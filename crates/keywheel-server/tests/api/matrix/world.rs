@@ -178,9 +178,26 @@ async fn place(names: &mut Names, admin: &Client<'_>, project: &str) {
     names.set("{secretImport}", made["secretImport"]["id"].clone());
     names.set("import", import);
     names.set("new import", json!({"environment": "prod", "path": "/"}));
+    let body = json!([{"id": folder["folder"]["id"], "environment": "dev", "path": "/", "name": "renamed"}]);
+    names.set("folders", body);
+    // The same slug as that of the environment: both stand in paths.
+    let tag = admin
+        .post(
+            &format!("/api/v1/projects/{project}/tags"),
+            json!({"slug": "dev"}),
+        )
+        .await
+        .ok();
+    names.set("{tag}", tag["tag"]["id"].clone());
     let body = json!({"projectId": project, "environment": "dev", "secretValue": "planted"});
     let secret = admin.post("/api/v4/secrets/spare", body).await.ok();
     names.set("{id}", secret["secret"]["id"].clone());
+    names.set("secretIds", json!([secret["secret"]["id"]]));
+    names.set("secrets", json!([{"secretKey": "spare"}]));
+    names.set(
+        "new secrets",
+        json!([{"secretKey": "fresh", "secretValue": "planted"}]),
+    );
     // Of the secret and of both connections.
     names.set("{name}", "spare");
     names.set("new {name}", "fresh");
@@ -192,6 +209,9 @@ async fn identities(names: &mut Names, app: &TestApp, admin: &Client<'_>, projec
     target.join(admin, project, "viewer").await;
     let secrets = client_secrets(admin, &target).await;
     names.set("{identity}", target.id.as_str());
+    let membership = format!("/api/v2/workspace/{project}/identity-memberships/{}", target.id);
+    let membership = admin.get(&membership).await.ok();
+    names.set("{membership}", membership["identityMembership"]["id"].clone());
     names.set("{secret}", secrets[0].as_str());
     names.set("clientId", target.client_id.as_str());
     names.set("clientSecret", target.client_secret.as_str());

@@ -62,10 +62,58 @@ async fn neither_secret_of_a_rotation_can_be_edited_renamed_or_deleted_by_hand()
 }
 
 #[tokio::test]
-async fn comment_metadata_reminder_and_multiline_flag_of_a_rotated_secret_can_be_changed() {
+async fn a_batch_or_a_move_with_a_secret_of_a_rotation_is_refused_as_a_whole() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;
-    let more = json!({"secretComment": "why", "secretMetadata": [{"key": "team", "value": "core"}],
+    let admin = stage.admin();
+    let ordinary = super::stage::with(place(&stage), json!({"secretValue": "x"}));
+    admin.post(&format!("{RAW}/ORDINARY"), ordinary).await.ok();
+    for path in ["/api/v4/secrets/batch", "/api/v3/secrets/batch/raw"] {
+        let batch = |key: &str, value: &str| {
+            let rotated = json!({"secretKey": "AWS_ACCESS_KEY_ID", key: value});
+            let secrets = json!([{"secretKey": "ORDINARY", "secretComment": "no"}, rotated]);
+            super::stage::with(place(&stage), json!({"secrets": secrets}))
+        };
+        let value = admin.patch(path, batch("secretValue", "mine")).await;
+        let text = "Cannot update rotated secret value: its rotation writes it (\"AWS_ACCESS_KEY_ID\")";
+        value.refused(400, "BadRequest", text);
+        let renamed = admin.patch(path, batch("newSecretName", "MINE")).await;
+        let text = "Cannot update rotated secret name (\"AWS_ACCESS_KEY_ID\")";
+        renamed.refused(400, "BadRequest", text);
+        let deleted = admin.delete(path, batch("type", "shared")).await;
+        let text = "Cannot delete rotated secrets (\"AWS_ACCESS_KEY_ID\")";
+        deleted.refused(400, "BadRequest", text);
+        let upserted = super::stage::with(batch("secretValue", "mine"), json!({"mode": "upsert"}));
+        assert_eq!(admin.patch(path, upserted).await.status, 400);
+    }
+    let secrets = stage.secrets().await;
+    assert_eq!(secrets["ORDINARY"]["secretComment"], "");
+    let relocate = async |ids: [&Value; 1], from: &str, to: &str| {
+        let body = json!({"projectId": stage.project, "sourceEnvironment": "dev", "sourceSecretPath": from,
+            "destinationEnvironment": "dev", "destinationSecretPath": to, "shouldOverwrite": true,
+            "secretIds": ids});
+        admin.post("/api/v4/secrets/move", body).await
+    };
+    let taken = relocate([&secrets["AWS_ACCESS_KEY_ID"]["id"]], "/aws", "/").await;
+    taken.refused(400, "BadRequest", "Cannot move rotated secret: AWS_ACCESS_KEY_ID");
+    // Nor can one be replaced.
+    let other =
+        json!({"workspaceId": stage.project, "environment": "dev", "secretPath": "/", "secretValue": "x"});
+    let twin = admin.post(&format!("{RAW}/AWS_ACCESS_KEY_ID"), other).await.ok();
+    let text = "The following secrets at the destination path \"/aws\" are written by a secret rotation and cannot be \
+                replaced: AWS_ACCESS_KEY_ID";
+    let covering = relocate([&twin["secret"]["id"]], "/", "/aws").await;
+    covering.refused(400, "BadRequest", text);
+    stage.agrees(&id).await;
+}
+
+#[tokio::test]
+async fn comment_tags_metadata_reminder_and_multiline_flag_of_a_rotated_secret_can_be_changed() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let tags = format!("/api/v1/projects/{}/tags", stage.project);
+    let tag = stage.admin().post(&tags, json!({"slug": "red"})).await.ok();
+    let more = json!({"tagIds": [tag["tag"]["id"]], "secretComment": "why", "secretMetadata": [{"key": "team", "value": "core"}],
         "secretReminderNote": "look", "secretReminderRepeatDays": 7, "skipMultilineEncoding": true});
     let body = super::stage::with(place(&stage), more);
     let path = format!("{RAW}/AWS_ACCESS_KEY_ID");
@@ -75,7 +123,11 @@ async fn comment_metadata_reminder_and_multiline_flag_of_a_rotated_secret_can_be
         (&json!("why"), &json!(7))
     );
     stage.rotate(&id).await.ok();
-    assert_eq!(stage.secrets().await["AWS_ACCESS_KEY_ID"]["secretComment"], "why");
+    let after = stage.secrets().await["AWS_ACCESS_KEY_ID"].clone();
+    assert_eq!(
+        (&after["secretComment"], &after["tags"][0]["slug"]),
+        (&json!("why"), &json!("red"))
+    );
     stage.agrees(&id).await;
 }
 

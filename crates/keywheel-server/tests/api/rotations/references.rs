@@ -91,3 +91,36 @@ async fn a_secret_that_is_replaced_may_refer_to_what_replaces_it() {
     relocate(&stage, &id, body).await.ok();
     assert_eq!(value(&stage, "/", "AWS_ACCESS_KEY_ID").await, key);
 }
+
+#[tokio::test]
+async fn a_reference_that_is_written_while_its_target_is_renamed_follows_too() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let mut old = "AWS_ACCESS_KEY_ID".to_owned();
+    for round in 0..8 {
+        let new = format!("ID_{round}");
+        let write = async {
+            let mut before = Vec::new();
+            // Fewer than a change has tries: each of them may cost it one.
+            for n in 0..4 {
+                let refers = format!("R{round}_{n}");
+                secret(&stage, "/aws", &refers, &format!("${{{old}}}")).await;
+                if stage.secrets().await.contains_key(&old) {
+                    before.push(refers);
+                }
+            }
+            before
+        };
+        let renamed = stage.update(&id, mapping(&new, "AWS_SECRET_ACCESS_KEY"));
+        let (renamed, before) = tokio::join!(renamed, write);
+        renamed.ok();
+        for refers in before {
+            assert_eq!(
+                value(&stage, "/aws", &refers).await,
+                format!("${{{new}}}"),
+                "{refers}"
+            );
+        }
+        old = new;
+    }
+}
