@@ -4,7 +4,7 @@
 //! [`DEPTH_MAX`], and one that would make its value longer than [`EXPANDED_BYTES_MAX`]. So a mistake in one secret
 //! costs what refers to it, and nothing else.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Address, find};
@@ -18,7 +18,7 @@ pub const EXPANDED_BYTES_MAX: usize = 1_048_576;
 #[derive(Debug)]
 pub struct Expansion<'a> {
     values: Vec<Value<'a>>,
-    indices: HashMap<&'a Address, usize>,
+    indices: BTreeMap<&'a Address, usize>,
 }
 
 struct Value<'a> {
@@ -46,7 +46,7 @@ impl<'a> Expansion<'a> {
     /// Of secrets and everything that they refer to, directly or not. What is not among them does not exist.
     pub fn new(secrets: impl IntoIterator<Item = (&'a Address, &'a str)>) -> Self {
         let (addresses, texts): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
-        let indices: HashMap<_, _> = addresses.iter().copied().zip(0..).collect();
+        let indices: BTreeMap<_, _> = addresses.iter().copied().zip(0..).collect();
         let values = addresses.iter().zip(texts).map(|(address, text)| Value {
             text,
             references: placed(address, text, &indices),
@@ -100,7 +100,9 @@ impl<'a> Expansion<'a> {
                 }
             }
         }
-        looping.into_iter().for_each(|index| self.settle(index));
+        for index in looping {
+            self.settle(index);
+        }
     }
 
     /// Finds out length and depth of a value whose targets are settled, and leaves out what goes too far.
@@ -144,7 +146,7 @@ impl<'a> Expansion<'a> {
     }
 }
 
-fn placed(address: &Address, text: &str, indices: &HashMap<&Address, usize>) -> Vec<Placed> {
+fn placed(address: &Address, text: &str, indices: &BTreeMap<&Address, usize>) -> Vec<Placed> {
     let placed = find(text).map(|reference| Placed {
         target: reference
             .resolve(&address.folder)

@@ -62,7 +62,7 @@ impl FromRequestParts<App> for Version {
 }
 
 impl Version {
-    fn view(self, given: GivenView) -> View {
+    fn view(self, given: &GivenView) -> View {
         let shows_all = matches!(self, Self::Fourth);
         View {
             value: given.value,
@@ -122,7 +122,7 @@ async fn list(
         place: wanted.place.complete()?,
         recursive: wanted.recursive,
         filter: wanted.filter,
-        view: version.view(wanted.view),
+        view: version.view(&wanted.view),
     };
     let found = secrets::list(&app, &caller, &wanted).await?;
     known.answer(&found, || Ok(SecretsJson::from(&found.open(&app)?)))
@@ -154,7 +154,7 @@ async fn get(
         place: wanted.place.complete()?,
         name,
         version: wanted.version,
-        view: version.view(wanted.view),
+        view: version.view(&wanted.view),
     };
     let found = secrets::get(&app, &caller, &wanted).await?;
     known.answer(&found, || Ok(InSecret::from(&found.open_one(&app)?)))
@@ -179,7 +179,7 @@ async fn get_by_id(
     params: Params,
     query: Query,
 ) -> Result<Tagged<InSecret>, ApiError> {
-    let view = version.view(json::view(query.fields())?);
+    let view = version.view(&json::view(query.fields())?);
     let found = secrets::get_by_id(&app, &caller, id_param(&params, "id")?, view).await?;
     known.answer(&found, || Ok(InSecret::from(&found.open_one(&app)?)))
 }

@@ -164,8 +164,8 @@ async fn references_that_lead_to_too_much_are_refused_with_a_way_out() {
     let app = TestApp::start().await;
     let admin = app.bootstrapped().await;
     let project = project(&admin).await;
-    let many: String = (0..5_001).map(|number| format!("${{N{number}}}")).collect();
-    secret(&admin, &project, ("dev", "/"), "MANY", &many).await;
+    let many: Vec<_> = (0..5_001).map(|number| format!("${{N{number}}}")).collect();
+    secret(&admin, &project, ("dev", "/"), "MANY", &many.concat()).await;
     let path = format!("/api/v4/secrets?projectId={project}&environment=dev");
     let told = admin.get(&path).await.refusal(400);
     assert!(

@@ -9,6 +9,9 @@ use crate::world::Shared;
 /// Where the address of a PostgreSQL server is; `tests/postgres/main.py` starts one.
 const SERVER: &str = "KEYWHEEL_TEST_POSTGRES";
 
+/// So that no two databases have the same name.
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
 /// A fresh SQLite file.
 pub async fn sqlite(test: impl AsyncFnOnce(Shared)) {
     let folder = tempfile::tempdir().unwrap();
@@ -24,10 +27,9 @@ pub async fn postgres(test: impl AsyncFnOnce(Shared)) {
             without.split(',').any(|name| name == "postgres"),
             "{SERVER} is not set: run this by `python3 tests/postgres/main.py cargo test …`"
         );
-        eprintln!("skipped: PostgreSQL is left out");
+        // `./test` tells of what is left out.
         return;
     };
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let name = format!("test_{}_{number}", std::process::id());
     let mut connection = PgConnection::connect(&server).await.unwrap();
