@@ -95,7 +95,7 @@ fn publish(change: Change, access_key: &str) -> Commit {
     Commit {
         changes: vec![Change::Key(published(access_key)), change],
         publish: Some(AccessKeyId::from_trusted(access_key)),
-        alarms: Vec::new(),
+        ..Commit::default()
     }
 }
 
