@@ -24,7 +24,8 @@ const RETRIES: [Millis; 6] = [
 pub const AGE_MAX: Millis = Millis::DAY;
 
 /// In what form a receiver is told.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WebhookKind {
     /// The plain JSON of the contract.
     General,

@@ -14,6 +14,7 @@
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
+//! | [`webhooks`] | whom to tell of changes, and what is still to be told |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
 //! | [`audit`] | the audit log: records in a chain |
@@ -39,6 +40,7 @@ pub mod sql;
 pub mod tokens;
 pub mod trusted_ip;
 pub mod universal_auth;
+pub mod webhooks;
 
 pub use audit::AuditLog;
 pub use connections::Connections;
@@ -60,6 +62,7 @@ pub use sql::{SqlStore, open, open_to_read};
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
 pub use universal_auth::UniversalAuths;
+pub use webhooks::Webhooks;
 
 /// Everything that can be asked of a store.
 pub trait Store:
@@ -79,6 +82,7 @@ pub trait Store:
     + Ledgers
     + Runs
     + AuditLog
+    + Webhooks
 {
     /// A number that changes with each write but those to the audit log, if this process is the only one that
     /// writes.

@@ -188,10 +188,15 @@ pub trait Secrets: Send + Sync {
     async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>>;
 
     /// Changes a secret; none if it does not exist. `Conflict::SecretName` if the new name is taken.
-    async fn update_secret(&self, id: SecretId, update: &SecretUpdate, now: Moment)
-    -> Result<Option<Secret>>;
+    async fn update_secret(
+        &self,
+        id: SecretId,
+        update: &SecretUpdate,
+        author: Author,
+        now: Moment,
+    ) -> Result<Option<Secret>>;
 
     /// Deletes a secret with all its versions; whether it was there. `Conflict::Reference` while a rotation
     /// writes it.
-    async fn delete_secret(&self, id: SecretId) -> Result<bool>;
+    async fn delete_secret(&self, id: SecretId, author: Author, now: Moment) -> Result<bool>;
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::issues::IssueCode;
 use crate::names::{FOLDER_DEPTH_MAX, FOLDER_NAME_CHARS_MAX, NameFault, SecretPath};
 
@@ -12,10 +14,16 @@ pub const PATTERN_CHARS: &str = "[A-Za-z0-9_*-]";
 const ANY_DEPTH: &str = "**";
 
 /// A pattern of folders: in one form, as a path is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(transparent)]
 pub struct PathGlob(String);
 
 impl PathGlob {
+    /// The root folder alone.
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// Reads a pattern: a missing leading `/` is added, a trailing one removed.
     pub fn parse(text: &str) -> Result<Self, NameFault> {
         let segments: Vec<&str> = text.trim().split('/').filter(|s| !s.is_empty()).collect();

@@ -31,6 +31,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_imports.sql"),
     ),
     (
+        7,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0007_webhooks.sql"),
+    ),
+    (
         8,
         "version limit",
         include_str!("../../migrations/sqlite/0008_version_limit.sql"),
@@ -61,6 +66,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         5,
         "imports",
         include_str!("../../migrations/postgres/0005_imports.sql"),
+    ),
+    (
+        7,
+        "webhooks",
+        include_str!("../../migrations/postgres/0007_webhooks.sql"),
     ),
     (
         8,

@@ -4,14 +4,17 @@ use async_trait::async_trait;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
+use keywheel_core::webhooks::Occurrence;
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args, json};
-use super::{SqlStore, one_in, secret_versions};
+use super::{SqlStore, one_in, outbox, secret_versions};
 use crate::error::Result;
 use crate::identities::PageRequest;
 use crate::patch::Patch;
-use crate::secrets::{NewSecret, NewVersion, Secret, SecretPlace, SecretUpdate, SecretVersion, Secrets};
+use crate::secrets::{
+    Author, NewSecret, NewVersion, Secret, SecretPlace, SecretUpdate, SecretVersion, Secrets,
+};
 
 pub(super) const SELECT: &str = "SELECT s.id, e.project_id, e.id, e.slug, f.id, f.path, s.name, s.version, v.id, v.value, \
     v.author, s.comment, s.metadata, s.skip_multiline_encoding, s.reminder_note, s.reminder_days, s.has_references, \
@@ -115,6 +118,14 @@ impl Secrets for SqlStore {
             )
             .await?;
         insert_version(&mut session, new.id, 1, &new.version, new.now).await?;
+        let by = new.version.author;
+        outbox::note(
+            &mut session,
+            new.folder,
+            &Occurrence::SecretsModified { by },
+            new.now,
+        )
+        .await?;
         session.commit().await
     }
 
@@ -176,6 +187,7 @@ impl Secrets for SqlStore {
         &self,
         id: SecretId,
         update: &SecretUpdate,
+        author: Author,
         now: Moment,
     ) -> Result<Option<Secret>> {
         let mut session = self.write().await?;
@@ -206,15 +218,22 @@ impl Secrets for SqlStore {
         if update.version.is_some() {
             secret_versions::forget_old(&mut session, id).await?;
         }
+        let occurrence = Occurrence::SecretsModified { by: author };
+        outbox::note(&mut session, found.place.folder, &occurrence, now).await?;
         let after = by_id(&mut session, id).await?;
         session.commit().await?;
         Ok(after)
     }
 
-    async fn delete_secret(&self, id: SecretId) -> Result<bool> {
-        Ok(self
-            .change("DELETE FROM secrets WHERE id = $1", args![id])
-            .await?
-            > 0)
+    async fn delete_secret(&self, id: SecretId, author: Author, now: Moment) -> Result<bool> {
+        let mut session = self.write().await?;
+        let sql = "DELETE FROM secrets WHERE id = $1 RETURNING folder_id";
+        let Some(folder) = one_in(&mut session, sql, args![id], Reader::id).await? else {
+            return Ok(false);
+        };
+        let occurrence = Occurrence::SecretsModified { by: author };
+        outbox::note(&mut session, folder, &occurrence, now).await?;
+        session.commit().await?;
+        Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! Carries a change of a rotation out, in one transaction with everything that follows from it.
 
 use keywheel_core::ids::{SecretId, SecretVersionId};
-use keywheel_core::ledger::{Author, Change, SealedVersion};
+use keywheel_core::ledger::{Author, Change, Commit, SealedVersion};
 use keywheel_core::references::{self, Move};
 use keywheel_core::rotation::RotationSettings;
 use keywheel_core::run::due_at;
@@ -121,7 +121,11 @@ pub(super) async fn carry_out(
             Change::User(record.user),
         ];
         all.extend(rewritten);
-        Ok(changes(all))
+        let author = Some(author);
+        Ok(Commit {
+            author,
+            ..changes(all)
+        })
     });
     edited.await.map_err(|error| match error {
         // What the checks found is not so any more, unless they say so themselves when they are repeated.

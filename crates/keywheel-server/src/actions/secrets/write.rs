@@ -108,7 +108,7 @@ pub async fn update(
     };
     let after = app
         .store()
-        .update_secret(secret.id, &update, app.now())
+        .update_secret(secret.id, &update, Author::Identity(caller.identity()), app.now())
         .await
         .map_err(|error| match error {
             StoreError::Conflict(Conflict::SecretName) => {
@@ -138,10 +138,16 @@ pub async fn delete(
     }
     let id = secret.id;
     let before = open(app, Arc::new(secret), true, None)?;
-    app.store().delete_secret(id).await.map_err(|error| match error {
-        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request("Cannot delete rotated secrets"),
-        other => other.into(),
-    })?;
+    let author = Author::Identity(caller.identity());
+    app.store()
+        .delete_secret(id, author, app.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::Reference) => {
+                ApiError::bad_request("Cannot delete rotated secrets")
+            }
+            other => other.into(),
+        })?;
     Ok(before)
 }
 
