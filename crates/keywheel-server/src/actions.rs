@@ -16,3 +16,4 @@ pub mod secret_imports;
 pub mod secrets;
 mod slugs;
 pub mod universal_auth;
+pub mod webhooks;

@@ -29,3 +29,4 @@ mod secret_rotations;
 mod secrets;
 mod status;
 mod universal_auth;
+mod webhooks;

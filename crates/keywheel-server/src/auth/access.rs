@@ -43,6 +43,8 @@ pub enum Subject {
     Identities,
     /// The audit log.
     AuditLogs,
+    /// Webhooks.
+    Webhooks,
 }
 
 /// A role in the organization.
@@ -61,7 +63,7 @@ pub enum OrganizationRole {
 pub enum ProjectRole {
     /// Everything in the project.
     Admin,
-    /// Works with secrets and folders, sees the rest.
+    /// Works with secrets, folders and webhooks, sees the rest.
     Member,
     /// Sees.
     Viewer,
@@ -98,6 +100,7 @@ impl Subject {
             Self::AppConnections => "app-connections",
             Self::Identities => "identity",
             Self::AuditLogs => "audit-logs",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -168,7 +171,7 @@ impl ProjectRole {
         match self {
             Self::Admin => true,
             Self::Member => match subject {
-                Subject::Secrets | Subject::Imports | Subject::Folders => true,
+                Subject::Secrets | Subject::Imports | Subject::Folders | Subject::Webhooks => true,
                 Subject::AppConnections => matches!(action, Action::Read | Action::Connect),
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)

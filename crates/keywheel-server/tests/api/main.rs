@@ -32,3 +32,4 @@ mod secret_references;
 mod secrets;
 mod served;
 mod support;
+mod webhooks;

@@ -54,6 +54,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read app-connections",
             "connect app-connections",
             "read identity",
+            "* webhooks",
         ],
     ),
     (
@@ -67,6 +68,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read secret-imports",
             "read secret-rotation",
             "read identity",
+            "read webhooks",
         ],
     ),
     ("no-access", &[]),
@@ -212,6 +214,13 @@ pub const OPERATIONS: &[(&str, Need)] = &[
         "checkCredentials",
         Project("read-generated-credentials secret-rotation"),
     ),
+    // Webhooks.
+    ("createWebhook", Project("create webhooks")),
+    ("listWebhooks", Project("read webhooks")),
+    ("getWebhook", Project("read webhooks")),
+    ("updateWebhook", Project("edit webhooks")),
+    ("deleteWebhook", Project("delete webhooks")),
+    ("testWebhook", Project("edit webhooks")),
     // The audit log.
     ("listAuditLogs", Either("read audit-logs")),
     ("listAuditLogsOfProject", Either("read audit-logs")),
