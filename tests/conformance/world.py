@@ -33,6 +33,7 @@ class World:
         self.token = self.api.token = self.api.admin_token = tester["token"]
         self.note("environments", "dev")
         self.note("paths", "/")
+        self.note("webhook-urls", "http://127.0.0.1:9/")
         self.note("aws-key-ids", self.aws.connection["accessKeyId"])
         self.note("aws-secrets", self.aws.connection["secretAccessKey"])
         for user in self.users("free", FREE_USERS):
@@ -63,6 +64,7 @@ class World:
         self.note(f"{fate}-connections", api.connect(name)["id"])
         self.note(f"{fate}-connection-names", name)
         self.secret(fate, name.upper())
+        self.webhook(fate)
         self.logins(fate, name)
         self.rotations(fate, name)
 
@@ -71,6 +73,11 @@ class World:
         made = self.api.ok("POST", f"/api/v4/secrets/{name}", body)["secret"]
         self.note(f"{fate}-secrets", name)
         self.note(f"{fate}-secret-ids", made["id"])
+
+    def webhook(self, fate):
+        body = {"projectId": self.api.project, "environment": "dev", "webhookUrl": "http://127.0.0.1:9/"}
+        made = self.api.ok("POST", "/api/v1/webhooks", body)["webhook"]
+        self.note(f"{fate}-webhooks", made["id"])
 
     def logins(self, fate, name):
         made = self.identity(name)

@@ -109,6 +109,8 @@ ids! {
     RunId;
     /// An entry of the audit log.
     AuditEntryId;
+    /// A webhook: whom to tell of changes.
+    WebhookId;
 }
 
 #[cfg(test)]

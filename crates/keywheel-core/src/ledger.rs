@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::changes::{Alarm, Author, Change, Commit, PublishedValues, ReferencesSeen, SealedVersion};
+pub use self::changes::{
+    Alarm, Author, Change, Commit, FailedRotation, PublishedValues, ReferencesSeen, SealedVersion,
+};
 pub use self::reconcile::Reconciled;
 use crate::aws::{AccessKeyId, Arn, AwsAccount, IamUserId, IamUserName, KeyStatus, Partition, Region};
 use crate::clock::Moment;

@@ -11,6 +11,7 @@
 //! | [`key`], [`intent`], [`lease`], [`ledger`] | the durable record of an IAM user's keys, and who may act |
 //! | [`rotation`], [`timings`] | what the owner asks for, and when it is due |
 //! | [`owner`] | what an owner says of one key between runs |
+//! | [`webhooks`] | what happened, who hears of it, and when it is told again |
 //! | [`run`] | one run of the engine: a state machine that asks for effects and is fed events |
 
 pub mod aws;
@@ -27,3 +28,4 @@ pub mod references;
 pub mod rotation;
 pub mod run;
 pub mod timings;
+pub mod webhooks;

@@ -19,3 +19,4 @@ mod slugs;
 pub mod tags;
 mod tries;
 pub mod universal_auth;
+pub mod webhooks;

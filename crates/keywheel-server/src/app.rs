@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::config::{RootKeySource, Settings};
 use crate::engine::{Engine, EngineParts};
 use crate::vault::Vault;
+use crate::webhooks::{Deliverer, DelivererParts};
 
 /// The name in leases of a process that has its database alone.
 const ONLY_NODE: &str = "single";
@@ -52,6 +53,7 @@ struct Inner {
     secrets: SecretCache,
     audit: Audit,
     engine: Engine,
+    deliverer: Deliverer,
 }
 
 impl App {
@@ -85,6 +87,13 @@ impl App {
             calls_per_second: parts.settings.aws_calls_per_second,
             node,
         });
+        let deliverer = Deliverer::new(DelivererParts {
+            store: Arc::clone(&parts.store),
+            vault: vault.clone(),
+            clock: Arc::clone(&parts.clock),
+            audit: audit.clone(),
+            allow_internal: parts.settings.webhooks_allow_internal,
+        });
         let (callers, roles, secrets) = (Cache::new(), Cache::new(), Cache::new());
         Ok(Self(Arc::new(Inner {
             parts,
@@ -95,6 +104,7 @@ impl App {
             secrets,
             audit,
             engine,
+            deliverer,
         })))
     }
 
@@ -156,6 +166,11 @@ impl App {
     /// What rotates.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// What tells webhooks.
+    pub fn deliverer(&self) -> &Deliverer {
+        &self.0.deliverer
     }
 
     /// The time of day.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub token_ttl_max: Millis,
     /// How long entries of the audit log are kept; none keeps them for ever.
     pub audit_retention: Option<Millis>,
+    /// Whether webhooks may be told on this machine and in its network.
+    pub webhooks_allow_internal: bool,
     /// Limits of the HTTP front.
     pub http: HttpSettings,
     /// What is allowed but unwise; for the log.
@@ -133,6 +135,7 @@ impl Settings {
         let aws_calls_per_second = reader.count("aws_calls_per_second", 1..=1_000);
         let token_ttl_max = reader.length("token_ttl_max", 60_000..=365 * 86_400_000);
         let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
+        let webhooks_allow_internal = reader.switch("webhooks_allow_internal");
         let http = HttpSettings::read(reader);
         let database_url = reader.optional("database_url");
         let root_key = reader.optional("root_key");
@@ -164,6 +167,7 @@ impl Settings {
             audit_retention: Some(audit_retention_days?)
                 .filter(|days| *days > 0)
                 .map(|days| Millis::DAY.times(days.into())),
+            webhooks_allow_internal: webhooks_allow_internal?,
             http: http?,
             warnings: Vec::new(),
         })

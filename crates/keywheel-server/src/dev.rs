@@ -35,6 +35,7 @@ verify_spacing = "150ms"
 verify_settle = "300ms"
 verify_deadline = "30s"
 retry_first = "2s"
+webhooks_allow_internal = true
 "#;
 
 /// What `keywheel dev` was asked for.

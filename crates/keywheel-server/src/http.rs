@@ -30,3 +30,4 @@ mod secrets;
 mod status;
 mod tags;
 mod universal_auth;
+mod webhooks;

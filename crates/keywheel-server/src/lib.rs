@@ -10,6 +10,7 @@
 //! | [`auth`] | who is calling, and what they may do |
 //! | [`actions`] | what can be asked of the system, one file per noun |
 //! | [`engine`] | rotations under way: driver, leases, schedule |
+//! | [`webhooks`] | tells receivers outside what happened |
 //! | [`http`] | the API: routes, request data, answers, refusals |
 //! | [`observe`] | the log |
 //! | [`start`] | from settings to a running server, and to its end |
@@ -31,3 +32,4 @@ pub mod net;
 pub mod observe;
 pub mod start;
 pub mod vault;
+pub mod webhooks;

@@ -119,14 +119,16 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     }
     let http = app.settings().http.clone();
-    let (engine, audit) = (app.engine().clone(), app.audit().clone());
+    let (engine, deliverer, audit) = (app.engine().clone(), app.deliverer().clone(), app.audit().clone());
     engine.start_schedule().await;
+    deliverer.start();
     if let Some(kept) = app.settings().audit_retention {
         audit.start_retention(kept);
     }
     listen::serve(listener, router::front(app), &http, stop).await;
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;
+    deliverer.shut_down().await;
     // Last, as all of them write to it.
     audit.shut_down().await;
     tracing::info!("stopped");

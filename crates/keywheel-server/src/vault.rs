@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use keywheel_core::aws::{AccessKeyId, Arn};
-use keywheel_core::ids::{ConnectionId, SecretId, SecretVersionId};
+use keywheel_core::ids::{ConnectionId, SecretId, SecretVersionId, WebhookId};
 use keywheel_envelope::{Binding, DataKey, Error, Keyring, Plain, Sealed};
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
 use keywheel_store::setup::setting;
@@ -117,6 +117,31 @@ impl Vault {
         })
     }
 
+    /// Seals the address of a webhook: it may be a credential.
+    pub fn seal_webhook_url(&self, id: WebhookId, url: &SecretString) -> Result<Vec<u8>, Error> {
+        self.seal("webhooks", &id.to_string(), "url", url.expose_secret().as_bytes())
+    }
+
+    /// Opens the address of a webhook.
+    pub fn open_webhook_url(&self, id: WebhookId, sealed: &[u8]) -> Result<SecretString, Error> {
+        self.open("webhooks", &id.to_string(), "url", sealed)
+    }
+
+    /// Seals what the deliveries of a webhook are signed with.
+    pub fn seal_webhook_key(&self, id: WebhookId, key: &SecretString) -> Result<Vec<u8>, Error> {
+        self.seal(
+            "webhooks",
+            &id.to_string(),
+            "signing_key",
+            key.expose_secret().as_bytes(),
+        )
+    }
+
+    /// Opens what the deliveries of a webhook are signed with.
+    pub fn open_webhook_key(&self, id: WebhookId, sealed: &[u8]) -> Result<SecretString, Error> {
+        self.open("webhooks", &id.to_string(), "signing_key", sealed)
+    }
+
     /// A key for one value that is sealed later. Everything that can fail has happened when it is there.
     pub fn data_key(&self) -> Result<DataKey, Error> {
         self.0.data_key()
@@ -212,6 +237,32 @@ mod tests {
             vault.open_secret_value(id(2), &sealed).unwrap_err(),
             Error::Tampered
         );
+    }
+
+    #[test]
+    fn address_and_key_of_a_webhook_open_only_where_they_belong() {
+        let vault = vault();
+        let id = |byte| WebhookId::new(Moment::from_millis(0), &[byte; 10]);
+        let plain = SecretString::from("planted");
+        let (url, key) = (
+            vault.seal_webhook_url(id(1), &plain).unwrap(),
+            vault.seal_webhook_key(id(1), &plain).unwrap(),
+        );
+        assert_eq!(
+            vault.open_webhook_url(id(1), &url).unwrap().expose_secret(),
+            "planted"
+        );
+        assert_eq!(
+            vault.open_webhook_key(id(1), &key).unwrap().expose_secret(),
+            "planted"
+        );
+        for opened in [
+            vault.open_webhook_url(id(2), &url),
+            vault.open_webhook_url(id(1), &key),
+            vault.open_webhook_key(id(1), &url),
+        ] {
+            assert_eq!(opened.unwrap_err(), Error::Tampered);
+        }
     }
 
     #[test]

@@ -76,6 +76,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("aws-config", &["keywheel-providers"]),
     ("aws-sdk-", &["keywheel-providers"]),
     ("aws-smithy-", &["keywheel-providers"]),
+    // The others use it in tests, as a client.
+    ("reqwest", &["keywheel", "keywheel-providers", "keywheel-sandbox"]),
 ];
 
 /// Nowhere in the tree: a second cryptographic or TLS library, or versions with unmended advisories that default
@@ -199,6 +201,30 @@ fn each_outside_system_is_known_to_one_layer() {
             }
         }
     }
+}
+
+/// Requests to where somebody else has said go through one file, which knows what is not to be asked.
+#[test]
+fn one_file_of_the_server_sends_requests_of_others() {
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut naming = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(&path).unwrap().contains("reqwest") {
+                naming.push(path);
+            }
+        }
+    }
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/webhooks/sender.rs");
+    assert_eq!(naming, [file]);
+    let outside_of_tests = |package: &Package| {
+        let mut dependencies = package.dependencies.iter();
+        package.name != "keywheel" && dependencies.any(|found| found.name == "reqwest" && !found.for_tests)
+    };
+    assert!(!packages().iter().any(outside_of_tests));
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub enum Conflict {
     RotationUser,
     /// The user has an open intent.
     OpenIntent,
+    /// The project has as many webhooks as it may.
+    WebhooksMax,
     /// What a write was made from has been changed since it was read.
     Changed,
     /// Another row still points at this one, or the row that this one points at is gone.
@@ -118,6 +120,7 @@ impl fmt::Display for Conflict {
             Self::RotationName => "a rotation with this name exists",
             Self::RotationUser => "another rotation has this IAM user",
             Self::OpenIntent => "the user has an open intent",
+            Self::WebhooksMax => "the project has as many webhooks as it may",
             Self::Changed => "it was changed since it was read",
             Self::Reference => "a row that is pointed at is missing or still in use",
             Self::Id => "a row with this id exists",

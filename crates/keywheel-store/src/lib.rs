@@ -15,6 +15,7 @@
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
+//! | [`webhooks`] | whom to tell of changes, and what is still to be told |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
 //! | [`audit`] | the audit log: records in a chain |
@@ -41,6 +42,7 @@ pub mod tags;
 pub mod tokens;
 pub mod trusted_ip;
 pub mod universal_auth;
+pub mod webhooks;
 
 pub use audit::AuditLog;
 pub use connections::Connections;
@@ -63,6 +65,7 @@ pub use tags::Tags;
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
 pub use universal_auth::UniversalAuths;
+pub use webhooks::Webhooks;
 
 /// Everything that can be asked of a store.
 pub trait Store:
@@ -83,6 +86,7 @@ pub trait Store:
     + Ledgers
     + Runs
     + AuditLog
+    + Webhooks
 {
     /// A number that changes with each write but those to the audit log, if this process is the only one that
     /// writes.

@@ -224,18 +224,23 @@ pub trait Secrets: Send + Sync {
     /// Makes all changes in one transaction; what was made or changed, in the order of the changes. Deletions come
     /// first, and names may be swapped. `Conflict::SecretName` if a name is taken, `Conflict::Reference` if a folder
     /// or a tag is gone or a rotation writes what is to be deleted, `Conflict::Changed` if a secret is gone or not as
-    /// it was read, or if a reference may have been written since they were `seen`.
+    /// it was read, or if a reference may have been written since they were `seen`. Webhooks are told of it in the
+    /// same transaction.
     async fn write_secrets(
         &self,
         changes: &[SecretChange],
         seen: Option<&ReferencesSeen>,
+        author: Author,
         now: Moment,
     ) -> Result<Vec<Secret>>;
 
     /// Makes a secret with its first version: [`Self::write_secrets`] with one change.
     async fn create_secret(&self, secret: &NewSecret) -> Result<()> {
         let change = SecretChange::Create(secret.clone());
-        self.write_secrets(&[change], None, secret.now).await.map(|_| ())
+        let author = secret.version.author;
+        self.write_secrets(&[change], None, author, secret.now)
+            .await
+            .map(|_| ())
     }
 
     /// Changes a secret; none if it does not exist: [`Self::write_secrets`] with one change.
@@ -243,6 +248,7 @@ pub trait Secrets: Send + Sync {
         &self,
         id: SecretId,
         update: &SecretUpdate,
+        author: Author,
         now: Moment,
     ) -> Result<Option<Secret>> {
         let change = SecretChange::Update {
@@ -250,17 +256,16 @@ pub trait Secrets: Send + Sync {
             read: None,
             update: update.clone(),
         };
-        match self.write_secrets(&[change], None, now).await {
+        match self.write_secrets(&[change], None, author, now).await {
             Err(StoreError::Conflict(Conflict::Changed)) => Ok(None),
             written => Ok(written?.pop()),
         }
     }
 
     /// Deletes a secret; whether it was there: [`Self::write_secrets`] with one change.
-    async fn delete_secret(&self, id: SecretId) -> Result<bool> {
+    async fn delete_secret(&self, id: SecretId, author: Author, now: Moment) -> Result<bool> {
         let change = SecretChange::Delete { id, read: None };
-        // Nothing is left that could tell when.
-        match self.write_secrets(&[change], None, Moment::from_millis(0)).await {
+        match self.write_secrets(&[change], None, author, now).await {
             Err(StoreError::Conflict(Conflict::Changed)) => Ok(false),
             written => written.map(|_| true),
         }

@@ -8,6 +8,7 @@
 //! | `adapter` | the two drivers behind one face: pools, transactions |
 //! | `value` | what goes into a statement and comes out of it |
 //! | `faults` | which rule of the schema an error of a driver means |
+//! | `outbox` | what is to be told to webhooks: a row for each change of secrets |
 //! | one per noun | its statements |
 
 pub(crate) mod adapter;
@@ -22,6 +23,7 @@ mod ledger_changes;
 mod ledgers;
 mod memberships;
 mod migrations;
+mod outbox;
 mod projects;
 mod references;
 mod rotations;
@@ -39,6 +41,7 @@ mod tests;
 mod tokens;
 mod universal_auth;
 pub(crate) mod value;
+mod webhooks;
 
 use std::sync::Arc;
 

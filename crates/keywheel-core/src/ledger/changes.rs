@@ -10,6 +10,7 @@ use crate::intent::{Intent, IntentOutcome};
 use crate::key::ManagedKey;
 use crate::names::SecretName;
 use crate::rotation::Rotation;
+use crate::run::RunErrorCode;
 
 /// One change of the record. All changes of a [`Commit`] take effect in one transaction, or none does.
 #[derive(Clone, PartialEq, Debug)]
@@ -75,6 +76,19 @@ pub struct Commit {
     pub publish: Option<AccessKeyId>,
     /// What somebody has to know or to decide.
     pub alarms: Vec<Alarm>,
+    /// A rotation that failed, if webhooks are to tell of it.
+    pub failed: Option<FailedRotation>,
+    /// Who asked for changes that no run makes; none is the platform.
+    pub author: Option<Author>,
+}
+
+/// A rotation that failed, as far as everyone may know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FailedRotation {
+    /// The reason.
+    pub code: RunErrorCode,
+    /// Whether somebody had asked for the run.
+    pub is_manual: bool,
 }
 
 /// Who caused a new version of a secret.

@@ -101,7 +101,7 @@ impl Run {
         let commit = Commit {
             changes: vec![Change::Key(key)],
             alarms,
-            publish: None,
+            ..Commit::default()
         };
         self.commit_all(commit, Then::Decide)
     }

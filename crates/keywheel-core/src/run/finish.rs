@@ -2,8 +2,8 @@
 
 use super::{Effect, Goal, Outcome, Run, RunError, RunErrorCode, Then, Unfinished, due_at};
 use crate::clock::{Millis, Moment};
-use crate::ledger::Change;
-use crate::rotation::{Rotation, Trigger, backoff};
+use crate::ledger::{Change, Commit, FailedRotation};
+use crate::rotation::{Rotation, RotationStatus, Trigger, backoff};
 
 impl Run {
     /// Ends the run with a failure and records it: status, message, next attempt. The published key stays.
@@ -42,7 +42,24 @@ impl Run {
         let unconfirmed = wrong_clock || self.is_clock_unknown();
         after.user.due_at = due_at.map(|at| if unconfirmed { at.max(retry_at) } else { at });
         changes.push(Change::User(after.user));
-        self.commit(changes, Then::Finish(Outcome::Failed(error)))
+        let commit = Commit {
+            changes,
+            failed: self.told_failure(trigger.is_some(), error.code),
+            ..Commit::default()
+        };
+        self.commit_all(commit, Then::Finish(Outcome::Failed(error)))
+    }
+
+    /// A failed rotation that others are told of: each that was asked for by hand, and of the schedule's the first in
+    /// a row, since it tries again until it succeeds.
+    fn told_failure(&self, is_noted: bool, code: RunErrorCode) -> Option<FailedRotation> {
+        let is_manual = match &self.goal {
+            Goal::Rotate(trigger) if is_noted => trigger.is_manual(),
+            _ => return None,
+        };
+        let failed_before = |rotation: &Rotation| rotation.status == RotationStatus::Failed;
+        let is_news = is_manual || !self.ledger.rotation.as_ref().is_some_and(failed_before);
+        is_news.then_some(FailedRotation { code, is_manual })
     }
 
     /// Ends the run because a call may still land. Nothing of the rotation's state changes.

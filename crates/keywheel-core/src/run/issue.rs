@@ -93,7 +93,7 @@ impl Run {
                         Commit {
                             changes,
                             alarms: vec![Alarm::OrphanSuspected(id)],
-                            publish: None,
+                            ..Commit::default()
                         },
                         Then::Decide,
                     )

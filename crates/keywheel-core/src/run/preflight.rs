@@ -202,7 +202,7 @@ impl Run {
             Commit {
                 changes,
                 alarms: read.alarms,
-                publish: None,
+                ..Commit::default()
             },
             Then::Decide,
         )

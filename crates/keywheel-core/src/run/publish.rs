@@ -46,7 +46,7 @@ impl Run {
             Commit {
                 changes,
                 publish: Some(target),
-                alarms: Vec::new(),
+                ..Commit::default()
             },
             Then::Finish(Outcome::Published),
         )

@@ -15,19 +15,20 @@ impl Audit {
         project: ProjectId,
         metadata: Metadata,
     ) -> Result<AuditEntryId, ApiError> {
-        let content = Content {
-            event: event.as_str().into(),
-            project: Some(project),
-            actor: Actor::Platform,
-            address: None,
-            user_agent: None,
-            user_agent_type: agent::kind_of("").into(),
-            metadata,
-        };
+        let content = content(event, project, metadata);
         let (entry, now) = (self.new_entry(), self.0.parts.clock.now());
         let record = record::opened(entry, &content, now).map_err(ApiError::internal)?;
         self.append(vec![record]).await?;
         Ok(entry)
+    }
+
+    /// Writes an entry of what has happened outside and changed nothing here: if it cannot be written now, it is later.
+    pub(crate) async fn tell_by_platform(&self, event: Event, project: ProjectId, metadata: Metadata) {
+        let (entry, now) = (self.new_entry(), self.0.parts.clock.now());
+        match record::whole(entry, &content(event, project, metadata), now, now) {
+            Ok(record) => self.append_at_last(vec![record]).await,
+            Err(error) => tracing::error!(%entry, %error, "an entry cannot be written down"),
+        }
     }
 
     /// Completes an entry. What has happened has happened: if it cannot be written now, it is later.
@@ -36,5 +37,17 @@ impl Audit {
             Ok(record) => self.append_at_last(vec![record]).await,
             Err(error) => tracing::error!(%entry, %error, "the end of a run cannot be written down"),
         }
+    }
+}
+
+fn content(event: Event, project: ProjectId, metadata: Metadata) -> Content {
+    Content {
+        event: event.as_str().into(),
+        project: Some(project),
+        actor: Actor::Platform,
+        address: None,
+        user_agent: None,
+        user_agent_type: agent::kind_of("").into(),
+        metadata,
     }
 }

@@ -45,6 +45,8 @@ pub enum Subject {
     Identities,
     /// The audit log.
     AuditLogs,
+    /// Webhooks.
+    Webhooks,
 }
 
 /// A role in the organization.
@@ -63,7 +65,7 @@ pub enum OrganizationRole {
 pub enum ProjectRole {
     /// Everything in the project.
     Admin,
-    /// Works with secrets, tags and folders, sees the rest.
+    /// Works with secrets, tags, folders and webhooks, sees the rest.
     Member,
     /// Sees.
     Viewer,
@@ -101,6 +103,7 @@ impl Subject {
             Self::AppConnections => "app-connections",
             Self::Identities => "identity",
             Self::AuditLogs => "audit-logs",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -171,7 +174,11 @@ impl ProjectRole {
         match self {
             Self::Admin => true,
             Self::Member => match subject {
-                Subject::Secrets | Subject::Imports | Subject::Folders | Subject::Tags => true,
+                Subject::Secrets
+                | Subject::Imports
+                | Subject::Folders
+                | Subject::Tags
+                | Subject::Webhooks => true,
                 Subject::AppConnections => matches!(action, Action::Read | Action::Connect),
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)

@@ -55,6 +55,7 @@ use crate::app::App;
         (name = "identities", description = "Machine identities"),
         (name = "universal auth", description = "Logins of identities by client id and client secret"),
         (name = "access tokens", description = "Log in, renew, revoke"),
+        (name = "webhooks", description = "Who is told of changed secrets and failed rotations"),
         (name = "audit logs", description = "Who did what"),
         (name = "instance", description = "Set-up, status and this document"),
     )

@@ -15,7 +15,7 @@ use super::extract::normalise_path;
 use super::{
     app_connections, audit_logs, auth, bootstrap, docs, edge, environments, folders, identities, memberships,
     openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_imports, secret_rotations,
-    secrets, status, tags, universal_auth,
+    secrets, status, tags, universal_auth, webhooks,
 };
 use crate::app::App;
 
@@ -51,6 +51,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(tags::routes())
         .merge(app_connections::routes())
         .merge(audit_logs::routes())
+        .merge(webhooks::routes())
         .merge(secret_rotations::routes())
         .merge(rotation_policy::routes())
         .merge(rotation_keys::routes())

@@ -35,3 +35,4 @@ mod secrets_moved;
 mod served;
 mod support;
 mod tags;
+mod webhooks;

@@ -19,6 +19,8 @@ use sqlx::{
     TypeInfo, ValueRef,
 };
 
+use tokio::sync::Notify;
+
 use super::faults;
 use super::migrations;
 use super::value::{Record, Value};
@@ -48,6 +50,8 @@ pub(crate) trait Backend: Send + Sync {
     fn skip_locked(&self) -> &'static str;
     /// See [`crate::Store::revision`].
     fn revision(&self) -> Option<u64>;
+    /// See [`crate::Webhooks::delivery_hint`].
+    fn delivery_hint(&self) -> Arc<Notify>;
 }
 
 /// A transaction. Dropped, it is rolled back.
@@ -57,6 +61,8 @@ pub(crate) trait Session: Send {
     async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64>;
     /// Reads rows, or changes them and reads what they became.
     async fn fetch(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>>;
+    /// Gives the hint that there is something to deliver, once that is durable.
+    fn wake_deliverer(&mut self);
     /// Makes the changes durable.
     async fn commit(self: Box<Self>) -> Result<()>;
 }
@@ -93,6 +99,7 @@ struct SqliteBackend {
     writer: Pool<Sqlite>,
     readers: Pool<Sqlite>,
     revision: Arc<AtomicU64>,
+    hint: Arc<Notify>,
     /// Held as long as the database is open to be written.
     _lock: Option<File>,
 }
@@ -116,6 +123,7 @@ impl SqliteBackend {
             writer,
             readers,
             revision: Arc::new(AtomicU64::new(1)),
+            hint: Arc::default(),
             _lock: Some(lock),
         })
     }
@@ -131,6 +139,7 @@ impl SqliteBackend {
             writer: readers.clone(),
             readers,
             revision: Arc::new(AtomicU64::new(1)),
+            hint: Arc::default(),
             _lock: None,
         })
     }
@@ -143,6 +152,7 @@ impl SqliteBackend {
         Ok(Box::new(SqliteSession {
             transaction,
             revision,
+            hint: Hint::new(&self.hint),
         }))
     }
 }
@@ -197,19 +207,25 @@ fn unavailable(fault: std::io::Error) -> StoreError {
 
 struct PostgresBackend {
     pool: Pool<Postgres>,
+    hint: Arc<Notify>,
 }
 
 impl PostgresBackend {
     async fn open(url: &str) -> Result<Self> {
         let pool = postgres_pool(url).await?;
         migrations::run_postgres(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self::over(pool))
     }
 
     async fn open_to_read(url: &str) -> Result<Self> {
         let pool = postgres_pool(url).await?;
         migrations::require_postgres(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self::over(pool))
+    }
+
+    fn over(pool: Pool<Postgres>) -> Self {
+        let hint = Arc::default();
+        Self { pool, hint }
     }
 }
 
@@ -238,6 +254,7 @@ impl Backend for SqliteBackend {
         Ok(Box::new(SqliteSession {
             transaction,
             revision: None,
+            hint: Hint::new(&self.hint),
         }))
     }
 
@@ -256,6 +273,10 @@ impl Backend for SqliteBackend {
     fn revision(&self) -> Option<u64> {
         Some(self.revision.load(Ordering::Acquire))
     }
+
+    fn delivery_hint(&self) -> Arc<Notify> {
+        Arc::clone(&self.hint)
+    }
 }
 
 #[async_trait]
@@ -269,7 +290,8 @@ impl Backend for PostgresBackend {
     async fn snapshot(&self) -> Result<Box<dyn Session>> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let transaction = self.pool.begin_with(begin).await.map_err(faults::from_driver)?;
-        Ok(Box::new(PostgresSession { transaction }))
+        let hint = Hint::new(&self.hint);
+        Ok(Box::new(PostgresSession { transaction, hint }))
     }
 
     async fn write_aside(&self) -> Result<Box<dyn Session>> {
@@ -278,7 +300,8 @@ impl Backend for PostgresBackend {
 
     async fn write(&self) -> Result<Box<dyn Session>> {
         let transaction = self.pool.begin().await.map_err(faults::from_driver)?;
-        Ok(Box::new(PostgresSession { transaction }))
+        let hint = Hint::new(&self.hint);
+        Ok(Box::new(PostgresSession { transaction, hint }))
     }
 
     fn skip_locked(&self) -> &'static str {
@@ -288,12 +311,38 @@ impl Backend for PostgresBackend {
     fn revision(&self) -> Option<u64> {
         None
     }
+
+    fn delivery_hint(&self) -> Arc<Notify> {
+        Arc::clone(&self.hint)
+    }
+}
+
+/// The hint that a transaction gives once it is committed, if it left something to deliver.
+struct Hint {
+    to: Arc<Notify>,
+    is_due: bool,
+}
+
+impl Hint {
+    fn new(to: &Arc<Notify>) -> Self {
+        Self {
+            to: Arc::clone(to),
+            is_due: false,
+        }
+    }
+
+    fn give(self) {
+        if self.is_due {
+            self.to.notify_one();
+        }
+    }
 }
 
 struct SqliteSession {
     transaction: Transaction<'static, Sqlite>,
     /// Counted up by a commit; none in a transaction that only reads, or that writes aside.
     revision: Option<Arc<AtomicU64>>,
+    hint: Hint,
 }
 
 #[async_trait]
@@ -316,12 +365,17 @@ impl Session for SqliteSession {
         rows.iter().map(sqlite_record).collect()
     }
 
+    fn wake_deliverer(&mut self) {
+        self.hint.is_due = true;
+    }
+
     /// In a task of its own: a request that is given up while its commit is under way must not keep the
     /// revision from being counted.
     async fn commit(self: Box<Self>) -> Result<()> {
         let Self {
             transaction,
             revision,
+            hint,
         } = *self;
         let committing = tokio::spawn(async move {
             let outcome = transaction.commit().await;
@@ -329,6 +383,7 @@ impl Session for SqliteSession {
             if let Some(revision) = revision {
                 revision.fetch_add(1, Ordering::Release);
             }
+            hint.give();
             outcome
         });
         let outcome = committing
@@ -340,6 +395,7 @@ impl Session for SqliteSession {
 
 struct PostgresSession {
     transaction: Transaction<'static, Postgres>,
+    hint: Hint,
 }
 
 #[async_trait]
@@ -362,8 +418,15 @@ impl Session for PostgresSession {
         rows.iter().map(postgres_record).collect()
     }
 
+    fn wake_deliverer(&mut self) {
+        self.hint.is_due = true;
+    }
+
     async fn commit(self: Box<Self>) -> Result<()> {
-        self.transaction.commit().await.map_err(faults::from_driver)
+        let Self { transaction, hint } = *self;
+        let outcome = transaction.commit().await;
+        hint.give();
+        outcome.map_err(faults::from_driver)
     }
 }
 

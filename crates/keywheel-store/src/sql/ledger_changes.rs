@@ -1,7 +1,9 @@
 //! What a commit of the engine changes. Each change may be made twice: the answer of the database may be lost.
 
+use std::collections::BTreeSet;
+
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{RotationId, SecretId, SecretVersionId};
+use keywheel_core::ids::{FolderId, RotationId, SecretId, SecretVersionId};
 use keywheel_core::intent::Intent;
 use keywheel_core::key::ManagedKey;
 use keywheel_core::ledger::{Author, Change, ManagedUser, PublishedValues, SealedVersion};
@@ -16,12 +18,16 @@ use super::{one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
 
+/// Folders whose secrets a commit has changed.
+pub(super) type Touched = BTreeSet<FolderId>;
+
 pub(super) async fn apply(
     session: &mut Box<dyn Session>,
     claim: Claim,
     change: &Change,
     values: Option<&PublishedValues>,
     now: Moment,
+    touched: &mut Touched,
 ) -> Result<()> {
     match change {
         Change::User(user) => write_user(session, claim, user).await,
@@ -34,9 +40,11 @@ pub(super) async fn apply(
                 .await
                 .map(|_| ())
         }
-        Change::CreateRotation(rotation) => create_rotation(session, rotation, values, now).await,
-        Change::UpdateRotation(rotation) => update_rotation(session, rotation, values, now).await,
-        Change::RemoveRotation { id, delete_secrets } => remove_rotation(session, *id, *delete_secrets).await,
+        Change::CreateRotation(rotation) => create_rotation(session, rotation, values, now, touched).await,
+        Change::UpdateRotation(rotation) => update_rotation(session, rotation, values, now, touched).await,
+        Change::RemoveRotation { id, delete_secrets } => {
+            remove_rotation(session, *id, *delete_secrets, touched).await
+        }
         Change::EraseValues(key) => {
             let sql = "UPDATE secret_versions SET value = NULL WHERE access_key_id = $1 AND number < \
                        (SELECT version FROM secrets WHERE secrets.id = secret_versions.secret_id)";
@@ -47,12 +55,18 @@ pub(super) async fn apply(
             read,
             version,
             author,
-        } => rewrite_secret(session, *secret, *read, version, *author, now).await,
+        } => {
+            let folder = rewrite_secret(session, *secret, *read, version, *author, now).await?;
+            touched.extend(folder);
+            Ok(())
+        }
         Change::References(seen) => references::require(session, seen).await,
         Change::ClearNames { folder, names } => {
             for name in names {
                 let sql = "DELETE FROM secrets WHERE folder_id = $1 AND name = $2 AND rotation_id IS NULL";
-                session.execute(sql, args![*folder, name]).await?;
+                if session.execute(sql, args![*folder, name]).await? > 0 {
+                    touched.insert(*folder);
+                }
             }
             Ok(())
         }
@@ -137,6 +151,7 @@ async fn create_rotation(
     rotation: &Rotation,
     values: Option<&PublishedValues>,
     now: Moment,
+    touched: &mut Touched,
 ) -> Result<()> {
     let values = values.ok_or_else(|| StoreError::corrupt("a new rotation without its first values"))?;
     let there = "SELECT id FROM rotations WHERE id = $1";
@@ -165,7 +180,7 @@ async fn create_rotation(
         places.join(", ")
     );
     session.execute(&sql, rotation_values(rotation)).await?;
-    publish(session, rotation, values, now).await
+    publish(session, rotation, values, now, touched).await
 }
 
 async fn update_rotation(
@@ -173,6 +188,7 @@ async fn update_rotation(
     rotation: &Rotation,
     values: Option<&PublishedValues>,
     now: Moment,
+    touched: &mut Touched,
 ) -> Result<()> {
     let columns: Vec<String> = ROTATION_COLUMNS
         .iter()
@@ -181,9 +197,9 @@ async fn update_rotation(
         .collect();
     let sql = format!("UPDATE rotations SET {} WHERE id = $1", columns.join(", "));
     session.execute(&sql, rotation_values(rotation)).await?;
-    take_along(session, rotation, now).await?;
+    take_along(session, rotation, now, touched).await?;
     match values {
-        Some(values) => publish(session, rotation, values, now).await,
+        Some(values) => publish(session, rotation, values, now, touched).await,
         None => Ok(()),
     }
 }
@@ -260,6 +276,7 @@ async fn publish(
     rotation: &Rotation,
     values: &PublishedValues,
     now: Moment,
+    touched: &mut Touched,
 ) -> Result<()> {
     for (secret, _, version) in mapped(rotation, values) {
         let inserted = session
@@ -271,6 +288,7 @@ async fn publish(
             )
             .await?;
         if inserted > 0 {
+            touched.insert(rotation.place.folder);
             let sql = "UPDATE secrets SET version = version + 1, updated_at = $2 WHERE id = $1";
             session.execute(sql, args![secret, now]).await?;
         }
@@ -290,28 +308,35 @@ async fn rewrite_secret(
     version: &SealedVersion,
     author: Author,
     now: Moment,
-) -> Result<()> {
+) -> Result<Option<FolderId>> {
     let own = "SELECT id FROM secret_versions WHERE id = $1";
     if one_in::<SecretVersionId>(session, own, args![version.id], Reader::id)
         .await?
         .is_some()
     {
-        return Ok(());
+        return Ok(None);
     }
-    let sql = "UPDATE secrets SET version = version + 1, updated_at = $3 WHERE id = $1 AND version = $2";
-    if session.execute(sql, args![secret, read, now]).await? == 0 {
+    let sql = "UPDATE secrets SET version = version + 1, updated_at = $3 WHERE id = $1 AND version = $2 \
+               RETURNING folder_id";
+    let Some(folder) = one_in(session, sql, args![secret, read, now], Reader::id).await? else {
         return Err(StoreError::Conflict(Conflict::Changed));
-    }
+    };
     let sql = "INSERT INTO secret_versions (id, secret_id, number, value, author, access_key_id, created_at) \
                VALUES ($1, $2, $3, $4, $5, NULL, $6)";
     let values = args![version.id, secret, read + 1, &version.sealed, json(&author)?, now];
     session.execute(sql, values).await?;
-    forget_old(session, secret).await
+    forget_old(session, secret).await?;
+    Ok(Some(folder))
 }
 
 /// Puts the secrets where the rotation is, under the names of the mapping. By way of names that nobody can
 /// have, since two may be swapped.
-async fn take_along(session: &mut Box<dyn Session>, rotation: &Rotation, now: Moment) -> Result<()> {
+async fn take_along(
+    session: &mut Box<dyn Session>,
+    rotation: &Rotation,
+    now: Moment,
+    touched: &mut Touched,
+) -> Result<()> {
     let mapping = &rotation.settings.mapping;
     let folder = rotation.place.folder;
     let wanted = [
@@ -320,8 +345,10 @@ async fn take_along(session: &mut Box<dyn Session>, rotation: &Rotation, now: Mo
     ];
     let mut changed = Vec::new();
     for (secret, name) in wanted {
-        let sql = "UPDATE secrets SET name = '/' || id WHERE id = $1 AND (name <> $2 OR folder_id <> $3)";
-        if session.execute(sql, args![secret, name, folder]).await? > 0 {
+        let sql = "UPDATE secrets SET name = '/' || id WHERE id = $1 AND (name <> $2 OR folder_id <> $3) \
+                   RETURNING folder_id";
+        if let Some(before) = one_in(session, sql, args![secret, name, folder], Reader::id).await? {
+            touched.extend([before, folder]);
             changed.push((secret, name));
         }
     }
@@ -332,7 +359,12 @@ async fn take_along(session: &mut Box<dyn Session>, rotation: &Rotation, now: Mo
     Ok(())
 }
 
-async fn remove_rotation(session: &mut Box<dyn Session>, id: RotationId, delete_secrets: bool) -> Result<()> {
+async fn remove_rotation(
+    session: &mut Box<dyn Session>,
+    id: RotationId,
+    delete_secrets: bool,
+    touched: &mut Touched,
+) -> Result<()> {
     let sql = "SELECT access_key_id_secret_id, secret_access_key_secret_id FROM rotations WHERE id = $1";
     let Some(secrets) = one_in(session, sql, args![id], mapped_secrets).await? else {
         return Ok(());
@@ -342,10 +374,9 @@ async fn remove_rotation(session: &mut Box<dyn Session>, id: RotationId, delete_
         .await?;
     if delete_secrets {
         for secret in [secrets.access_key_id, secrets.secret_access_key] {
-            session
-                .execute("DELETE FROM secrets WHERE id = $1", args![secret])
-                .await
-                .map_err(still_used)?;
+            let sql = "DELETE FROM secrets WHERE id = $1 RETURNING folder_id";
+            let folder = one_in::<FolderId>(session, sql, args![secret], Reader::id).await;
+            touched.extend(folder.map_err(still_used)?);
         }
     }
     Ok(())

@@ -14,8 +14,9 @@ use keywheel_core::ledger::{
 };
 
 use super::adapter::Session;
+use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
-use super::{SqlStore, all_in, one_in, rotations};
+use super::{SqlStore, all_in, ledger_changes, one_in, outbox, rotations};
 use crate::error::{Result, StoreError};
 use crate::ledgers::{Claim, DueClaim, LEASE_AHEAD_MAX, LeaseState, LeaseTerms, Ledgers, Reservation};
 use crate::runs::RunRecord;
@@ -373,9 +374,11 @@ impl Ledgers for SqlStore {
         if session.execute(sql, args![claim.user, claim.fence.get()]).await? == 0 {
             return Err(StoreError::Stale);
         }
+        let mut touched = Touched::new();
         for change in &commit.changes {
-            super::ledger_changes::apply(&mut session, claim, change, values, now).await?;
+            ledger_changes::apply(&mut session, claim, change, values, now, &mut touched).await?;
         }
+        outbox::note_commit(&mut session, commit, run, touched, now).await?;
         if let Some(run) = run {
             super::runs::write(&mut session, run).await?;
         }

@@ -32,6 +32,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
     ),
     (6, "tags", include_str!("../../migrations/sqlite/0006_tags.sql")),
     (
+        7,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0007_webhooks.sql"),
+    ),
+    (
         8,
         "version limit",
         include_str!("../../migrations/sqlite/0008_version_limit.sql"),
@@ -64,6 +69,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/postgres/0005_imports.sql"),
     ),
     (6, "tags", include_str!("../../migrations/postgres/0006_tags.sql")),
+    (
+        7,
+        "webhooks",
+        include_str!("../../migrations/postgres/0007_webhooks.sql"),
+    ),
     (
         8,
         "version limit",

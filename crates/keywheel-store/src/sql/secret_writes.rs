@@ -1,42 +1,54 @@
 //! The only writer of secrets that no rotation writes: a list of changes in one transaction.
 
+use std::collections::BTreeSet;
+
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::SecretId;
+use keywheel_core::ids::{FolderId, SecretId};
+use keywheel_core::webhooks::Occurrence;
 
 use super::adapter::Session;
 use super::secret_versions::forget_old;
 use super::secrets::by_id;
 use super::value::{args, json};
-use super::{references, tags};
+use super::{outbox, references, tags};
 use crate::error::{Conflict, Result, StoreError};
 use crate::patch::Patch;
-use crate::secrets::{NewSecret, NewVersion, ReferencesSeen, Secret, SecretChange, SecretRead, SecretUpdate};
+use crate::secrets::{
+    Author, NewSecret, NewVersion, ReferencesSeen, Secret, SecretChange, SecretRead, SecretUpdate,
+};
 
 /// Makes the changes; the ids of what was made or changed, in their order.
 pub(super) async fn write(
     session: &mut Box<dyn Session>,
     changes: &[SecretChange],
     seen: Option<&ReferencesSeen>,
+    author: Author,
     now: Moment,
 ) -> Result<Vec<SecretId>> {
     if let Some(seen) = seen {
         references::require(session, seen).await?;
     }
     count_references(session, changes).await?;
-    let mut updates = lock(session, changes, now).await?.into_iter();
+    let mut touched = BTreeSet::new();
+    let mut updates = lock(session, changes, &mut touched, now).await?.into_iter();
     let mut written = Vec::with_capacity(changes.len());
     for change in changes {
         match (change, updates.next().flatten()) {
             (SecretChange::Create(new), _) => {
                 insert(session, new).await?;
+                touched.insert(new.folder);
                 written.push(new.id);
             }
             (SecretChange::Update { id, update, .. }, Some(found)) => {
                 apply(session, &found, update, now).await?;
+                touched.extend(update.folder);
                 written.push(*id);
             }
             _ => {}
         }
+    }
+    for folder in touched {
+        outbox::note(session, folder, &Occurrence::SecretsModified { by: author }, now).await?;
     }
     Ok(written)
 }
@@ -64,15 +76,21 @@ async fn count_references(session: &mut Box<dyn Session>, changes: &[SecretChang
 async fn lock(
     session: &mut Box<dyn Session>,
     changes: &[SecretChange],
+    touched: &mut BTreeSet<FolderId>,
     now: Moment,
 ) -> Result<Vec<Option<Secret>>> {
     let mut updates = Vec::with_capacity(changes.len());
     for change in changes {
         updates.push(match change {
             SecretChange::Create(_) => None,
-            SecretChange::Update { id, read, .. } => Some(as_read(session, *id, read.as_ref(), now).await?),
+            SecretChange::Update { id, read, .. } => {
+                let found = as_read(session, *id, read.as_ref(), now).await?;
+                touched.insert(found.place.folder);
+                Some(found)
+            }
             SecretChange::Delete { id, read } => {
-                as_read(session, *id, read.as_ref(), now).await?;
+                let found = as_read(session, *id, read.as_ref(), now).await?;
+                touched.insert(found.place.folder);
                 session
                     .execute("DELETE FROM secrets WHERE id = $1", args![*id])
                     .await?;

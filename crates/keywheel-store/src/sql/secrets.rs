@@ -11,7 +11,9 @@ use super::value::{Reader, Value, args};
 use super::{SqlStore, all_in, one_in, references, secret_versions, secret_writes, tags};
 use crate::error::Result;
 use crate::identities::PageRequest;
-use crate::secrets::{ReferencesSeen, Referring, Secret, SecretChange, SecretPlace, SecretVersion, Secrets};
+use crate::secrets::{
+    Author, ReferencesSeen, Referring, Secret, SecretChange, SecretPlace, SecretVersion, Secrets,
+};
 
 /// Reads secrets. Their tags come as one value, so that a list is one query; the texts of tags have none of the two
 /// characters between them.
@@ -81,10 +83,11 @@ impl Secrets for SqlStore {
         &self,
         changes: &[SecretChange],
         seen: Option<&ReferencesSeen>,
+        author: Author,
         now: Moment,
     ) -> Result<Vec<Secret>> {
         let mut session = self.write().await?;
-        let written = secret_writes::write(&mut session, changes, seen, now).await?;
+        let written = secret_writes::write(&mut session, changes, seen, author, now).await?;
         let after = by_ids(&mut session, &written).await?;
         session.commit().await?;
         Ok(after)

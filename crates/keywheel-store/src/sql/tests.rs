@@ -7,7 +7,7 @@ use keywheel_core::ids::AuditEntryId;
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, adapter, audit, ledgers, secrets};
+use super::{SqlStore, adapter, audit, ledgers, outbox, secrets};
 use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
 use crate::{AuditLog, Setup, Store, StoreError};
 
@@ -41,6 +41,14 @@ async fn the_claim_reads_what_is_due_by_its_index_and_nothing_else() {
     assert!(plan.contains("INDEX managed_users_due (due_at<?)"), "{plan}");
     assert!(!plan.contains("SCAN"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE FOR ORDER"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_is_to_be_told_is_claimed_by_indexes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&store(&folder).await, &outbox::claim_sql("")).await;
+    assert!(plan.contains("INDEX webhook_deliveries_due (due_at<?)"), "{plan}");
+    assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
 }
 
 #[tokio::test]

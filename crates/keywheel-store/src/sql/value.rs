@@ -6,6 +6,7 @@ use keywheel_core::aws::{AccessKeyId, Region};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids;
 use keywheel_core::names::{SecretName, SecretPath, Slug, Title};
+use keywheel_core::webhooks::PathGlob;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -98,6 +99,8 @@ from_display!(
     ids::IntentId,
     ids::RunId,
     ids::AuditEntryId,
+    ids::WebhookId,
+    &PathGlob,
     &Slug,
     &Title,
     &SecretName,

@@ -21,6 +21,7 @@ mod secrets;
 mod setup;
 mod tags;
 mod tree;
+mod webhooks;
 mod world;
 
 /// A test per promise, over a database of its own.
@@ -154,6 +155,19 @@ promises! {
         what_a_rotation_needs_cannot_be_deleted,
         a_removed_rotation_leaves_ordinary_secrets_or_none,
         the_value_of_a_dead_key_is_erased_once_it_is_history;
+    webhooks:
+        a_webhook_reads_back_changes_and_is_deleted,
+        a_project_has_so_many_webhooks_and_no_more,
+        each_change_of_a_secret_is_told_with_who_made_it,
+        only_webhooks_of_the_place_that_are_awake_are_told,
+        a_refused_change_is_not_told,
+        a_publish_is_one_change_of_the_folder_and_a_failure_is_told,
+        a_move_is_told_where_it_left_and_where_it_went,
+        a_delivery_is_claimed_once_until_its_lease_ends,
+        parallel_claims_of_several_webhooks_do_not_overlap,
+        what_waits_goes_with_its_webhook_or_when_that_rests,
+        no_more_than_so_many_wait_for_one_webhook,
+        a_commit_that_left_something_to_tell_gives_a_hint;
 }
 
 /// Where one process has the database alone, it counts its writes, and its clock is the only one.

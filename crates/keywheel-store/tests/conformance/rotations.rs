@@ -70,7 +70,7 @@ fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
     }
 }
 
-fn values(access_key: &str) -> PublishedValues {
+pub fn values(access_key: &str) -> PublishedValues {
     let sealed = |text: String| SealedVersion {
         id: id!(SecretVersionId),
         sealed: text.into_bytes(),
@@ -91,16 +91,16 @@ fn published(access_key: &str) -> ManagedKey {
     key
 }
 
-fn publish(change: Change, access_key: &str) -> Commit {
+pub fn publish(change: Change, access_key: &str) -> Commit {
     Commit {
         changes: vec![Change::Key(published(access_key)), change],
         publish: Some(AccessKeyId::from_trusted(access_key)),
-        alarms: Vec::new(),
+        ..Commit::default()
     }
 }
 
 /// A world with a claimed user and a rotation of it that has published its first key.
-async fn rotating(store: &Shared) -> (World, Claim, Rotation) {
+pub async fn rotating(store: &Shared) -> (World, Claim, Rotation) {
     let world = World::new(store).await;
     let claim = claimed(store, &user("AIDA1")).await;
     let rotation = rotation(&world, claim, "demo");
@@ -434,7 +434,9 @@ pub async fn what_a_rotation_needs_cannot_be_deleted(store: &Shared) {
         store.delete_environment(world.environment).await,
         store.delete_folder(top).await,
         store.delete_connection(world.connection).await,
-        store.delete_secret(rotation.secrets.access_key_id).await,
+        store
+            .delete_secret(rotation.secrets.access_key_id, Author::Platform, at(9))
+            .await,
     ] {
         assert_eq!(conflict(refused), Conflict::Reference);
     }

@@ -4,7 +4,9 @@ use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_store::Conflict;
 use keywheel_store::environments::EnvironmentUpdate;
 use keywheel_store::folders::FolderUpdate;
-use keywheel_store::secrets::{NewSecret, ReferencesSeen, Secret, SecretChange, SecretRead, SecretUpdate};
+use keywheel_store::secrets::{
+    Author, NewSecret, ReferencesSeen, Secret, SecretChange, SecretRead, SecretUpdate,
+};
 
 use crate::secrets::secrets_in;
 use crate::tags::tag;
@@ -34,7 +36,7 @@ async fn made<const N: usize>(store: &Shared, folder: FolderId, names: [&str; N]
 }
 
 async fn write(store: &Shared, changes: &[SecretChange]) -> keywheel_store::Result<Vec<Secret>> {
-    store.write_secrets(changes, None, at(9)).await
+    store.write_secrets(changes, None, Author::Platform, at(9)).await
 }
 
 /// `NAME=value` of all secrets in a folder.
@@ -187,8 +189,13 @@ pub async fn a_reference_written_since_they_were_seen_refuses_a_write_and_no_oth
         update(b.id, valued("${A}")),
     ] {
         let before = seen(store, world.project).await;
-        store.write_secrets(&[write], None, at(5)).await.unwrap();
-        let refused = store.write_secrets(&rename, Some(&before), at(6)).await;
+        store
+            .write_secrets(&[write], None, Author::Platform, at(5))
+            .await
+            .unwrap();
+        let refused = store
+            .write_secrets(&rename, Some(&before), Author::Platform, at(6))
+            .await;
         assert_eq!(conflict(refused), Conflict::Changed);
     }
     let mut before = seen(store, world.project).await;
@@ -197,10 +204,16 @@ pub async fn a_reference_written_since_they_were_seen_refuses_a_write_and_no_oth
         update(a.id, valued("two")),
         update(b.id, named("STILL_REFERS")),
     ] {
-        store.write_secrets(&[write], None, at(5)).await.unwrap();
+        store
+            .write_secrets(&[write], None, Author::Platform, at(5))
+            .await
+            .unwrap();
     }
     before.without = vec![b.id];
-    store.write_secrets(&rename, Some(&before), at(6)).await.unwrap();
+    store
+        .write_secrets(&rename, Some(&before), Author::Platform, at(6))
+        .await
+        .unwrap();
     let left = store.secrets_with_references(world.project).await.unwrap();
     let left: Vec<&str> = left.secrets.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(left, ["REFERS"], "what holds none is not looked at again");

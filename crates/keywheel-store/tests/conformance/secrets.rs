@@ -79,8 +79,18 @@ pub async fn a_secret_is_found_by_where_it_is_and_by_its_id(store: &Shared) {
             .await;
         assert_eq!(absent.unwrap(), None);
     }
-    assert!(store.delete_secret(new.id).await.unwrap());
-    assert!(!store.delete_secret(new.id).await.unwrap());
+    assert!(
+        store
+            .delete_secret(new.id, Author::Platform, at(7))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .delete_secret(new.id, Author::Platform, at(7))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.secret(new.id).await.unwrap(), None);
 }
 
@@ -97,7 +107,7 @@ pub async fn a_new_value_is_a_new_version_and_the_old_one_stays(store: &Shared) 
         ..SecretUpdate::default()
     };
     let after = store
-        .update_secret(new.id, &update, at(5))
+        .update_secret(new.id, &update, Author::Platform, at(5))
         .await
         .unwrap()
         .unwrap();
@@ -124,7 +134,7 @@ pub async fn an_update_without_a_value_keeps_version_and_value(store: &Shared) {
         ..SecretUpdate::default()
     };
     let after = store
-        .update_secret(new.id, &update, at(5))
+        .update_secret(new.id, &update, Author::Platform, at(5))
         .await
         .unwrap()
         .unwrap();
@@ -137,12 +147,15 @@ pub async fn an_update_without_a_value_keeps_version_and_value(store: &Shared) {
         ..SecretUpdate::default()
     };
     let after = store
-        .update_secret(new.id, &update, at(6))
+        .update_secret(new.id, &update, Author::Platform, at(6))
         .await
         .unwrap()
         .unwrap();
     assert_eq!((after.comment, after.name.as_str()), (None, "RENAMED"));
-    let unknown = store.update_secret(id!(SecretId), &update, at(6)).await.unwrap();
+    let unknown = store
+        .update_secret(id!(SecretId), &update, Author::Platform, at(6))
+        .await
+        .unwrap();
     assert_eq!(unknown, None);
 }
 
@@ -159,7 +172,9 @@ pub async fn names_are_taken_once_per_folder(store: &Shared) {
         name: Some(name("A")),
         ..SecretUpdate::default()
     };
-    let refused = store.update_secret(second.id, &rename, at(2)).await;
+    let refused = store
+        .update_secret(second.id, &rename, Author::Platform, at(2))
+        .await;
     assert_eq!(conflict(refused), Conflict::SecretName);
     let taken = store
         .taken_names(world.root, &[name("B"), name("C"), name("A")])
@@ -233,7 +248,10 @@ pub async fn secrets_that_refer_to_others_are_found_by_their_current_value(store
             version: Some(version(value)),
             ..SecretUpdate::default()
         };
-        store.update_secret(id, &update, at(5)).await.unwrap();
+        store
+            .update_secret(id, &update, Author::Platform, at(5))
+            .await
+            .unwrap();
     };
     write(plain.id, "${dev.app.REFERS}").await;
     assert_eq!(found().await, [plain.id, refers.id]);
@@ -242,7 +260,10 @@ pub async fn secrets_that_refer_to_others_are_found_by_their_current_value(store
         name: Some(name("RENAMED")),
         ..SecretUpdate::default()
     };
-    store.update_secret(plain.id, &renamed, at(6)).await.unwrap();
+    store
+        .update_secret(plain.id, &renamed, Author::Platform, at(6))
+        .await
+        .unwrap();
     assert_eq!(found().await, [plain.id]);
 }
 
@@ -263,7 +284,10 @@ pub async fn so_many_versions_are_kept_as_the_project_says(store: &Shared) {
             version: Some(version(&number.to_string())),
             ..SecretUpdate::default()
         };
-        store.update_secret(new.id, &update, at(number)).await.unwrap();
+        store
+            .update_secret(new.id, &update, Author::Platform, at(number))
+            .await
+            .unwrap();
     };
     for number in 2..=12 {
         write(number).await;

@@ -1,7 +1,7 @@
 //! Tags, and the secrets that have them.
 
 use keywheel_core::ids::{ProjectId, SecretId, TagId};
-use keywheel_store::secrets::{NewSecret, Secret, SecretUpdate};
+use keywheel_store::secrets::{Author, NewSecret, Secret, SecretUpdate};
 use keywheel_store::tags::{Tag, TagUpdate};
 use keywheel_store::{Conflict, Patch};
 
@@ -128,7 +128,9 @@ pub async fn an_update_replaces_all_tags_of_a_secret_or_none(store: &Shared) {
             tags,
             ..SecretUpdate::default()
         };
-        store.update_secret(new.id, &update, at(5)).await
+        store
+            .update_secret(new.id, &update, Author::Platform, at(5))
+            .await
     };
     let after = update(None).await.unwrap().unwrap();
     assert_eq!(slugs(&after), ["red"]);
@@ -152,6 +154,11 @@ pub async fn a_deleted_tag_is_gone_from_all_secrets(store: &Shared) {
     assert!(!store.delete_tag(red.id).await.unwrap());
     let found = store.secret(new.id).await.unwrap().unwrap();
     assert_eq!(slugs(&found), ["blue"]);
-    assert!(store.delete_secret(new.id).await.unwrap());
+    assert!(
+        store
+            .delete_secret(new.id, Author::Platform, at(6))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.tags(world.project).await.unwrap(), [blue]);
 }

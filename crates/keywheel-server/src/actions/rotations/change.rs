@@ -1,6 +1,6 @@
 //! Carries a change of a rotation out, in one transaction with everything that follows from it.
 
-use keywheel_core::ledger::{Author, Change};
+use keywheel_core::ledger::{Author, Change, Commit};
 use keywheel_core::rotation::RotationSettings;
 use keywheel_core::run::due_at;
 use keywheel_store::rotations::ShownRotation;
@@ -39,7 +39,8 @@ pub(super) async fn carry_out(
 ) -> Result<(), Undone> {
     let followers = followers(app, before, &after).await?;
     let told = followers.told(&after.replaced);
-    let rewritten = changes_of(followers, Author::Identity(caller.identity()));
+    let author = Author::Identity(caller.identity());
+    let rewritten = changes_of(followers, author);
     let (now, timings) = (app.now(), *app.engine().timings());
     let (known, name, path) = (
         before.rotation.clone(),
@@ -75,7 +76,10 @@ pub(super) async fn carry_out(
             Change::UpdateRotation(rotation),
             Change::User(record.user),
         ]);
-        Ok(changes(all))
+        Ok(Commit {
+            author: Some(author),
+            ..changes(all)
+        })
     });
     edited.await.map_err(|error| match error {
         // What the checks found is not so any more, unless they say so themselves when they are repeated.

@@ -211,6 +211,9 @@ async fn check_names(
     folder: &Folder,
     wanted: &CreateRotation,
 ) -> Result<SecretsMapping, ApiError> {
+    let names = [wanted.access_key_id.clone(), wanted.secret_access_key.clone()];
+    // Read before the name, which comes with them: who is overtaken by an equal request hears of the rotation first.
+    let taken = app.store().taken_names(folder.id, &names).await?;
     if app
         .store()
         .rotation_by_name(folder.id, &wanted.name)
@@ -220,7 +223,6 @@ async fn check_names(
         return Err(name_taken(&wanted.name, &folder.path));
     }
     let mapping = pair(wanted.access_key_id.clone(), wanted.secret_access_key.clone())?;
-    let names = [wanted.access_key_id.clone(), wanted.secret_access_key.clone()];
-    refuse_taken(app.store().taken_names(folder.id, &names).await?, &folder.path)?;
+    refuse_taken(taken, &folder.path)?;
     Ok(mapping)
 }

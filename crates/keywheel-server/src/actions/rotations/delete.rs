@@ -37,8 +37,8 @@ pub async fn delete(
             .await?;
     }
     let user = before.rotation.user;
+    let author = Author::Identity(caller.identity());
     if revoke {
-        let author = Author::Identity(caller.identity());
         return match app
             .engine()
             .reach(user, id, Goal::Revoke { delete_secrets }, author)
@@ -62,7 +62,11 @@ pub async fn delete(
         {
             return Err(EngineError::InProgress);
         }
-        Ok(release_all(ledger, id, delete_secrets, now, &timings))
+        let author = Some(author);
+        Ok(Commit {
+            author,
+            ..release_all(ledger, id, delete_secrets, now, &timings)
+        })
     });
     edited.await.map_err(failure)?;
     Ok(before)

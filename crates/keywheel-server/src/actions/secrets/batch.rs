@@ -7,7 +7,7 @@ use std::sync::Arc;
 use keywheel_core::ids::ProjectId;
 use keywheel_core::names::SecretName;
 use keywheel_store::folders::Folder;
-use keywheel_store::secrets::{Secret, SecretChange};
+use keywheel_store::secrets::{Author, Secret, SecretChange};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ pub async fn create_all(
         Ok(SecretChange::Create(secret))
     };
     let changes = wanted.into_iter().map(create).collect::<Result<_, ApiError>>()?;
-    written(app, changes, EXISTS).await
+    written(app, caller, changes, EXISTS).await
 }
 
 /// Changes secrets.
@@ -110,7 +110,7 @@ pub async fn update_all(
         };
         changes.push(change);
     }
-    written(app, changes, NEW_NAME_EXISTS).await
+    written(app, caller, changes, NEW_NAME_EXISTS).await
 }
 
 /// Deletes secrets that no rotation writes.
@@ -137,7 +137,7 @@ pub async fn delete_all(
         changes.push(SecretChange::Delete { id, read });
         before.push(open(app, Arc::new(secret), true, None)?);
     }
-    written(app, changes, EXISTS).await?;
+    written(app, caller, changes, EXISTS).await?;
     Ok(before)
 }
 
@@ -241,10 +241,14 @@ fn make(app: &App, caller: &Caller, folder: &Folder, one: ChangeOne) -> Result<S
 
 async fn written(
     app: &App,
+    caller: &Caller,
     changes: Vec<SecretChange>,
     taken: &'static str,
 ) -> Result<Vec<SecretView>, ApiError> {
-    let after = app.store().write_secrets(&changes, None, app.now()).await;
+    let after = app
+        .store()
+        .write_secrets(&changes, None, Author::Identity(caller.identity()), app.now())
+        .await;
     let after = after.map_err(|error| refused(error, taken))?;
     after
         .into_iter()

@@ -83,7 +83,12 @@ async fn attempt(app: &App, caller: &Caller, project: ProjectId, wanted: &MoveSe
     let changes = changes(&replaced, moving, followers, &destination, author);
     let written = app
         .store()
-        .write_secrets(&changes, seen.as_ref(), app.now())
+        .write_secrets(
+            &changes,
+            seen.as_ref(),
+            Author::Identity(caller.identity()),
+            app.now(),
+        )
         .await;
     written.map_err(|error| match error {
         // What the checks found is not so any more, unless they say so themselves when they are repeated.

@@ -50,7 +50,10 @@ pub async fn create(
     let secret = new_secret(app, caller, folder.id, name, value, details)?;
     caller.note("secretId", secret.id);
     let change = SecretChange::Create(secret);
-    let made = app.store().write_secrets(&[change], None, app.now()).await;
+    let made = app
+        .store()
+        .write_secrets(&[change], None, Author::Identity(caller.identity()), app.now())
+        .await;
     let made = made.map_err(|error| refused(error, EXISTS))?.pop();
     let made = made.ok_or_else(|| ApiError::internal("a new secret is gone"))?;
     open(app, Arc::new(made), true, None)
@@ -79,7 +82,11 @@ pub async fn update(
     )
     .await?;
     let update = changed(app, caller, secret.id, new_name, value, details)?;
-    let after = app.store().update_secret(secret.id, &update, app.now()).await;
+    let author = Author::Identity(caller.identity());
+    let after = app
+        .store()
+        .update_secret(secret.id, &update, author, app.now())
+        .await;
     let after = after.map_err(|error| refused(error, NEW_NAME_EXISTS))?;
     let after = after.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
     open(app, Arc::new(after), true, None)
@@ -101,10 +108,14 @@ pub async fn delete(
     refuse_rotated_deletion(&secret)?;
     let id = secret.id;
     let before = open(app, Arc::new(secret), true, None)?;
-    app.store().delete_secret(id).await.map_err(|error| match error {
-        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(ROTATED_STAYS),
-        other => other.into(),
-    })?;
+    let author = Author::Identity(caller.identity());
+    app.store()
+        .delete_secret(id, author, app.now())
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(ROTATED_STAYS),
+            other => other.into(),
+        })?;
     Ok(before)
 }
 

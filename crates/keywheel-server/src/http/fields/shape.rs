@@ -5,7 +5,11 @@ use keywheel_core::names::{
     FOLDER_DEPTH_MAX, FOLDER_NAME_CHARS_MAX, FolderName, SECRET_NAME_CHARS_MAX, SLUG_CHARS_MAX, SecretName,
     SecretPath, Slug, Title,
 };
+use keywheel_core::webhooks::{PATTERN_CHARS, PathGlob};
 use serde_json::{Value, json};
+
+/// The characters of a folder's name.
+const FOLDER_CHARS: &str = "[A-Za-z0-9_-]";
 
 /// A type that is parsed from a text of a certain form.
 pub trait Shape {
@@ -37,11 +41,11 @@ impl Shape for FolderName {
 
 /// A path that is more than blank. For a client that leaves it out, the root is meant.
 pub fn some_path() -> Value {
-    path(false)
+    path(FOLDER_CHARS, false)
 }
 
-fn path(may_be_blank: bool) -> Value {
-    let folder = format!("[A-Za-z0-9_-]{{1,{FOLDER_NAME_CHARS_MAX}}}");
+fn path(chars: &str, may_be_blank: bool) -> Value {
+    let folder = format!("{chars}{{1,{FOLDER_NAME_CHARS_MAX}}}");
     let folders = format!("/*{folder}(/+{folder}){{0,{}}}/*", FOLDER_DEPTH_MAX - 1);
     let blank = if may_be_blank { "?" } else { "" };
     json!({"type": "string", "pattern": format!(r"^\s*(/+|{folders}){blank}\s*$")})
@@ -49,7 +53,13 @@ fn path(may_be_blank: bool) -> Value {
 
 impl Shape for SecretPath {
     fn shape() -> Value {
-        path(true)
+        path(FOLDER_CHARS, true)
+    }
+}
+
+impl Shape for PathGlob {
+    fn shape() -> Value {
+        path(PATTERN_CHARS, true)
     }
 }
 

@@ -55,6 +55,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read app-connections",
             "connect app-connections",
             "read identity",
+            "* webhooks",
         ],
     ),
     (
@@ -69,6 +70,7 @@ pub const PROJECT_ROLES: [Role; 4] = [
             "read tags",
             "read secret-rotation",
             "read identity",
+            "read webhooks",
         ],
     ),
     ("no-access", &[]),
@@ -228,6 +230,13 @@ pub const OPERATIONS: &[(&str, Need)] = &[
         "checkCredentials",
         Project("read-generated-credentials secret-rotation"),
     ),
+    // Webhooks.
+    ("createWebhook", Project("create webhooks")),
+    ("listWebhooks", Project("read webhooks")),
+    ("getWebhook", Project("read webhooks")),
+    ("updateWebhook", Project("edit webhooks")),
+    ("deleteWebhook", Project("delete webhooks")),
+    ("testWebhook", Project("edit webhooks")),
     // The audit log.
     ("listAuditLogs", Either("read audit-logs")),
     ("listAuditLogsOfProject", Either("read audit-logs")),

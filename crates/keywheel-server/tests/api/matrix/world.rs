@@ -161,7 +161,7 @@ fn credentials(sandbox: &Sandbox) -> Value {
     json!({"accessKeyId": root.access_key_id, "secretAccessKey": root.secret_access_key})
 }
 
-/// An environment, a folder and a secret.
+/// An environment, a folder, a secret and a webhook.
 async fn place(names: &mut Names, admin: &Client<'_>, project: &str) {
     let staging = format!("/api/v1/projects/{project}/environments/slug/staging");
     names.set("{environment}", admin.get(&staging).await.ok()["id"].clone());
@@ -198,6 +198,10 @@ async fn place(names: &mut Names, admin: &Client<'_>, project: &str) {
         "new secrets",
         json!([{"secretKey": "fresh", "secretValue": "planted"}]),
     );
+    // Nobody is there, and the server does not look: a test of it fails at once.
+    let body = json!({"projectId": project, "environment": "dev", "webhookUrl": "http://127.0.0.1:9/"});
+    let webhook = admin.post("/api/v1/webhooks", body).await.ok();
+    names.set("{webhook}", webhook["webhook"]["id"].clone());
     // Of the secret and of both connections.
     names.set("{name}", "spare");
     names.set("new {name}", "fresh");

@@ -22,5 +22,6 @@ mod rotating;
 mod rules;
 mod schedule;
 mod stage;
+mod telling;
 mod updating;
 mod validation;

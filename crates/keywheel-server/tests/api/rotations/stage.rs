@@ -52,6 +52,12 @@ impl Stage {
         Self::set_with(&QUICK, None).await
     }
 
+    /// The same, whose webhooks may be told on this machine.
+    pub async fn set_to_tell() -> Self {
+        let allowed = [("KEYWHEEL_WEBHOOKS_ALLOW_INTERNAL", "true")];
+        Self::set_with(&[&QUICK[..], &allowed].concat(), None).await
+    }
+
     /// The same, at a moment of the test's choice.
     pub async fn set_at(moment: &str) -> Self {
         Self::set_with(&QUICK, Some(moment)).await

@@ -3,6 +3,7 @@
 mod aws;
 pub mod contract;
 mod iam;
+mod receiver;
 #[cfg(feature = "dev")]
 mod sandbox;
 mod world;
@@ -27,6 +28,7 @@ use tower::ServiceExt;
 
 pub use self::aws::{FakeAws, GOOD_SECRET};
 pub use self::iam::{FakeIam, Fault, Op};
+pub use self::receiver::{Received, Receiver};
 #[cfg(feature = "dev")]
 pub use self::sandbox::{QUICK, provider, sandbox};
 pub use self::world::{RealTime, SeededEntropy, TestClock};

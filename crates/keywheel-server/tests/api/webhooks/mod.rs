@@ -1,0 +1,6 @@
+//! Webhooks (platform contract, section 6.11): one test for each promise.
+
+mod repeating;
+mod requests;
+mod stage;
+mod telling;

@@ -1,0 +1,168 @@
+//! What is still to be told to webhooks: written by whatever changes secrets, claimed by who tells.
+
+use keywheel_core::clock::Moment;
+use keywheel_core::ids::{FolderId, WebhookId};
+use keywheel_core::ledger::{Author, Change, Commit};
+use keywheel_core::names::SecretPath;
+use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, category, is_told};
+
+use super::adapter::Session;
+use super::ledger_changes::Touched;
+use super::value::{Reader, args, json};
+use super::{SqlStore, all_in, one_in, webhooks};
+use crate::error::Result;
+use crate::runs::RunRecord;
+use crate::webhooks::{Afterwards, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX};
+
+/// A webhook that may have to be told, and the folder that it is about.
+struct Listener {
+    id: WebhookId,
+    place: PathGlob,
+    events: Vec<EventName>,
+    path: SecretPath,
+}
+
+fn listener(r: &mut Reader) -> Result<Listener> {
+    Ok(Listener {
+        id: r.id()?,
+        place: r.text().map(PathGlob::from_stored)?,
+        events: r.json()?,
+        path: r.path()?,
+    })
+}
+
+/// Leaves a row for each webhook that is told of what happens in a folder. To be called once for each folder that a
+/// transaction changes secrets of, in that transaction and while the folder is there.
+pub(super) async fn note(
+    session: &mut Box<dyn Session>,
+    folder: FolderId,
+    occurrence: &Occurrence,
+    now: Moment,
+) -> Result<()> {
+    let sql = "SELECT w.id, w.secret_path, w.events, f.path FROM folders f \
+               JOIN webhooks w ON w.environment_id = f.environment_id WHERE f.id = $1 AND NOT w.disabled";
+    for found in all_in(session, sql, args![folder], listener).await? {
+        if is_told(&found.place, &found.events, &found.path, occurrence.event()) {
+            leave(session, &found, occurrence, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for a commit of the engine: for each folder whose secrets it changed, and for a rotation that failed.
+pub(super) async fn note_commit(
+    session: &mut Box<dyn Session>,
+    commit: &Commit,
+    run: Option<&RunRecord>,
+    touched: Touched,
+    now: Moment,
+) -> Result<()> {
+    let author = run.map(|run| run.author).or(commit.author);
+    let by = author.unwrap_or(Author::Platform);
+    for folder in touched {
+        note(session, folder, &Occurrence::SecretsModified { by }, now).await?;
+    }
+    let Some(failed) = commit.failed else {
+        return Ok(());
+    };
+    let rotation = commit.changes.iter().find_map(|change| match change {
+        Change::UpdateRotation(rotation) => Some(rotation),
+        _ => None,
+    });
+    if let Some(rotation) = rotation {
+        let occurrence = Occurrence::RotationFailed {
+            rotation: rotation.settings.name.to_string(),
+            category: category(failed.code).to_owned(),
+            is_manual: failed.is_manual,
+        };
+        note(session, rotation.place.folder, &occurrence, now).await?;
+    }
+    Ok(())
+}
+
+async fn leave(
+    session: &mut Box<dyn Session>,
+    to: &Listener,
+    occurrence: &Occurrence,
+    now: Moment,
+) -> Result<()> {
+    let count = "SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = $1";
+    let waiting = one_in(session, count, args![to.id], Reader::int).await?;
+    if waiting.is_some_and(|waiting| waiting >= i64::from(WAITING_MAX)) {
+        let run = LastRun::Failed(TOO_MANY_WAIT.to_owned());
+        return webhooks::note_run(session, to.id, &run).await;
+    }
+    let sql = "INSERT INTO webhook_deliveries (webhook_id, secret_path, occurrence, happened_at, due_at) \
+               VALUES ($1, $2, $3, $4, $4)";
+    session
+        .execute(sql, args![to.id, &to.path, json(occurrence)?, now])
+        .await?;
+    session.wake_deliverer();
+    Ok(())
+}
+
+/// One row of the webhooks that are told nothing at the moment: a receiver that is slow holds up its own rows only.
+pub(super) fn claim_sql(skip_locked: &str) -> String {
+    format!(
+        "UPDATE webhook_deliveries SET lease_until = $2, attempts = attempts + 1 WHERE seq IN \
+         (SELECT d.seq FROM webhook_deliveries d WHERE d.due_at <= $1 \
+         AND (d.lease_until IS NULL OR d.lease_until <= $1) AND NOT EXISTS \
+         (SELECT 1 FROM webhook_deliveries o WHERE o.webhook_id = d.webhook_id AND o.lease_until > $1) \
+         ORDER BY d.due_at, d.seq LIMIT 1 {skip_locked}) RETURNING seq"
+    )
+}
+
+fn delivery(r: &mut Reader) -> Result<Delivery> {
+    Ok(Delivery {
+        webhook: webhooks::webhook(r)?,
+        seq: r.int()?,
+        attempts: r.small()?,
+        path: r.path()?,
+        occurrence: r.json()?,
+        happened_at: r.moment()?,
+        project_name: r.title()?,
+    })
+}
+
+pub(super) async fn claim(store: &SqlStore, now: Moment, until: Moment) -> Result<Option<Delivery>> {
+    let mut session = store.write_aside().await?;
+    let sql = claim_sql(store.backend.skip_locked());
+    let Some(seq) = one_in(&mut session, &sql, args![now, until], Reader::int).await? else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "SELECT {}, d.seq, d.attempts, d.secret_path, d.occurrence, d.happened_at, p.name FROM webhook_deliveries d \
+         JOIN webhooks w ON w.id = d.webhook_id JOIN environments e ON e.id = w.environment_id \
+         JOIN projects p ON p.id = e.project_id WHERE d.seq = $1",
+        webhooks::COLUMNS
+    );
+    let claimed = one_in(&mut session, &sql, args![seq], delivery).await?;
+    session.commit().await?;
+    Ok(claimed)
+}
+
+pub(super) async fn end(
+    store: &SqlStore,
+    delivery: &Delivery,
+    run: Option<&LastRun>,
+    afterwards: &Afterwards,
+) -> Result<bool> {
+    let mut session = store.write_aside().await?;
+    let fence = args![delivery.seq, delivery.attempts];
+    let touched = match afterwards {
+        Afterwards::Over => {
+            let sql = "DELETE FROM webhook_deliveries WHERE seq = $1 AND attempts = $2";
+            session.execute(sql, fence).await?
+        }
+        Afterwards::Again { at } => {
+            let sql = "UPDATE webhook_deliveries SET due_at = $3, lease_until = NULL WHERE seq = $1 AND attempts = $2";
+            let values = fence.into_iter().chain(args![*at]).collect();
+            session.execute(sql, values).await?
+        }
+    };
+    if let Some(run) = run.filter(|_| touched > 0) {
+        webhooks::note_run(&mut session, delivery.webhook.id, run).await?;
+    }
+    session.commit().await?;
+    Ok(touched > 0)
+}

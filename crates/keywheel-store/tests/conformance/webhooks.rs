@@ -1,0 +1,378 @@
+//! Webhooks, and that what is to be told of is written with what happened, told once and forgotten.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use keywheel_core::ids::WebhookId;
+use keywheel_core::ledger::{Change, Commit, FailedRotation};
+use keywheel_core::run::RunErrorCode;
+use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, WebhookKind};
+use keywheel_store::Conflict;
+use keywheel_store::secrets::{Author, SecretUpdate};
+use keywheel_store::webhooks::{
+    Afterwards, Delivery, LastRun, NewWebhook, TOO_MANY_WAIT, WAITING_MAX, WEBHOOKS_MAX, WebhookUpdate,
+};
+
+use crate::rotations::{publish, rotating, values};
+use crate::world::{Shared, World, at, conflict, id, name, secret, version};
+
+fn webhook(world: &World, place: &str) -> NewWebhook {
+    NewWebhook {
+        id: id!(WebhookId),
+        environment: world.environment,
+        kind: WebhookKind::General,
+        place: PathGlob::parse(place).unwrap(),
+        url: b"sealed".to_vec(),
+        signing_key: Some(b"sealed too".to_vec()),
+        events: Vec::new(),
+        now: at(1),
+    }
+}
+
+/// A webhook of a place, made.
+async fn listening(store: &Shared, world: &World, place: &str) -> NewWebhook {
+    let new = webhook(world, place);
+    store.create_webhook(&new).await.unwrap();
+    new
+}
+
+/// Claims and ends everything that is due.
+async fn told(store: &Shared) -> Vec<Delivery> {
+    let mut told = Vec::new();
+    while let Some(delivery) = store.claim_delivery(at(1_000), at(2_000)).await.unwrap() {
+        assert!(
+            store
+                .end_delivery(&delivery, None, &Afterwards::Over)
+                .await
+                .unwrap()
+        );
+        told.push(delivery);
+    }
+    told
+}
+
+/// Where secrets were changed, by whom.
+fn changes(told: &[Delivery]) -> Vec<(&str, Author)> {
+    let change = |delivery: &'_ Delivery| match delivery.occurrence {
+        Occurrence::SecretsModified { by } => by,
+        Occurrence::RotationFailed { .. } => panic!("a change was expected"),
+    };
+    told.iter()
+        .map(|delivery| (delivery.path.as_str(), change(delivery)))
+        .collect()
+}
+
+pub async fn a_webhook_reads_back_changes_and_is_deleted(store: &Shared) {
+    let world = World::new(store).await;
+    let new = listening(store, &world, "/aws/**").await;
+    let found = store.webhook(new.id).await.unwrap().unwrap();
+    assert_eq!(
+        (found.project, found.environment.id),
+        (world.project, world.environment)
+    );
+    assert_eq!(
+        (found.environment.slug.as_str(), found.environment.name.as_str()),
+        ("dev", "DEV")
+    );
+    assert_eq!(
+        (&found.place, &found.url, &found.signing_key),
+        (&new.place, &new.url, &new.signing_key)
+    );
+    assert_eq!(
+        (found.disabled, found.last_run.clone(), found.events.len()),
+        (false, None, 0)
+    );
+    let update = WebhookUpdate {
+        disabled: Some(true),
+        events: Some(vec![EventName::RotationFailed]),
+    };
+    let after = store
+        .update_webhook(new.id, &update, at(5))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((after.disabled, after.updated_at), (true, at(5)));
+    assert_eq!(after.events, [EventName::RotationFailed]);
+    for run in [LastRun::Failed("no".to_owned()), LastRun::Success] {
+        store.note_webhook_run(new.id, &run).await.unwrap();
+        assert_eq!(store.webhook(new.id).await.unwrap().unwrap().last_run, Some(run));
+    }
+    assert_eq!(store.webhooks(world.project).await.unwrap().len(), 1);
+    assert!(store.delete_webhook(new.id).await.unwrap());
+    assert!(!store.delete_webhook(new.id).await.unwrap());
+    assert_eq!(store.webhook(new.id).await.unwrap(), None);
+    assert_eq!(store.update_webhook(new.id, &update, at(6)).await.unwrap(), None);
+}
+
+pub async fn a_project_has_so_many_webhooks_and_no_more(store: &Shared) {
+    let world = World::new(store).await;
+    for _ in 0..WEBHOOKS_MAX {
+        listening(store, &world, "/").await;
+    }
+    let refused = store.create_webhook(&webhook(&world, "/")).await;
+    assert_eq!(conflict(refused), Conflict::WebhooksMax);
+    assert_eq!(
+        store.webhooks(world.project).await.unwrap().len(),
+        WEBHOOKS_MAX as usize
+    );
+}
+
+pub async fn each_change_of_a_secret_is_told_with_who_made_it(store: &Shared) {
+    let world = World::new(store).await;
+    let folder = world.folder(store, "/aws").await;
+    listening(store, &world, "/aws").await;
+    let author = Author::Identity(world.admin);
+    let mut new = secret(folder, "KEY", "one");
+    new.version.author = author;
+    store.create_secret(&new).await.unwrap();
+    assert_eq!(changes(&told(store).await), [("/aws", author)]);
+    let update = SecretUpdate {
+        version: Some(version("two")),
+        ..SecretUpdate::default()
+    };
+    store.update_secret(new.id, &update, author, at(5)).await.unwrap();
+    assert_eq!(changes(&told(store).await), [("/aws", author)]);
+    assert!(store.delete_secret(new.id, author, at(6)).await.unwrap());
+    let last = told(store).await;
+    assert_eq!(changes(&last), [("/aws", author)]);
+    assert_eq!(
+        (last[0].happened_at, last[0].project_name.as_str()),
+        (at(6), "demo-project")
+    );
+    assert!(!store.delete_secret(new.id, author, at(7)).await.unwrap());
+    assert_eq!(told(store).await, []);
+}
+
+pub async fn only_webhooks_of_the_place_that_are_awake_are_told(store: &Shared) {
+    let world = World::new(store).await;
+    let folder = world.folder(store, "/aws").await;
+    let meant = [
+        listening(store, &world, "/**").await,
+        listening(store, &world, "/aws").await,
+    ];
+    listening(store, &world, "/other").await;
+    for update in [
+        WebhookUpdate {
+            disabled: Some(true),
+            events: None,
+        },
+        WebhookUpdate {
+            disabled: None,
+            events: Some(vec![EventName::RotationFailed]),
+        },
+    ] {
+        let deaf = listening(store, &world, "/**").await;
+        store.update_webhook(deaf.id, &update, at(2)).await.unwrap();
+    }
+    store.create_secret(&secret(folder, "KEY", "x")).await.unwrap();
+    let mut seen: Vec<_> = told(store)
+        .await
+        .iter()
+        .map(|delivery| delivery.webhook.id)
+        .collect();
+    seen.sort();
+    assert_eq!(seen, meant.map(|webhook| webhook.id));
+}
+
+pub async fn a_refused_change_is_not_told(store: &Shared) {
+    let world = World::new(store).await;
+    listening(store, &world, "/**").await;
+    store
+        .create_secret(&secret(world.root, "KEY", "x"))
+        .await
+        .unwrap();
+    told(store).await;
+    assert!(
+        store
+            .create_secret(&secret(world.root, "KEY", "y"))
+            .await
+            .is_err()
+    );
+    assert_eq!(told(store).await, []);
+}
+
+pub async fn a_publish_is_one_change_of_the_folder_and_a_failure_is_told(store: &Shared) {
+    let (world, claim, rotation) = rotating(store).await;
+    listening(store, &world, "/").await;
+    let commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
+    let second = values("AKIA2");
+    store
+        .commit(claim, &commit, Some(&second), None, at(7))
+        .await
+        .unwrap();
+    assert_eq!(changes(&told(store).await), [("/", Author::Platform)]);
+    // The answer of the database was lost, and it is made again.
+    store
+        .commit(claim, &commit, Some(&second), None, at(7))
+        .await
+        .unwrap();
+    assert_eq!(told(store).await, []);
+
+    let failed = Commit {
+        changes: vec![Change::UpdateRotation(rotation.clone())],
+        failed: Some(FailedRotation {
+            code: RunErrorCode::AwsRefused,
+            is_manual: true,
+        }),
+        ..Commit::default()
+    };
+    store.commit(claim, &failed, None, None, at(8)).await.unwrap();
+    let seen = told(store).await;
+    let expected = Occurrence::RotationFailed {
+        rotation: "demo".to_owned(),
+        category: "a refusal of AWS".to_owned(),
+        is_manual: true,
+    };
+    assert_eq!(
+        seen.iter().map(|d| &d.occurrence).collect::<Vec<_>>(),
+        [&expected]
+    );
+}
+
+pub async fn a_move_is_told_where_it_left_and_where_it_went(store: &Shared) {
+    let (world, claim, mut rotation) = rotating(store).await;
+    listening(store, &world, "/**").await;
+    rotation.place.folder = world.folder(store, "/aws").await;
+    let author = Author::Identity(world.admin);
+    let moved = Commit {
+        changes: vec![Change::UpdateRotation(rotation.clone())],
+        author: Some(author),
+        ..Commit::default()
+    };
+    store.commit(claim, &moved, None, None, at(8)).await.unwrap();
+    let seen = told(store).await;
+    let mut places = changes(&seen);
+    places.sort_by_key(|(path, _)| (*path).to_owned());
+    assert_eq!(places, [("/", author), ("/aws", author)]);
+    let removed = Commit {
+        changes: vec![Change::RemoveRotation {
+            id: rotation.id,
+            delete_secrets: true,
+        }],
+        author: Some(author),
+        ..Commit::default()
+    };
+    store.commit(claim, &removed, None, None, at(9)).await.unwrap();
+    assert_eq!(changes(&told(store).await), [("/aws", author)]);
+}
+
+pub async fn a_delivery_is_claimed_once_until_its_lease_ends(store: &Shared) {
+    let world = World::new(store).await;
+    listening(store, &world, "/").await;
+    for key in ["A", "B"] {
+        store.create_secret(&secret(world.root, key, "x")).await.unwrap();
+    }
+    let first = store.claim_delivery(at(10), at(20)).await.unwrap().unwrap();
+    assert_eq!(first.attempts, 1);
+    // One at a time for each webhook.
+    assert_eq!(store.claim_delivery(at(19), at(29)).await.unwrap(), None);
+    let again = store.claim_delivery(at(20), at(30)).await.unwrap().unwrap();
+    assert_eq!((again.seq, again.attempts), (first.seq, 2));
+    // Who was too slow ends nothing.
+    let failed = LastRun::Failed("too slow".to_owned());
+    assert!(
+        !store
+            .end_delivery(&first, Some(&failed), &Afterwards::Over)
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        store.webhook(first.webhook.id).await.unwrap().unwrap().last_run,
+        None
+    );
+    let later = Afterwards::Again { at: at(50) };
+    assert!(store.end_delivery(&again, Some(&failed), &later).await.unwrap());
+    let shown = store.webhook(first.webhook.id).await.unwrap().unwrap();
+    assert_eq!(shown.last_run, Some(failed));
+    let other = store.claim_delivery(at(30), at(40)).await.unwrap().unwrap();
+    assert_ne!(other.seq, first.seq);
+    assert!(
+        store
+            .end_delivery(&other, Some(&LastRun::Success), &Afterwards::Over)
+            .await
+            .unwrap()
+    );
+    assert_eq!(store.claim_delivery(at(49), at(60)).await.unwrap(), None);
+    assert_eq!(store.next_delivery(at(49)).await.unwrap(), Some(at(50)));
+    let last = store.claim_delivery(at(50), at(60)).await.unwrap().unwrap();
+    assert_eq!((last.seq, last.attempts), (first.seq, 3));
+}
+
+pub async fn parallel_claims_of_several_webhooks_do_not_overlap(store: &Shared) {
+    let world = World::new(store).await;
+    for _ in 0..8 {
+        listening(store, &world, "/").await;
+    }
+    store
+        .create_secret(&secret(world.root, "KEY", "x"))
+        .await
+        .unwrap();
+    let claims = (0..8).map(|_| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.claim_delivery(at(10), at(20)).await.unwrap() })
+    });
+    let mut seen = Vec::new();
+    for claim in claims.collect::<Vec<_>>() {
+        seen.extend(claim.await.unwrap().map(|delivery| delivery.seq));
+    }
+    let count = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!((seen.len(), count), (8, 8));
+}
+
+pub async fn what_waits_goes_with_its_webhook_or_when_that_rests(store: &Shared) {
+    let world = World::new(store).await;
+    let resting = listening(store, &world, "/").await;
+    let gone = listening(store, &world, "/").await;
+    store
+        .create_secret(&secret(world.root, "KEY", "x"))
+        .await
+        .unwrap();
+    for disabled in [true, false] {
+        let update = WebhookUpdate {
+            disabled: Some(disabled),
+            events: None,
+        };
+        store.update_webhook(resting.id, &update, at(3)).await.unwrap();
+    }
+    store.delete_webhook(gone.id).await.unwrap();
+    assert_eq!(told(store).await, []);
+}
+
+pub async fn no_more_than_so_many_wait_for_one_webhook(store: &Shared) {
+    let world = World::new(store).await;
+    let new = listening(store, &world, "/").await;
+    let key = secret(world.root, "KEY", "x");
+    store.create_secret(&key).await.unwrap();
+    let rename = SecretUpdate {
+        name: Some(name("KEY")),
+        ..SecretUpdate::default()
+    };
+    for _ in 0..WAITING_MAX {
+        store
+            .update_secret(key.id, &rename, Author::Platform, at(5))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let shown = store.webhook(new.id).await.unwrap().unwrap();
+    assert_eq!(shown.last_run, Some(LastRun::Failed(TOO_MANY_WAIT.to_owned())));
+    assert_eq!(told(store).await.len(), WAITING_MAX as usize);
+}
+
+fn is_ready<F: Future>(future: Pin<&mut F>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+pub async fn a_commit_that_left_something_to_tell_gives_a_hint(store: &Shared) {
+    let world = World::new(store).await;
+    let hint = store.delivery_hint();
+    store.create_secret(&secret(world.root, "A", "x")).await.unwrap();
+    listening(store, &world, "/").await;
+    let mut notified = Box::pin(hint.notified());
+    assert!(!is_ready(notified.as_mut()));
+    store.create_secret(&secret(world.root, "B", "x")).await.unwrap();
+    assert!(is_ready(notified.as_mut()));
+}
