@@ -48,7 +48,7 @@ def require_shape(value, shape, named, where="answer"):
     elif shape.startswith("$"):
         require_shape(value, named[shape[1:]], named, where)
     elif not TYPES[shape](value):
-        raise Broken(f"{where} is a {shape}: {value!r}")
+        raise Broken(f"{where} is of the type {shape}: {value!r}")
 
 
 def at(value, path):
