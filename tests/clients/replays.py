@@ -33,6 +33,7 @@ class Player:
         self.kept = {
             "clientId": login["clientId"],
             "clientSecret": login["clientSecret"],
+            "adminToken": stage.api.admin_token,
             "organizationId": stage.api.organization,
             "projectId": stage.project,
             "projectSlug": stage.slug,

@@ -72,7 +72,7 @@ class Hands:
         return tuple(self.get(name)["secretValue"] for name in PAIR)
 
 
-def tell(program, extra, binary, folder):
+def tell(program, kind, extra, binary, folder):
     stage = Stage(binary, folder)
     hands = Hands(program, stage, folder)
     login = {name: stage.api.deployer[name] for name in ("clientId", "clientSecret")}
@@ -82,6 +82,7 @@ def tell(program, extra, binary, folder):
     lists(hands, stage)
     extra(hands, stage)
     rotates(hands, stage)
+    stage.require_seen(kind)
 
 
 def writes(hands):
@@ -152,9 +153,18 @@ def odd_name(hands, name):
     hands.do("delete", secretName=name, **hands.at())
 
 
+def tags(hands, stage, of_secret, of_list):
+    """A secret with a tag is found by it; each client has its own words for both."""
+    tag = stage.tag("client")
+    hands.do("create", secretName="TAGGED", secretValue="x", **{of_secret: [tag]}, **hands.at())
+    require(set(hands.list(**{of_list: ["client"]})) == {"TAGGED"}, "a list is narrowed to those with a tag")
+    hands.do("delete", secretName="TAGGED", **hands.at())
+
+
 def node(hands, stage):
     """A project of its own with an environment and folders; a renewed token."""
     odd_name(hands, ODD)
+    tags(hands, stage, "tagIds", "tagSlugs")
     listed = hands.list()[PAIR[0]]
     shown = (listed["isRotatedSecret"], listed["rotationId"])
     require(shown == (True, stage.rotation), f"a rotated secret says so: {shown}")
@@ -175,9 +185,10 @@ def node(hands, stage):
     require([one["secretValue"] for one in found] == ["b"], f"a secret is found in the new project: {found}")
 
 
-def python(hands, _stage):
+def python(hands, stage):
     """Folders, from their creation to their end."""
     odd_name(hands, SPACED)
+    tags(hands, stage, "tags_ids", "tag_filters")
     place = {"projectId": hands.project, "environment": "dev"}
     made = hands.do("createFolder", name="inner", path="/outer", **place)
     require(made["path"] == "/outer/inner", f"a folder is made with those above it: {made}")
@@ -197,9 +208,10 @@ def rust(hands, _stage):
     odd_name(hands, SPACED)
 
 
+# What is run, what the audit log calls it, and what it alone can do.
 PROGRAMS = {
-    "node": (["node", HERE / "node" / "hands.mjs"], node),
-    "python": ([ROOT / ".python" / "clients" / "bin" / "python", HERE / "python" / "hands.py"], python),
-    "rust": ([ROOT / "target" / "clients-rust" / "debug" / "keywheel-client-rust"], rust),
+    "node": (["node", HERE / "node" / "hands.mjs"], "InfisicalNodeSDK", node),
+    "python": ([ROOT / ".python/clients/bin/python", HERE / "python" / "hands.py"], "InfisicalPythonSDK", python),
+    "rust": ([ROOT / "target/clients-rust/debug/keywheel-client-rust"], "other", rust),
 }
-STORIES = [(name, functools.partial(tell, program, extra)) for name, (program, extra) in PROGRAMS.items()]
+STORIES = [(name, functools.partial(tell, *told)) for name, told in PROGRAMS.items()]

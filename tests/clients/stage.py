@@ -44,3 +44,15 @@ class Stage:
         """Imports an environment into a folder."""
         body = {"projectId": self.project, "environment": environment, "path": path}
         self.api.ok("POST", "/api/v2/secret-imports", body | {"import": {"environment": source, "path": "/"}})
+
+    def tag(self, slug):
+        """The id of a new tag."""
+        return self.api.ok("POST", f"/api/v1/projects/{self.project}/tags", {"slug": slug, "color": "#ff0000"})["tag"]["id"]
+
+    def require_seen(self, kind):
+        """The audit log tells with what kind of client the pair was read and a write to it was tried."""
+        query = f"?userAgentType={kind}&secretKey={PAIR[0]}&limit=1000"
+        with self.api.as_administrator():
+            entries = self.api.ok("GET", "/api/v1/organization/audit-logs" + query)["auditLogs"]
+        events = {entry["event"]["type"] for entry in entries}
+        require({"get-secret", "update-secret"} <= events, f"the audit log shows what {kind} did: {events}")
