@@ -22,7 +22,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "replays"
 SHARED_SHAPES = "shapes.json"
 # What stands for a value that was kept; `${NAME}` is a reference between secrets.
 NAME = re.compile(r"(?<!\$)\{(\w+)\}")
-FIELDS = set("note send headers body status reads finds lacks differs says keep again".split())
+FIELDS = set("note send headers body status reads finds differs says keep again".split())
 DEEDS = set("note rotate works claims".split())
 
 
@@ -90,9 +90,6 @@ class Player:
             require(found == self.filled(value), f"{path} is {self.filled(value)!r}, not {found!r}")
         for path, value in step.get("differs", {}).items():
             require(value_of(path, answer, headers) != self.filled(value), f"{path} is no longer {value}")
-        for path, name in step.get("lacks", {}).items():
-            found = [one for one in at(answer, path) if self.filled(name) in one.values()]
-            require(not found, f"{path} no longer has {name}: {found}")
         if "says" in step:
             # The shape of a refusal: what the Go clients decode it into.
             refusal = {"statusCode": "integer", "message": "text", "reqId": "text", "error": "text"}
@@ -102,6 +99,8 @@ class Player:
     def exchange(self, step):
         """Status, headers and parsed body of the answer to a step's request."""
         method, target = step["send"].split(" ", 1)
+        if target.startswith("$"):
+            target = self.script["targets"][target[1:]]
         target = self.filled(target, urllib.parse.quote_plus)
         body = json.dumps(self.filled(step["body"])).encode() if "body" in step else None
         headers = {"Content-Type": "application/json"} if body is not None else {}

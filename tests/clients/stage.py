@@ -13,7 +13,11 @@ FREE_USER = "free"
 class Stage:
     def __init__(self, binary, folder):
         self.aws = Sandbox(binary, folder)
-        self.server = Server(binary, folder, self.aws)
+        # What the server assumes roles with.
+        self.server = Server(binary, folder, self.aws, {
+            "INF_APP_CONNECTION_AWS_ACCESS_KEY_ID": self.aws.connection["accessKeyId"],
+            "INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY": self.aws.connection["secretAccessKey"],
+        })
         self.api = Api(self.server)
         for user in (USER, FREE_USER):
             self.aws.user(user)
@@ -47,7 +51,8 @@ class Stage:
 
     def tag(self, slug):
         """The id of a new tag."""
-        return self.api.ok("POST", f"/api/v1/projects/{self.project}/tags", {"slug": slug, "color": "#ff0000"})["tag"]["id"]
+        wanted = {"slug": slug, "color": "#ff0000"}
+        return self.api.ok("POST", f"/api/v1/projects/{self.project}/tags", wanted)["tag"]["id"]
 
     def require_seen(self, kind):
         """The audit log tells with what kind of client the pair was read and a write to it was tried."""
