@@ -1,5 +1,6 @@
 """What the stories are told with: a server as a process of its own, the AWS that it talks to, and its API."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -235,18 +236,33 @@ class Api:
         self.token = None
         answer = self.ok("POST", "/api/v1/admin/bootstrap", {
             "email": "admin@keywheel.example", "password": "correct horse battery", "organization": "Stories"})
-        self.token = answer["identity"]["credentials"]["token"]
+        self.token = self.admin_token = answer["identity"]["credentials"]["token"]
         self.organization = answer["organization"]["id"]
         self.project = self.ok("POST", "/api/v1/projects", {"projectName": "Story"})["project"]["id"]
-        wanted = {"name": "deployer", "organizationId": self.organization, "role": "member"}
-        identity = self.ok("POST", "/api/v1/identities", wanted)["identity"]["id"]
-        self.ok("POST", f"/api/v2/workspace/{self.project}/identity-memberships/{identity}", {"role": "admin"})
-        base = f"/api/v1/auth/universal-auth/identities/{identity}"
-        client = self.ok("POST", base, {})["identityUniversalAuth"]["clientId"]
-        secret = self.ok("POST", base + "/client-secrets", {})["clientSecret"]
-        login = {"clientId": client, "clientSecret": secret}
-        self.admin_token = self.token
-        self.token = self.ok("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+        self.deployer = self.identity("deployer")
+        self.token = self.deployer["token"]
+
+    @contextlib.contextmanager
+    def as_administrator(self):
+        """Within it, calls are made by the administrator of the organization."""
+        token, self.token = self.token, self.admin_token
+        try:
+            yield
+        finally:
+            self.token = token
+
+    def identity(self, name, role="member", **settings):
+        """A machine identity that administers the project, with what it logs in with and a token."""
+        with self.as_administrator():
+            wanted = {"name": name, "organizationId": self.organization, "role": role}
+            identity = self.ok("POST", "/api/v1/identities", wanted)["identity"]["id"]
+            self.ok("POST", f"/api/v2/workspace/{self.project}/identity-memberships/{identity}", {"role": "admin"})
+            base = f"/api/v1/auth/universal-auth/identities/{identity}"
+            client = self.ok("POST", base, settings)["identityUniversalAuth"]["clientId"]
+            secret = self.ok("POST", base + "/client-secrets", {})
+            login = {"clientId": client, "clientSecret": secret["clientSecret"]}
+        token = self.ok("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
+        return login | {"id": identity, "token": token, "clientSecretId": secret["clientSecretData"]["id"]}
 
     def call(self, method, path, body=None):
         return call(method, self.server.url + path, body, self.token)
@@ -270,11 +286,8 @@ class Api:
     def connect(self, name="aws", method="access-key", credentials=None, **more):
         wanted = {"name": name, "method": method, "credentials": credentials or self.server.aws.connection} | more
         # Identities of the organization's administrator make connections for all projects.
-        token, self.token = self.token, self.admin_token
-        try:
+        with self.as_administrator():
             return self.ok("POST", "/api/v1/app-connections/aws", wanted)["appConnection"]
-        finally:
-            self.token = token
 
     def rotation(self, connection, user="app", **more):
         """The body of a create."""
