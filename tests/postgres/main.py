@@ -30,15 +30,17 @@ USER = "keywheel"
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    # Whoever ends this ends the server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keywheel-postgres-"))
-    server = None
+    running = []
     try:
         identity = unprivileged(folder)
-        server, address = start(folder, identity)
+        address = start(folder, identity, running)
         environment = os.environ | {"KEYWHEEL_TEST_POSTGRES": address}
         sys.exit(subprocess.run(sys.argv[1:], env=environment, check=False).returncode)
     finally:
-        if server is not None:
+        for server in running:
             # "Fast": whoever is still connected is cut off.
             server.send_signal(signal.SIGINT)
             server.wait()
@@ -63,11 +65,13 @@ def program(name):
     return found or str(newest_first[0])
 
 
-def start(folder, identity):
-    """Starts the server; its process and its address."""
+def start(folder, identity, running):
+    """Starts the server and takes down that it is running; its address."""
     data, log = folder / "data", folder / "log"
+    # Sorted as people's databases are, so that an order by bytes has to be asked for.
+    sorted_as_in = ["--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"]
     make = [program("initdb"), "--pgdata", data, "--username", USER, "--auth", "trust", "--encoding", "UTF8",
-            "--locale", "C", "--no-sync"]
+            "--no-sync", *sorted_as_in]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **identity)
     port = free_port()
     settings = {
@@ -83,13 +87,14 @@ def start(folder, identity):
     with log.open("wb") as output:
         server = subprocess.Popen([program("postgres"), "-D", data, *arguments], stdout=output,
                                   stderr=subprocess.STDOUT, cwd=folder, **identity)
+    running.append(server)
     ends = time.monotonic() + START_MAX
     ready = [program("pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(port)]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > ends:
             sys.exit(f"PostgreSQL does not start:\n{log.read_text()}")
         time.sleep(0.05)
-    return server, f"postgres://{USER}@127.0.0.1:{port}/postgres"
+    return f"postgres://{USER}@127.0.0.1:{port}/postgres"
 
 
 def free_port():

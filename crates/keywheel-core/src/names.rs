@@ -139,6 +139,13 @@ impl SecretName {
                 "Secret name cannot contain colon or forward slash.",
             ));
         }
+        // No database takes it in a text.
+        if text.contains('\0') {
+            return Err(NameFault::new(
+                IssueCode::Custom,
+                "Secret name cannot contain a null character.",
+            ));
+        }
         Ok(Self(text.to_owned()))
     }
 }

@@ -223,6 +223,10 @@ mod tests {
             ("${.A}", None),
             ("${dev..A}", None),
             ("${dev.A.}", None),
+            ("${A\0}", None),
+            ("${ A}", None),
+            ("${a:b}", None),
+            ("${no such environment.A}", None),
         ] {
             let found = find(text).next().unwrap();
             assert_eq!(found.resolve(&home), expected, "{text}");

@@ -80,6 +80,8 @@ pub enum Conflict {
     SecretName,
     /// The folder imports that folder already.
     Import,
+    /// There are as many of them as there may be.
+    TooMany,
     /// The project has a tag of that slug.
     TagSlug,
     /// The organization or the project has a connection of that name.
@@ -113,6 +115,7 @@ impl fmt::Display for Conflict {
             Self::FolderPath => "a folder with this path exists",
             Self::SecretName => "a secret with this name exists",
             Self::Import => "the folder is imported already",
+            Self::TooMany => "there are as many as there may be",
             Self::TagSlug => "a tag with this slug exists",
             Self::ConnectionName => "a connection with this name exists",
             Self::UniversalAuth => "the identity has universal auth already",

@@ -7,6 +7,9 @@ use keywheel_core::names::{SecretPath, Slug};
 
 use crate::error::Result;
 
+/// Most folders that one folder imports: each list of its secrets reads all of them.
+pub const IMPORTS_MAX: u32 = 100;
+
 /// A folder in an environment, with its names.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FolderPlace {
@@ -68,7 +71,7 @@ pub struct ImportUpdate {
 /// Imports.
 #[async_trait]
 pub trait Imports: Send + Sync {
-    /// Makes an import. `Conflict::Import` if the folder imports that one already, `Conflict::Reference` if one of
+    /// Makes an import. `Conflict::TooMany` if the folder has [`IMPORTS_MAX`] already, `Conflict::Import` if the folder imports that one already, `Conflict::Reference` if one of
     /// them is gone.
     async fn create_import(&self, import: &NewImport) -> Result<()>;
 

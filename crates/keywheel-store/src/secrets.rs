@@ -1,6 +1,7 @@
 //! Secrets and their versions. Values are sealed by the caller; the store keeps bytes.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use async_trait::async_trait;
 use keywheel_core::clock::Moment;
@@ -41,7 +42,7 @@ pub struct SecretPlace {
 }
 
 /// A secret with its current value.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Secret {
     /// The secret.
     pub id: SecretId,
@@ -77,6 +78,42 @@ pub struct Secret {
     pub created_at: Moment,
     /// When it was last changed.
     pub updated_at: Moment,
+}
+
+/// Equal secrets look the same to whoever may see them.
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            id,
+            place,
+            name,
+            version,
+            version_id,
+            value,
+            author,
+            comment,
+            metadata,
+            tags,
+            skip_multiline_encoding,
+            reminder_note,
+            reminder_days,
+            // What the value says, the value says itself.
+            has_references: _,
+            rotation,
+            created_at,
+            updated_at,
+        } = self;
+        (id, place, name, version, version_id, value, author, comment).hash(state);
+        (
+            metadata,
+            tags,
+            skip_multiline_encoding,
+            reminder_note,
+            reminder_days,
+        )
+            .hash(state);
+        (rotation, created_at, updated_at).hash(state);
+    }
 }
 
 /// A value to be written.
@@ -291,9 +328,6 @@ pub trait Secrets: Send + Sync {
 
     /// The secrets of a project whose values may refer to other secrets.
     async fn secrets_with_references(&self, project: ProjectId) -> Result<Referring>;
-
-    /// One version of a secret by its number.
-    async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;
 
     /// The versions of a secret, the newest first.
     async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>>;

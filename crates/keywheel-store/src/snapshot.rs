@@ -2,13 +2,13 @@
 //! whole, however many questions are asked.
 
 use async_trait::async_trait;
-use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
+use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use crate::error::Result;
 use crate::folders::Folder;
 use crate::imports::SecretImport;
-use crate::secrets::Secret;
+use crate::secrets::{Secret, SecretVersion};
 
 /// One state. It holds a connection to the database until it is dropped.
 #[async_trait]
@@ -20,6 +20,12 @@ pub trait Snapshot: Send {
         environment: &Slug,
         path: &SecretPath,
     ) -> Result<Option<Folder>>;
+
+    /// A secret by its id.
+    async fn secret(&mut self, id: SecretId) -> Result<Option<Secret>>;
+
+    /// One version of a secret by its number.
+    async fn secret_version(&mut self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>>;
 
     /// The folder at a path and all below it; by path.
     async fn folders_from(&mut self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<FolderId>>;

@@ -1,33 +1,48 @@
 //! What values say once the references in them are replaced.
 //!
-//! What cannot be replaced is left out: a reference to nothing, one into a loop, one that is nested deeper than
-//! [`DEPTH_MAX`], and one that would make its value longer than [`EXPANDED_BYTES_MAX`]. So a mistake in one secret
-//! costs what refers to it, and nothing else.
+//! What cannot be replaced is left out: a reference to nothing, one to a value of a loop, one to a value that is nested
+//! deeper than [`DEPTH_MAX`], and one that would make its value longer than [`EXPANDED_BYTES_MAX`] or take more than
+//! [`STEPS_MAX`]. So a mistake in one secret costs what refers to it, and nothing else; and what a value says does not
+//! depend on which others are written out beside it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Address, find};
+use super::{Address, Folder, find};
 
 /// How deep values may be nested. People use two or three levels.
 pub const DEPTH_MAX: usize = 16;
 /// Longest value that grows out of references, in bytes: as long as a value that can be written.
 pub const EXPANDED_BYTES_MAX: usize = 1_048_576;
+/// Most references that are replaced for one value, those in what it refers to among them: somewhat more than fit into
+/// the longest value.
+pub const STEPS_MAX: usize = 300_000;
 
 /// Values that refer to each other, and what has to be known to write each of them out.
 #[derive(Debug)]
 pub struct Expansion<'a> {
     values: Vec<Value<'a>>,
-    indices: BTreeMap<&'a Address, usize>,
+    indices: Indices<'a>,
+}
+
+type Indices<'a> = BTreeMap<&'a Address, usize>;
+
+/// What it takes to write a value out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cost {
+    /// How long it is then, in bytes.
+    pub bytes: usize,
+    /// How many references are replaced or left out for it.
+    pub steps: usize,
+    /// How many values are nested in it.
+    depth: usize,
 }
 
 struct Value<'a> {
     text: &'a str,
     references: Vec<Placed>,
-    /// How long it is once it is written out, in bytes.
-    len: usize,
-    /// How many values are nested in it.
-    depth: usize,
+    /// None until it is known.
+    cost: Option<Cost>,
 }
 
 /// A reference, and the value that is written in its place; none leaves it out.
@@ -38,7 +53,13 @@ struct Placed {
 
 impl std::fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Value({} bytes)", self.len)
+        write!(f, "Value({:?})", self.cost)
+    }
+}
+
+impl Value<'_> {
+    fn targets(&self) -> impl Iterator<Item = usize> {
+        self.references.iter().filter_map(|placed| placed.target)
     }
 }
 
@@ -46,42 +67,57 @@ impl<'a> Expansion<'a> {
     /// Of secrets and everything that they refer to, directly or not. What is not among them does not exist.
     pub fn new(secrets: impl IntoIterator<Item = (&'a Address, &'a str)>) -> Self {
         let (addresses, texts): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
-        let indices: BTreeMap<_, _> = addresses.iter().copied().zip(0..).collect();
+        let indices: Indices<'_> = addresses.iter().copied().zip(0..).collect();
         let values = addresses.iter().zip(texts).map(|(address, text)| Value {
             text,
-            references: placed(address, text, &indices),
-            len: 0,
-            depth: 0,
+            references: placed(&address.folder, text, &indices),
+            cost: None,
         });
         let values = values.collect();
         let mut expansion = Self { values, indices };
-        expansion.settle_all();
+        expansion.settle_from_the_leaves();
+        expansion.open_loops();
+        expansion.settle_from_the_leaves();
         expansion
     }
 
-    /// How long the value at an address is once it is written out, in bytes; none if it is not among the secrets.
-    pub fn len(&self, address: &Address) -> Option<usize> {
-        Some(self.values[*self.indices.get(address)?].len)
+    /// What it takes to write out the value at an address; none if it is not among the secrets.
+    pub fn cost(&self, address: &Address) -> Option<Cost> {
+        self.values[*self.indices.get(address)?].cost
     }
 
     /// The value at an address, written out; none if it is not among the secrets. The text is made with its final
     /// size, so that no part of a secret is left behind by growing.
     pub fn expand(&self, address: &Address) -> Option<String> {
-        let value = &self.values[*self.indices.get(address)?];
-        let mut text = String::with_capacity(value.len);
-        self.write(value, &mut text);
-        Some(text)
+        Some(self.written(&self.values[*self.indices.get(address)?]))
     }
 
-    /// From those that refer to nothing to those that refer to them. What is left then leads into a loop.
-    fn settle_all(&mut self) {
+    /// A text that is not the value of any of the secrets, as it would be in a folder.
+    pub fn expand_in(&self, home: &Folder, text: &str) -> String {
+        let mut value = Value {
+            text,
+            references: placed(home, text, &self.indices),
+            cost: None,
+        };
+        value.cost = Some(self.bounded(text, &mut value.references));
+        self.written(&value)
+    }
+
+    /// Settles each value whose targets are settled.
+    fn settle_from_the_leaves(&mut self) {
         let mut users = vec![Vec::new(); self.values.len()];
-        let mut waits_for: Vec<usize> = Vec::with_capacity(self.values.len());
+        let mut waits_for = vec![0_usize; self.values.len()];
         for (index, value) in self.values.iter().enumerate() {
-            let targets = value.references.iter().filter_map(|placed| placed.target);
-            waits_for.push(targets.map(|target| users[target].push(index)).count());
+            for target in value
+                .targets()
+                .filter(|target| self.values[*target].cost.is_none())
+            {
+                users[target].push(index);
+                waits_for[index] += 1;
+            }
         }
-        let mut ready: Vec<usize> = (0..self.values.len()).filter(|i| waits_for[*i] == 0).collect();
+        let is_ready = |index: &usize| self.values[*index].cost.is_none() && waits_for[*index] == 0;
+        let mut ready: Vec<usize> = (0..self.values.len()).filter(is_ready).collect();
         while let Some(index) = ready.pop() {
             self.settle(index);
             for user in std::mem::take(&mut users[index]) {
@@ -91,65 +127,97 @@ impl<'a> Expansion<'a> {
                 }
             }
         }
-        let looping: Vec<usize> = (0..self.values.len()).filter(|i| waits_for[*i] > 0).collect();
-        for index in &looping {
-            for number in 0..self.values[*index].references.len() {
-                let target = self.values[*index].references[number].target;
-                if target.is_some_and(|target| waits_for[target] > 0) {
-                    self.values[*index].references[number].target = None;
+    }
+
+    /// Leaves out every reference to a value of a loop. Of values that are not settled, those that no other one leads to
+    /// are in none, and so on; what is left are loops and what lies between them.
+    fn open_loops(&mut self) {
+        let is_open = |index: usize| self.values[index].cost.is_none();
+        let mut used_by = vec![0_usize; self.values.len()];
+        let open: Vec<usize> = (0..self.values.len()).filter(|index| is_open(*index)).collect();
+        for target in open.iter().flat_map(|index| self.values[*index].targets()) {
+            used_by[target] += 1;
+        }
+        let mut free: Vec<usize> = open
+            .iter()
+            .copied()
+            .filter(|index| used_by[*index] == 0)
+            .collect();
+        while let Some(index) = free.pop() {
+            for target in self.values[index].targets() {
+                used_by[target] -= 1;
+                if used_by[target] == 0 && is_open(target) {
+                    free.push(target);
                 }
             }
         }
-        for index in looping {
-            self.settle(index);
-        }
-    }
-
-    /// Finds out length and depth of a value whose targets are settled, and leaves out what goes too far.
-    fn settle(&mut self, index: usize) {
-        let mut references = std::mem::take(&mut self.values[index].references);
-        let text = self.values[index].text;
-        let mut len = text.len() - references.iter().map(|placed| placed.range.len()).sum::<usize>();
-        let mut depth = 0;
-        for placed in &mut references {
-            let Some(target) = placed.target.map(|target| &self.values[target]) else {
-                continue;
-            };
-            if target.depth < DEPTH_MAX && len + target.len <= EXPANDED_BYTES_MAX {
-                len += target.len;
-                depth = depth.max(target.depth + 1);
-            } else {
-                placed.target = None;
+        let loops: Vec<bool> = (0..self.values.len())
+            .map(|index| is_open(index) && used_by[index] > 0)
+            .collect();
+        for index in open {
+            for placed in &mut self.values[index].references {
+                placed.target = placed.target.filter(|target| !loops[*target]);
             }
         }
-        self.values[index] = Value {
-            text,
-            references,
-            len,
-            depth,
-        };
     }
 
-    /// Each call writes something or has no reference that is followed, and none is nested deeper than
-    /// [`DEPTH_MAX`]: the work is bounded by the length of what is written.
+    /// Finds out what a value costs whose targets are settled, and leaves out what goes too far.
+    fn settle(&mut self, index: usize) {
+        let mut references = std::mem::take(&mut self.values[index].references);
+        let cost = self.bounded(self.values[index].text, &mut references);
+        self.values[index].references = references;
+        self.values[index].cost = Some(cost);
+    }
+
+    fn bounded(&self, text: &str, references: &mut [Placed]) -> Cost {
+        let replaced: usize = references.iter().map(|placed| placed.range.len()).sum();
+        let mut cost = Cost {
+            bytes: text.len() - replaced,
+            steps: references.len(),
+            depth: 0,
+        };
+        for placed in references {
+            let target = placed.target.and_then(|target| self.values[target].cost);
+            let with = target.map(|target| Cost {
+                bytes: cost.bytes + target.bytes,
+                steps: cost.steps + target.steps,
+                depth: cost.depth.max(target.depth + 1),
+            });
+            let fits = |with: &Cost| {
+                with.bytes <= EXPANDED_BYTES_MAX && with.steps <= STEPS_MAX && with.depth <= DEPTH_MAX
+            };
+            match with.filter(fits) {
+                Some(with) => cost = with,
+                None => placed.target = None,
+            }
+        }
+        cost
+    }
+
+    fn written(&self, value: &Value<'_>) -> String {
+        let mut text = String::with_capacity(value.cost.unwrap_or_default().bytes);
+        self.write(value, &mut text);
+        text
+    }
+
+    /// Nests no deeper than [`DEPTH_MAX`], and takes the steps that were counted.
     fn write(&self, value: &Value<'_>, text: &mut String) {
         let mut kept = 0;
         for placed in &value.references {
             text.push_str(&value.text[kept..placed.range.start]);
             kept = placed.range.end;
-            let target = placed.target.map(|target| &self.values[target]);
-            if let Some(target) = target.filter(|target| target.len > 0) {
-                self.write(target, text);
+            if let Some(target) = placed.target {
+                self.write(&self.values[target], text);
             }
         }
         text.push_str(&value.text[kept..]);
     }
 }
 
-fn placed(address: &Address, text: &str, indices: &BTreeMap<&Address, usize>) -> Vec<Placed> {
+fn placed(home: &Folder, text: &str, indices: &Indices<'_>) -> Vec<Placed> {
     let placed = find(text).map(|reference| Placed {
         target: reference
-            .resolve(&address.folder)
+            .resolve(home)
             .and_then(|target| indices.get(&target).copied()),
         range: reference.range,
     });
@@ -216,9 +284,10 @@ mod tests {
             ("A", "a${B}${PLAIN}"),
             ("B", "b${A}"),
             ("OUTSIDE", "o${A}${PLAIN}"),
+            ("FARTHER", "f${OUTSIDE}"),
             ("PLAIN", "p"),
         ];
-        let expected = ["s", "ap", "b", "op", "p"];
+        let expected = ["s", "ap", "b", "op", "fop", "p"];
         assert_eq!(expanded(&secrets), expected);
         let mut turned = secrets;
         turned.reverse();
@@ -261,5 +330,35 @@ mod tests {
             let value = expansion.expand(&addresses[0]).unwrap();
             assert!(expected.contains(&value.len()), "{}", value.len());
         }
+    }
+    #[test]
+    fn a_text_that_is_no_value_of_them_is_written_out_the_same_way() {
+        let (home, now) = (address("A"), "plain");
+        let user = address("B");
+        let expansion = Expansion::new([(&home, now), (&user, "x${A}")]);
+        assert_eq!(
+            expansion.expand_in(&home.folder, "was ${B}, ${NONE}"),
+            "was xplain, "
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_costs_steps_too_and_they_are_bounded() {
+        const MANY: usize = 1_000;
+        let empty = format!("x{}", "${NONE}".repeat(MANY));
+        let user = "${A}".repeat(MANY);
+        let (a, b) = (address("A"), address("B"));
+        let expansion = Expansion::new([(&a, &empty[..]), (&b, &user[..])]);
+        let cost = expansion.cost(&b).unwrap();
+        assert!(
+            cost.steps <= STEPS_MAX && cost.steps > STEPS_MAX - 2 * MANY,
+            "{cost:?}"
+        );
+        assert_eq!(
+            cost.bytes,
+            (STEPS_MAX - MANY) / MANY,
+            "one letter of each that is replaced"
+        );
+        assert_eq!(expansion.expand(&b).unwrap().len(), cost.bytes);
     }
 }

@@ -2,7 +2,7 @@
 
 use keywheel_core::ids::{ImportId, ProjectId};
 use keywheel_store::folders::Folder;
-use keywheel_store::imports::{ImportUpdate, NewImport, SecretImport};
+use keywheel_store::imports::{IMPORTS_MAX, ImportUpdate, NewImport, SecretImport};
 use keywheel_store::{Conflict, StoreError};
 
 use super::folders::{self, Place};
@@ -13,9 +13,6 @@ use crate::audit::event::Event;
 use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
-
-/// Most folders that one folder imports: each list of its secrets reads all of them.
-const IMPORTS_MAX: usize = 100;
 
 /// What an update of an import changes; absent is unchanged.
 #[derive(Debug, Default)]
@@ -43,18 +40,13 @@ pub async fn create(
     let target = folder(app, project, into).await?;
     let source = folder(app, project, from).await?;
     require_other(&target, &source)?;
-    if imports_in(app, &target).await?.len() >= IMPORTS_MAX {
-        return Err(ApiError::bad_request(format!(
-            "A folder cannot import more than {IMPORTS_MAX} folders"
-        )));
-    }
     let import = NewImport {
         id: app.new_id(ImportId::new),
         into: target.id,
         from: source.id,
         now: app.now(),
     };
-    app.store().create_import(&import).await.map_err(taken)?;
+    app.store().create_import(&import).await.map_err(refused(from))?;
     caller.note("secretImportId", import.id);
     let made = app.store().import(import.id).await?;
     made.ok_or_else(|| ApiError::internal("a new import is gone"))
@@ -94,12 +86,20 @@ pub async fn update(
             Some(source.id)
         }
     };
+    if let Some(from) = &change.from {
+        caller.note("importFromEnvironment", &from.environment);
+        caller.note("importFromSecretPath", &from.path);
+    }
+    if let Some(position) = change.position {
+        caller.note("position", position);
+    }
     let update = ImportUpdate {
         from,
         position: change.position,
     };
     let after = app.store().update_import(id, &update, app.now()).await;
-    after.map_err(taken)?.ok_or_else(|| not_found(id))
+    let from = change.from.as_ref().unwrap_or(place);
+    after.map_err(refused(from))?.ok_or_else(|| not_found(id))
 }
 
 /// Deletes an import; the secrets that it showed stay where they are.
@@ -136,7 +136,10 @@ async fn named(
             && import.into.environment_slug == place.environment
             && import.into.path == place.path
     };
-    found.filter(is_there).ok_or_else(|| not_found(id))
+    let import = found.filter(is_there).ok_or_else(|| not_found(id))?;
+    caller.note("importedFromEnvironment", &import.from.environment_slug);
+    caller.note("importedFromSecretPath", &import.from.path);
+    Ok(import)
 }
 
 async fn imports_in(app: &App, folder: &Folder) -> Result<Vec<SecretImport>, ApiError> {
@@ -156,11 +159,16 @@ fn require_other(target: &Folder, source: &Folder) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn taken(error: StoreError) -> ApiError {
-    match error {
+fn refused(from: &Place) -> impl Fn(StoreError) -> ApiError {
+    move |error| match error {
         StoreError::Conflict(Conflict::Import) => {
             ApiError::bad_request("This folder is imported there already")
         }
+        StoreError::Conflict(Conflict::TooMany) => {
+            ApiError::bad_request(format!("A folder cannot import more than {IMPORTS_MAX} folders"))
+        }
+        // Deleted since it was looked up.
+        StoreError::Conflict(Conflict::Reference) => unknown_folder(from),
         other => other.into(),
     }
 }

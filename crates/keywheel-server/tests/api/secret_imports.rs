@@ -127,6 +127,15 @@ async fn an_import_is_made_shown_changed_and_deleted() {
     let changed = tree.admin.patch(&path, change).await.ok();
     assert_eq!(changed["secretImport"]["importPath"], "/");
 
+    let logged = tree
+        .admin
+        .get("/api/v1/organization/audit-logs?eventType=update-secret-import")
+        .await
+        .ok();
+    let metadata = &logged["auditLogs"][0]["event"]["metadata"];
+    assert_eq!(metadata["importedFromSecretPath"], "/base");
+    assert_eq!(metadata["importFromSecretPath"], "/");
+
     let deleted = tree.admin.delete(&path, place.clone()).await.ok();
     assert_eq!(deleted["message"], "Successfully deleted secret import");
     let gone = tree.admin.delete(&path, place).await;

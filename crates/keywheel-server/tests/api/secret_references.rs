@@ -124,6 +124,12 @@ async fn an_earlier_version_is_expanded_with_what_its_references_mean_now() {
     };
     assert_eq!(get("").await, (2, "plain".to_owned()));
     assert_eq!(get("&version=1").await, (1, "db://root:<salt>@/".to_owned()));
+    // What refers to the secret means its current value, and makes no loop with the old one.
+    let change = |value: &str| json!({"projectId": project, "environment": "dev", "secretValue": value});
+    admin.patch("/api/v4/secrets/URL", change("${LOOK}")).await.ok();
+    admin.patch("/api/v4/secrets/URL", change("plain")).await.ok();
+    secret(&admin, &project, ("dev", "/"), "LOOK", "<${URL}>").await;
+    assert_eq!(get("&version=3").await, (3, "<plain>".to_owned()));
 }
 
 #[tokio::test]
@@ -149,6 +155,21 @@ async fn the_tag_changes_with_what_is_referred_to_and_with_nothing_else() {
     let (path, body) = change("OTHER", "2");
     admin.patch(&path, body).await.ok();
     assert_eq!(tags().await, first);
+    for more in [
+        json!({"secretComment": "why"}),
+        json!({"secretMetadata": [{"key": "team", "value": "core"}]}),
+    ] {
+        let mut body = json!({"projectId": project, "environment": "prod", "secretPath": "/db"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        admin.patch("/api/v4/secrets/SALT", body).await.ok();
+    }
+    assert_eq!(
+        tags().await,
+        first,
+        "of what is referred to, only the value is shown"
+    );
     let (path, body) = change("SALT", "pepper");
     admin.patch(&path, body).await.ok();
     let second = tags().await;

@@ -7,8 +7,8 @@ use keywheel_core::ids::{FolderId, ImportId};
 use super::adapter::Session;
 use super::value::{Reader, args};
 use super::{SqlStore, all_in, one_in};
-use crate::error::Result;
-use crate::imports::{FolderPlace, ImportUpdate, Imports, NewImport, SecretImport};
+use crate::error::{Conflict, Result, StoreError};
+use crate::imports::{FolderPlace, IMPORTS_MAX, ImportUpdate, Imports, NewImport, SecretImport};
 
 pub(super) const SELECT: &str = "SELECT i.id, ie.project_id, i.folder_id, f.path, ie.id, ie.slug, ie.name, \
     i.target_folder_id, t.path, te.id, te.slug, te.name, i.position, i.version, i.created_at, i.updated_at \
@@ -42,6 +42,12 @@ async fn by_id(session: &mut Box<dyn Session>, id: ImportId) -> Result<Option<Se
     one_in(session, &format!("{SELECT} WHERE i.id = $1"), args![id], import).await
 }
 
+/// Holds the imports of a folder to this transaction, so that their numbers have no gaps and none comes twice.
+async fn lock(session: &mut Box<dyn Session>, folder: FolderId) -> Result<()> {
+    let sql = "UPDATE folders SET version = version WHERE id = $1";
+    session.execute(sql, args![folder]).await.map(|_| ())
+}
+
 /// Numbers the imports of a folder from 1, with one of them at the wanted place.
 async fn renumber(
     session: &mut Box<dyn Session>,
@@ -66,6 +72,12 @@ async fn renumber(
 impl Imports for SqlStore {
     async fn create_import(&self, new: &NewImport) -> Result<()> {
         let mut session = self.write().await?;
+        lock(&mut session, new.into).await?;
+        let count = "SELECT COUNT(*) FROM secret_imports WHERE folder_id = $1";
+        let count = one_in(&mut session, count, args![new.into], Reader::int).await?;
+        if count.unwrap_or_default() >= i64::from(IMPORTS_MAX) {
+            return Err(StoreError::Conflict(Conflict::TooMany));
+        }
         session
             .execute(
                 "INSERT INTO secret_imports (id, folder_id, target_folder_id, position, version, created_at, \
@@ -92,6 +104,7 @@ impl Imports for SqlStore {
         let Some(found) = by_id(&mut session, id).await? else {
             return Ok(None);
         };
+        lock(&mut session, found.into.folder).await?;
         let sql = "UPDATE secret_imports SET target_folder_id = $2, version = version + 1, updated_at = $3 \
                    WHERE id = $1";
         let from = update.from.unwrap_or(found.from.folder);
@@ -109,6 +122,7 @@ impl Imports for SqlStore {
         let Some(found) = by_id(&mut session, id).await? else {
             return Ok(false);
         };
+        lock(&mut session, found.into.folder).await?;
         let sql = "DELETE FROM secret_imports WHERE id = $1";
         session.execute(sql, args![id]).await?;
         renumber(&mut session, found.into.folder, None).await?;

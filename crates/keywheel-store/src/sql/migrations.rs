@@ -41,6 +41,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "version limit",
         include_str!("../../migrations/sqlite/0008_version_limit.sql"),
     ),
+    (
+        9,
+        "collation",
+        include_str!("../../migrations/sqlite/0009_collation.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -78,6 +83,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         8,
         "version limit",
         include_str!("../../migrations/postgres/0008_version_limit.sql"),
+    ),
+    (
+        9,
+        "collation",
+        include_str!("../../migrations/postgres/0009_collation.sql"),
     ),
 ];
 

@@ -10,6 +10,11 @@ use crate::secrets::SecretVersion;
 pub(super) const SELECT: &str = "SELECT v.id, v.secret_id, v.number, v.value, v.author, v.created_at \
     FROM secret_versions v";
 
+/// One version by its number.
+pub(super) fn one_sql() -> String {
+    format!("{SELECT} WHERE v.secret_id = $1 AND v.number = $2")
+}
+
 pub(super) fn secret_version(r: &mut Reader) -> Result<SecretVersion> {
     Ok(SecretVersion {
         id: r.id()?,

@@ -136,15 +136,6 @@ impl Secrets for SqlStore {
         })
     }
 
-    async fn secret_version(&self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>> {
-        let sql = format!(
-            "{} WHERE v.secret_id = $1 AND v.number = $2",
-            secret_versions::SELECT
-        );
-        self.one(&sql, args![secret, number], secret_versions::secret_version)
-            .await
-    }
-
     async fn secret_versions(&self, secret: SecretId, page: PageRequest) -> Result<Vec<SecretVersion>> {
         let sql = format!(
             "{} WHERE v.secret_id = $1 ORDER BY v.number DESC LIMIT $2 OFFSET $3",

@@ -1,16 +1,16 @@
 //! Statements of reads that belong together.
 
 use async_trait::async_trait;
-use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
+use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args};
-use super::{SqlStore, all_in, folders, imports, one_in, secrets};
+use super::{SqlStore, all_in, folders, imports, one_in, secret_versions, secrets};
 use crate::error::Result;
 use crate::folders::Folder;
 use crate::imports::SecretImport;
-use crate::secrets::Secret;
+use crate::secrets::{Secret, SecretVersion};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Values that one statement compares a column with: far below what either database takes.
@@ -66,6 +66,21 @@ impl Snapshot for SqlSnapshot {
         one_in(&mut self.0, &folders::at_sql(), args, folders::folder).await
     }
 
+    async fn secret(&mut self, id: SecretId) -> Result<Option<Secret>> {
+        secrets::by_id(&mut self.0, id).await
+    }
+
+    async fn secret_version(&mut self, secret: SecretId, number: i64) -> Result<Option<SecretVersion>> {
+        let args = args![secret, number];
+        one_in(
+            &mut self.0,
+            &secret_versions::one_sql(),
+            args,
+            secret_versions::secret_version,
+        )
+        .await
+    }
+
     async fn folders_from(&mut self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<FolderId>> {
         let sql = format!(
             "SELECT f.id FROM folders f WHERE f.environment_id = $1 AND (f.path = $3 OR {}) ORDER BY f.path",
@@ -114,7 +129,7 @@ impl Snapshot for SqlSnapshot {
     async fn imports_of(&mut self, folders: &[FolderId]) -> Result<Vec<SecretImport>> {
         let sql = |places: &str| {
             format!(
-                "{} WHERE i.folder_id IN ({places}) ORDER BY f.path, ie.slug, i.position",
+                "{} WHERE i.folder_id IN ({places}) ORDER BY f.path, ie.slug, i.position, i.id",
                 imports::SELECT
             )
         };

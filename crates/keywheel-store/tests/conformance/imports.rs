@@ -2,9 +2,9 @@
 
 use keywheel_core::ids::{FolderId, ImportId};
 use keywheel_core::names::FolderName;
-use keywheel_store::Conflict;
 use keywheel_store::folders::FolderUpdate;
-use keywheel_store::imports::{ImportUpdate, NewImport, SecretImport};
+use keywheel_store::imports::{IMPORTS_MAX, ImportUpdate, NewImport, SecretImport};
+use keywheel_store::{Conflict, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug};
 
@@ -188,4 +188,38 @@ pub async fn a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds(store
         found.iter().map(|s| s.place.path.clone()).collect::<Vec<_>>(),
         [path("/"), path("/app")]
     );
+}
+
+pub async fn a_folder_imports_so_many_others_and_parallel_ones_are_numbered_too(store: &Shared) {
+    let world = World::new(store).await;
+    let app = world.folder(store, "/app").await;
+    let mut making = Vec::new();
+    for number in 0..=IMPORTS_MAX {
+        let from = world.folder(store, &format!("/f{number}")).await;
+        let store = Shared::clone(store);
+        let new = NewImport {
+            id: id!(ImportId),
+            into: app,
+            from,
+            now: at(1),
+        };
+        making.push(tokio::spawn(async move { store.create_import(&new).await }));
+    }
+    let mut refused = 0;
+    for made in making {
+        if let Err(error) = made.await.unwrap() {
+            assert!(
+                matches!(error, StoreError::Conflict(Conflict::TooMany)),
+                "{error}"
+            );
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 1);
+    let positions: Vec<i64> = imports_of(store, app)
+        .await
+        .iter()
+        .map(|one| one.position)
+        .collect();
+    assert_eq!(positions, (1..=i64::from(IMPORTS_MAX)).collect::<Vec<_>>());
 }

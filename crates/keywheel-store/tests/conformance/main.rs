@@ -89,6 +89,7 @@ promises! {
         an_import_reads_back_with_both_of_its_folders,
         imports_are_numbered_without_gaps_whatever_is_moved_or_deleted,
         a_folder_imports_another_once,
+        a_folder_imports_so_many_others_and_parallel_ones_are_numbered_too,
         an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one,
         a_snapshot_shows_one_state_however_many_questions_are_asked,
         a_snapshot_finds_secrets_by_names_and_folders_by_the_hundreds;

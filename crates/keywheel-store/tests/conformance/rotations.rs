@@ -15,7 +15,7 @@ use keywheel_store::secrets::{Author, Secret};
 use keywheel_store::{Conflict, StoreError};
 
 use crate::ledgers::{changes, claimed, key, terms};
-use crate::secrets::secrets_in;
+use crate::secrets::{secret_version, secrets_in};
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, user};
 
 fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
@@ -175,7 +175,7 @@ pub async fn a_second_publish_gives_both_secrets_their_next_version(store: &Shar
         text(&read(store, rotation.secrets.secret_access_key).await),
         "secret of AKIA2"
     );
-    let before = store.secret_version(id.id, 1).await.unwrap().unwrap();
+    let before = secret_version(store, id.id, 1).await.unwrap();
     assert_eq!(before.value.as_deref(), Some(&b"id of AKIA1"[..]));
     assert_eq!(
         store.rotation(rotation.id).await.unwrap().unwrap().rotation,
@@ -519,10 +519,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
         .commit(claim, &commit, Some(&values("AKIA2")), None, at(8))
         .await
         .unwrap();
-    assert_eq!(
-        store.secret_version(secret, 1).await.unwrap().unwrap().value,
-        None
-    );
+    assert_eq!(secret_version(store, secret, 1).await.unwrap().value, None);
     assert_eq!(text(&read(store, secret).await), "id of AKIA2");
 
     rotation.slots.publish(AccessKeyId::from_trusted("AKIA3"));
@@ -531,7 +528,7 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
         .commit(claim, &commit, Some(&values("AKIA3")), None, at(9))
         .await
         .unwrap();
-    let displaced = store.secret_version(secret, 2).await.unwrap().unwrap();
+    let displaced = secret_version(store, secret, 2).await.unwrap();
     assert!(
         displaced.value.is_some(),
         "a key that still works keeps its value"
@@ -541,8 +538,5 @@ pub async fn the_value_of_a_dead_key_is_erased_once_it_is_history(store: &Shared
         store.commit(claim, &erase, None, None, at(9)).await,
         Err(StoreError::Stale)
     ));
-    assert_eq!(
-        store.secret_version(secret, 2).await.unwrap().unwrap().value,
-        None
-    );
+    assert_eq!(secret_version(store, secret, 2).await.unwrap().value, None);
 }

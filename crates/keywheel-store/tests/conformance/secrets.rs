@@ -3,7 +3,9 @@
 use keywheel_core::ids::{FolderId, SecretId};
 use keywheel_store::identities::PageRequest;
 use keywheel_store::projects::ProjectUpdate;
-use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretMetadata, SecretUpdate};
+use keywheel_store::secrets::{
+    Author, NewSecret, NewVersion, Secret, SecretMetadata, SecretUpdate, SecretVersion,
+};
 use keywheel_store::{Conflict, Patch};
 
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, version};
@@ -16,6 +18,12 @@ fn value(secret: &Secret) -> &str {
 pub async fn secrets_in(store: &Shared, folder: FolderId) -> Vec<Secret> {
     let mut snapshot = store.snapshot().await.unwrap();
     snapshot.secrets_in(&[folder], None).await.unwrap()
+}
+
+/// One version of a secret.
+pub async fn secret_version(store: &Shared, secret: SecretId, number: i64) -> Option<SecretVersion> {
+    let mut snapshot = store.snapshot().await.unwrap();
+    snapshot.secret_version(secret, number).await.unwrap()
 }
 
 async fn secrets_from(store: &Shared, world: &World, from: &str) -> Vec<Secret> {
@@ -116,12 +124,12 @@ pub async fn a_new_value_is_a_new_version_and_the_old_one_stays(store: &Shared) 
         ("two", 2, next.id)
     );
     assert_eq!((after.author, after.updated_at), (next.author, at(5)));
-    let first = store.secret_version(new.id, 1).await.unwrap().unwrap();
+    let first = secret_version(store, new.id, 1).await.unwrap();
     assert_eq!(
         (first.id, first.value.as_deref()),
         (new.version.id, Some(&b"one"[..]))
     );
-    assert_eq!(store.secret_version(new.id, 3).await.unwrap(), None);
+    assert_eq!(secret_version(store, new.id, 3).await, None);
 }
 
 pub async fn an_update_without_a_value_keeps_version_and_value(store: &Shared) {

@@ -2,14 +2,15 @@
 //! anything being opened.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use keywheel_core::references::Address;
+use keywheel_core::ids::SecretVersionId;
 use keywheel_store::imports::FolderPlace;
 use keywheel_store::secrets::Secret;
 use secrecy::SecretString;
 
-use super::referred::{Referred, address_of};
+use super::referred::Referred;
 use super::{SecretView, open};
 use crate::app::App;
 use crate::http::errors::ApiError;
@@ -24,12 +25,19 @@ pub struct Found {
 }
 
 /// What a folder imports from another one.
-#[derive(Hash)]
 pub struct Imported {
     /// The other folder.
     pub place: FolderPlace,
     /// The secrets that it shows, those that it imports itself among them; by name.
     pub secrets: Vec<Arc<Secret>>,
+}
+
+/// Without what is not shown of the place.
+impl Hash for Imported {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { place, secrets } = self;
+        (place.folder, &place.path, &place.environment_slug, secrets).hash(state);
+    }
 }
 
 /// The same, opened.
@@ -55,14 +63,10 @@ impl Found {
         }
     }
 
-    /// How many secrets there are, without imported ones.
-    pub fn len(&self) -> usize {
-        self.secrets.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
+    /// How many secrets there are, without imported ones, and how many of those.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let imported = self.imports.iter().map(|import| import.secrets.len());
+        (self.secrets.len(), imported.sum())
     }
 
     /// Opens all of it.
@@ -87,11 +91,11 @@ impl Found {
         &self,
         app: &App,
         secrets: &[Arc<Secret>],
-        expanded: &HashMap<Address, SecretString>,
+        expanded: &HashMap<SecretVersionId, SecretString>,
     ) -> Result<Vec<SecretView>, ApiError> {
         let view = |secret: &Arc<Secret>| {
             let value = if self.view_value && !expanded.is_empty() {
-                expanded.get(&address_of(secret)).cloned()
+                expanded.get(&secret.version_id).cloned()
             } else {
                 None
             };

@@ -17,6 +17,9 @@ const IMPORT_DEPTH_MAX: usize = 10;
 /// Most folders that one read imports from: what a request may cost.
 const IMPORTED_FOLDERS_MAX: usize = 1_000;
 
+/// Most imported secrets that one read shows: what a request may cost.
+const IMPORTED_MAX: usize = 20_000;
+
 /// Imports and what they lead to.
 #[derive(Default)]
 struct Graph {
@@ -31,12 +34,32 @@ pub(super) async fn follow(
     name: Option<&SecretName>,
 ) -> Result<Vec<Imported>, ApiError> {
     let graph = Graph::read(snapshot, folders, name).await?;
-    let direct = folders.iter().filter_map(|folder| graph.imports.get(folder));
-    let imported = direct.flatten().map(|import| Imported {
-        place: import.from.clone(),
-        secrets: graph.shown_by(import.from.folder),
-    });
-    Ok(imported.collect())
+    let mut all = Vec::new();
+    let mut count = 0;
+    for import in folders
+        .iter()
+        .filter_map(|folder| graph.imports.get(folder))
+        .flatten()
+    {
+        let secrets = graph.shown_by(import.from.folder);
+        count += secrets.len();
+        if count > IMPORTED_MAX {
+            return Err(too_much(&format!(
+                "more than {IMPORTED_MAX} secrets are imported"
+            )));
+        }
+        all.push(Imported {
+            place: import.from.clone(),
+            secrets,
+        });
+    }
+    Ok(all)
+}
+
+fn too_much(what: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "The imports cannot be shown: {what}. Ask with includeImports=false, or for fewer folders."
+    ))
 }
 
 impl Graph {
@@ -46,6 +69,7 @@ impl Graph {
         name: Option<&SecretName>,
     ) -> Result<Self, ApiError> {
         let mut graph = Self::default();
+        let asked: HashSet<&FolderId> = folders.iter().collect();
         let mut reached = HashSet::new();
         let mut fresh = folders.to_vec();
         for _ in 0..IMPORT_DEPTH_MAX {
@@ -53,20 +77,19 @@ impl Graph {
             fresh.clear();
             for import in found {
                 let from = import.from.folder;
-                if reached.insert(from) && !folders.contains(&from) {
+                if reached.insert(from) && !asked.contains(&from) {
                     fresh.push(from);
                 }
                 graph.imports.entry(import.into.folder).or_default().push(import);
             }
+            if reached.len() > IMPORTED_FOLDERS_MAX {
+                return Err(too_much(&format!(
+                    "secrets are imported from more than {IMPORTED_FOLDERS_MAX} folders"
+                )));
+            }
             if fresh.is_empty() {
                 break;
             }
-        }
-        if reached.len() > IMPORTED_FOLDERS_MAX {
-            return Err(ApiError::bad_request(format!(
-                "Secrets are imported from more than {IMPORTED_FOLDERS_MAX} folders. Ask without imports, or for fewer \
-                 folders."
-            )));
         }
         let mut reached: Vec<FolderId> = reached.into_iter().collect();
         reached.sort_unstable();

@@ -30,6 +30,13 @@ pub struct View {
     pub imports: bool,
 }
 
+impl View {
+    /// Whether other secrets may have to be read for this one.
+    fn expands(self, secret: &Secret) -> bool {
+        self.value && self.expand && secret.has_references
+    }
+}
+
 /// Which secret to show, and what of it.
 pub struct GetSecret {
     /// Where it is.
@@ -40,6 +47,13 @@ pub struct GetSecret {
     pub version: Option<i64>,
     /// What to show.
     pub view: View,
+}
+
+impl GetSecret {
+    /// Whether the folder's own secret, as it is now, is all that is needed.
+    fn is_shown_by(&self, secret: &Secret) -> bool {
+        self.version.is_none_or(|number| number == secret.version) && !self.view.expands(secret)
+    }
 }
 
 /// Which secrets to show, and what of them.
@@ -61,23 +75,26 @@ pub async fn get(app: &App, caller: &Caller, wanted: &GetSecret) -> Result<Found
     let metadata = metadata.with("viewSecretValue", wanted.view.value);
     caller.open(Event::GetSecret, project, metadata).await?;
     require(caller, project, wanted.view).await?;
-    let secret = match look_up(app, project, wanted).await? {
-        Some(secret) => secret,
-        None => imported_one(app, project, wanted).await?,
-    };
-    let secret = match wanted.version {
-        Some(number) if number != secret.version => older(app, &secret, number).await?,
-        _ => secret,
+    let (secret, referred) = match look_up(app, project, wanted).await? {
+        Some(secret) if wanted.is_shown_by(&secret) => (secret, Referred::default()),
+        _ => get_in_snapshot(app, project, wanted).await?,
     };
     caller.note("secretId", secret.id);
     caller.note("secretVersion", secret.version);
-    found_one(app, secret, wanted.view).await
+    Ok(Found::new(wanted.view.value, vec![secret], Vec::new(), referred))
 }
 
 /// A secret by its id.
 pub async fn get_by_id(app: &App, caller: &Caller, id: SecretId, view: View) -> Result<Found, ApiError> {
-    let secret = find(app, caller, id, Event::GetSecret, view).await?;
-    found_one(app, Arc::new(secret), view).await
+    let mut secret = Arc::new(find(app, caller, id, Event::GetSecret, view).await?);
+    let mut referred = Referred::default();
+    if view.expands(&secret) {
+        let mut snapshot = app.store().snapshot().await?;
+        secret = Arc::new(snapshot.secret(id).await?.ok_or_else(|| unknown_id(id))?);
+        let roots = std::iter::once(&secret);
+        referred = Referred::follow(app, snapshot.as_mut(), secret.place.project, roots).await?;
+    }
+    Ok(Found::new(view.value, vec![secret], Vec::new(), referred))
 }
 
 /// The secret of an id, for somebody who may see it.
@@ -88,7 +105,7 @@ pub(super) async fn find(
     event: Event,
     view: View,
 ) -> Result<Secret, ApiError> {
-    let not_found = || ApiError::not_found(format!("Secret with ID '{id}' not found"));
+    let not_found = || unknown_id(id);
     let secret = app.store().secret(id).await?.ok_or_else(not_found)?;
     let metadata = Metadata::new()
         .with("environment", &secret.place.environment_slug)
@@ -134,7 +151,11 @@ pub async fn list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<Fo
         Referred::default()
     };
     let found = Found::new(view.value, secrets, imports, referred);
-    caller.note("numberOfSecrets", found.len());
+    let (own, imported) = found.counts();
+    caller.note("numberOfSecrets", own);
+    if imported > 0 {
+        caller.note("numberOfImportedSecrets", imported);
+    }
     Ok(found)
 }
 
@@ -198,16 +219,47 @@ async fn look_up(app: &App, project: ProjectId, wanted: &GetSecret) -> Result<Op
     Ok(Some(secret))
 }
 
-/// A secret that the folder does not have itself: from its last import that shows it.
-async fn imported_one(app: &App, project: ProjectId, wanted: &GetSecret) -> Result<Arc<Secret>, ApiError> {
-    let place = &wanted.place;
+/// One secret and what it refers to, of one state: the folder's own, or the one that its last import shows.
+async fn get_in_snapshot(
+    app: &App,
+    project: ProjectId,
+    wanted: &GetSecret,
+) -> Result<(Arc<Secret>, Referred), ApiError> {
+    let (place, view) = (&wanted.place, wanted.view);
     let mut snapshot = app.store().snapshot().await?;
     let folder = snapshot
         .folder_at(project, &place.environment, &place.path)
         .await?;
     let folder = folder.ok_or_else(|| unknown_folder(place))?;
+    let secret = own_or_imported(snapshot.as_mut(), folder.id, wanted).await?;
+    if let Some(number) = wanted.version.filter(|number| *number != secret.version) {
+        let secret = older(snapshot.as_mut(), &secret, number).await?;
+        let referred = if view.value && view.expand {
+            Referred::follow_older(app, snapshot.as_mut(), &secret).await?
+        } else {
+            Referred::default()
+        };
+        return Ok((secret, referred));
+    }
+    let referred = if view.value && view.expand {
+        Referred::follow(app, snapshot.as_mut(), project, std::iter::once(&secret)).await?
+    } else {
+        Referred::default()
+    };
+    Ok((secret, referred))
+}
+
+async fn own_or_imported(
+    snapshot: &mut dyn Snapshot,
+    folder: FolderId,
+    wanted: &GetSecret,
+) -> Result<Arc<Secret>, ApiError> {
+    let own = snapshot.secrets_in(&[folder], Some(&wanted.name)).await?;
+    if let Some(own) = own.into_iter().next() {
+        return Ok(Arc::new(own));
+    }
     let imports = if wanted.view.imports {
-        imported::follow(snapshot.as_mut(), &[folder.id], Some(&wanted.name)).await?
+        imported::follow(snapshot, &[folder], Some(&wanted.name)).await?
     } else {
         Vec::new()
     };
@@ -219,8 +271,8 @@ async fn imported_one(app: &App, project: ProjectId, wanted: &GetSecret) -> Resu
 }
 
 /// The secret as it was in an earlier version.
-async fn older(app: &App, secret: &Secret, number: i64) -> Result<Arc<Secret>, ApiError> {
-    let found = app.store().secret_version(secret.id, number).await?;
+async fn older(snapshot: &mut dyn Snapshot, secret: &Secret, number: i64) -> Result<Arc<Secret>, ApiError> {
+    let found = snapshot.secret_version(secret.id, number).await?;
     let version = found.ok_or_else(|| {
         ApiError::not_found(format!(
             "Secret with name '{}' has no version {number}",
@@ -232,19 +284,10 @@ async fn older(app: &App, secret: &Secret, number: i64) -> Result<Arc<Secret>, A
         version_id: version.id,
         value: version.value,
         author: version.author,
-        // Nobody has noted it for old values.
-        has_references: true,
         ..secret.clone()
     }))
 }
 
-async fn found_one(app: &App, secret: Arc<Secret>, view: View) -> Result<Found, ApiError> {
-    let referred = if view.value && view.expand && secret.has_references {
-        let mut snapshot = app.store().snapshot().await?;
-        let roots = std::iter::once(&secret);
-        Referred::follow(app, snapshot.as_mut(), secret.place.project, roots).await?
-    } else {
-        Referred::default()
-    };
-    Ok(Found::new(view.value, vec![secret], Vec::new(), referred))
+fn unknown_id(id: SecretId) -> ApiError {
+    ApiError::not_found(format!("Secret with ID '{id}' not found"))
 }

@@ -88,6 +88,45 @@ async fn no_answer_shows_half_of_a_pair_or_two_different_ones_while_keys_are_rot
 }
 
 #[tokio::test]
+async fn no_read_of_one_secret_misses_it_or_a_half_of_it_while_its_rotation_moves() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    shown_everywhere(&stage).await;
+    let ends = Cell::new(false);
+    let admin = stage.admin();
+    let read = async |name: &str| {
+        let path = format!(
+            "/api/v4/secrets/{name}?projectId={}&environment=dev",
+            stage.project
+        );
+        let mut reads = 0;
+        while !ends.get() {
+            let shown = text(&admin.get(&path).await.ok()["secret"]["secretValue"]);
+            let (key, secret) = shown.split_once(' ').unwrap_or((&shown, "planted-secret-of-"));
+            assert!(
+                key.starts_with("AKIA") && secret.starts_with("planted-secret-of-"),
+                "{name}: {shown}"
+            );
+            reads += 1;
+            // What is answered from memory waits for nothing.
+            tokio::task::yield_now().await;
+        }
+        reads
+    };
+    // From a folder that the root imports into the root, and back.
+    let relocate = async {
+        for number in 0..ROTATIONS_MADE {
+            let path = if number % 2 == 0 { "/" } else { "/aws" };
+            stage.update(&id, json!({"secretPath": path})).await.ok();
+        }
+        ends.set(true);
+    };
+    let readers = async { tokio::join!(read("BOTH"), read("CHAIN"), read("AWS_ACCESS_KEY_ID")) };
+    let ((both, chain, imported), ()) = tokio::join!(readers, relocate);
+    assert!(both.min(chain).min(imported) > 1);
+}
+
+#[tokio::test]
 async fn the_tag_changes_with_a_rotation_and_with_nothing_else_that_happens_to_it() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;

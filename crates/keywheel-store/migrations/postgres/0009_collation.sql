@@ -1,0 +1,10 @@
+-- Names are sorted by their bytes on every database, whatever its own order is.
+ALTER TABLE organizations ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE organizations ALTER COLUMN slug TYPE TEXT COLLATE "C";
+ALTER TABLE identities ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE projects ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE projects ALTER COLUMN slug TYPE TEXT COLLATE "C";
+ALTER TABLE environments ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE environments ALTER COLUMN slug TYPE TEXT COLLATE "C";
+ALTER TABLE connections ALTER COLUMN name TYPE TEXT COLLATE "C";
+ALTER TABLE rotations ALTER COLUMN name TYPE TEXT COLLATE "C";
