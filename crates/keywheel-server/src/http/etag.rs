@@ -40,12 +40,37 @@ pub(super) enum Tagged<T> {
     Changed(HeaderValue, T),
 }
 
+/// Bytes that go into a digest at once. What is hashed comes in pieces of a few bytes, each of which would cost more than
+/// its bytes do.
+const PIECE_BYTES: usize = 4 * 1_024;
+
 /// Feeds a digest with whatever can be hashed.
-struct Digest(digest::Context);
+struct Digest {
+    context: digest::Context,
+    pending: Vec<u8>,
+}
+
+impl Digest {
+    fn new() -> Self {
+        Self {
+            context: digest::Context::new(&digest::SHA256),
+            pending: Vec::with_capacity(PIECE_BYTES),
+        }
+    }
+
+    fn finish(mut self) -> digest::Digest {
+        self.context.update(&self.pending);
+        self.context.finish()
+    }
+}
 
 impl Hasher for Digest {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if self.pending.len() + bytes.len() > PIECE_BYTES {
+            self.context.update(&self.pending);
+            self.pending.clear();
+        }
+        self.pending.extend_from_slice(bytes);
     }
 
     /// The tag is longer than this, and is what is asked for.
@@ -60,9 +85,9 @@ impl Tag {
     }
 
     fn of_state(state: &impl Hash) -> Self {
-        let mut digest = Digest(digest::Context::new(&digest::SHA256));
+        let mut digest = Digest::new();
         (FORM, state).hash(&mut digest);
-        Self::of_digest(digest.0.finish().as_ref())
+        Self::of_digest(digest.finish().as_ref())
     }
 
     fn of_digest(digest: &[u8]) -> Self {

@@ -1,5 +1,6 @@
 //! Lenient request data: what real clients send is accepted (contract rules R2 to R8).
 
+use std::convert::Infallible;
 use std::fmt;
 
 use axum::body::Bytes;
@@ -96,16 +97,17 @@ async fn read_bytes(request: Request, bytes_max: usize) -> Result<Bytes, ApiErro
         })
 }
 
+/// What is no UTF-8 is read with a mark in its place, as browsers do (WHATWG URL, section 5.1).
 impl FromRequestParts<App> for Query {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let axum::extract::Query(pairs) =
-            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-                .map_err(|_| ApiError::bad_request("The query is not valid URL encoding"))?;
-        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let given = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         Ok(Self(
-            given.map(|(key, value)| (key, Value::String(value))).collect(),
+            given
+                .map(|(key, value)| (key.into_owned(), Value::String(value.into_owned())))
+                .collect(),
         ))
     }
 }
