@@ -43,6 +43,8 @@ pub struct Settings {
     pub aws_calls_per_second: u32,
     /// Longest life of an access token.
     pub token_ttl_max: Millis,
+    /// Failed logins that one address may have in a minute; 0 is without limit.
+    pub login_failures_per_minute: u32,
     /// How long entries of the audit log are kept; none keeps them for ever.
     pub audit_retention: Option<Millis>,
     /// Whether webhooks may be told on this machine and in its network.
@@ -134,6 +136,7 @@ impl Settings {
         let rotations_max = reader.count("rotations_max", 1..=1_000);
         let aws_calls_per_second = reader.count("aws_calls_per_second", 1..=1_000);
         let token_ttl_max = reader.length("token_ttl_max", 60_000..=365 * 86_400_000);
+        let login_failures_per_minute = reader.count("login_failures_per_minute", 0..=1_000_000);
         let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
         let webhooks_allow_internal = reader.switch("webhooks_allow_internal");
         let http = HttpSettings::read(reader);
@@ -164,6 +167,7 @@ impl Settings {
             rotations_max: rotations_max?,
             aws_calls_per_second: aws_calls_per_second?,
             token_ttl_max: token_ttl_max?,
+            login_failures_per_minute: login_failures_per_minute?,
             audit_retention: Some(audit_retention_days?)
                 .filter(|days| *days > 0)
                 .map(|days| Millis::DAY.times(days.into())),

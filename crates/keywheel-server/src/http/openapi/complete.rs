@@ -7,7 +7,7 @@ use super::{examples, glossary};
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
 /// `error` and one of `message`.
-const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
+const REFUSALS: [(&str, &str, &str, bool, &str, &str); 10] = [
     (
         "400",
         "BadRequest",
@@ -57,6 +57,14 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
         "",
     ),
     (
+        "429",
+        "TooMany",
+        "Too many failed logins from this address; `Retry-After` says when it may try again",
+        false,
+        "RateLimitExceeded",
+        "Too many failed logins from this address. Please try again later",
+    ),
+    (
         "500",
         "Failed",
         "AWS refused or failed, which the message tells; or the server is at fault",
@@ -81,6 +89,8 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
         "The request took longer than 300 s; look at its outcome before you repeat it",
     ),
 ];
+/// The operation whose failures are limited.
+const LOGIN: &str = "logIn";
 /// The methods that operations have.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -131,6 +141,7 @@ fn put_waiting_schemas(value: &mut Value) {
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
+    let operation_id = operation["operationId"].clone();
     let is_public = operation["security"] == json!([{}]);
     if !is_public {
         operation["security"] = json!([{"token": []}]);
@@ -156,6 +167,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
                 "401" | "403" => !is_public || has_body,
                 "400" | "404" => !is_public || has_input,
                 "413" => has_body,
+                "429" => operation_id == LOGIN,
                 "422" => has_input,
                 _ => true,
             };
