@@ -95,6 +95,10 @@ pub struct HttpSettings {
     pub body_bytes_max: u32,
     /// Time for request line and headers.
     pub header_timeout: Millis,
+    /// Time for a request's body.
+    pub body_timeout: Millis,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Millis,
     /// Time for one request.
     pub request_timeout: Millis,
     /// Time for running requests at shutdown.
@@ -261,6 +265,8 @@ impl HttpSettings {
         let connections_max = reader.count("connections_max", 1..=1_000_000);
         let body_bytes_max = reader.count("body_bytes_max", 1_024..=64 * 1_024 * 1_024);
         let header_timeout = reader.length("header_timeout", 100..=300_000);
+        let body_timeout = reader.length("body_timeout", 100..=3_600_000);
+        let idle_timeout = reader.length("idle_timeout", 100..=3_600_000);
         let request_timeout = reader.length("request_timeout", 1_000..=3_600_000);
         let drain_timeout = reader.length("drain_timeout", 1..=600_000);
         Ok(Self {
@@ -268,6 +274,8 @@ impl HttpSettings {
             connections_max: connections_max?,
             body_bytes_max: body_bytes_max?,
             header_timeout: header_timeout?,
+            body_timeout: body_timeout?,
+            idle_timeout: idle_timeout?,
             request_timeout: request_timeout?,
             drain_timeout: drain_timeout?,
         })

@@ -7,7 +7,7 @@ use super::{examples, glossary};
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
 /// `error` and one of `message`.
-const REFUSALS: [(&str, &str, &str, bool, &str, &str); 10] = [
+const REFUSALS: [(&str, &str, &str, bool, &str, &str); 11] = [
     (
         "400",
         "BadRequest",
@@ -39,6 +39,14 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 10] = [
         false,
         "NotFound",
         "Could not find AWS IAM User Secret Rotation with ID \"3c90c3cc-0d44-4b50-8888-8dd25736052a\"",
+    ),
+    (
+        "408",
+        "BodyTooSlow",
+        "The body did not come in time",
+        false,
+        "RequestTimeout",
+        "The body took longer than 30000 ms",
     ),
     (
         "413",
@@ -166,7 +174,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
             let applies = match status {
                 "401" | "403" => !is_public || has_body,
                 "400" | "404" => !is_public || has_input,
-                "413" => has_body,
+                "408" | "413" => has_body,
                 "429" => operation_id == LOGIN,
                 "422" => has_input,
                 _ => true,
