@@ -29,14 +29,10 @@ pub(crate) async fn read(requests: Option<usize>) -> bool {
     let cpu_us = |paces: &[Pace]| middle(paces.iter().map(|pace| pace.cpu_us).collect());
     tell_rate(&format!("bare handler, {size} bytes"), rate(&bare), cpu_us(&bare));
     tell_rate("secret, authenticated, opened", rate(&secret), cpu_us(&secret));
-    [
-        report_at_least("ratio of the two", rate(&secret) / rate(&bare), RATIO_MIN),
-        report_at_least(
-            "the same by processor time",
-            cpu_us(&bare) / cpu_us(&secret),
-            RATIO_MIN,
-        ),
-    ]
-    .iter()
-    .all(|good| *good)
+    println!(
+        "{:<38} {:>12.2}",
+        "ratio by processor time",
+        cpu_us(&bare) / cpu_us(&secret)
+    );
+    report_at_least("ratio of the two", rate(&secret) / rate(&bare), RATIO_MIN)
 }
