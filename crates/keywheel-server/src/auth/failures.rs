@@ -142,13 +142,9 @@ impl<K: Hash + Eq> Failures<K> {
 
     /// Forgets the counts of some keys; how many of them were closed.
     pub fn forget_all(&self, of: impl Fn(&K) -> bool, now: Millis) -> u64 {
-        let gone = self
-            .lock()
-            .extract_if(|key, _| of(key))
-            .fold(0, |closed, (_, count)| {
-                closed + u64::from(count.is_closed_at(now))
-            });
-        gone
+        let mut counts = self.lock();
+        let gone = counts.extract_if(|key, _| of(key));
+        gone.map(|(_, count)| u64::from(count.is_closed_at(now))).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Count>> {
