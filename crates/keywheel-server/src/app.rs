@@ -14,6 +14,7 @@ use crate::actions::secrets::SecretCache;
 use crate::ambient::{Clock, Entropy};
 use crate::audit::{Audit, AuditParts};
 use crate::auth::caller::RoleCache;
+use crate::auth::failures::LoginFailures;
 use crate::auth::token::TokenSigner;
 use crate::cache::Cache;
 use crate::config::{RootKeySource, Settings};
@@ -51,6 +52,7 @@ struct Inner {
     callers: Cache<TokenId, Arc<tokens::Caller>>,
     roles: RoleCache,
     secrets: SecretCache,
+    login_failures: LoginFailures,
     audit: Audit,
     engine: Engine,
     deliverer: Deliverer,
@@ -102,6 +104,7 @@ impl App {
             callers,
             roles,
             secrets,
+            login_failures: LoginFailures::default(),
             audit,
             engine,
             deliverer,
@@ -156,6 +159,11 @@ impl App {
     /// Sealed secrets by where they are.
     pub(crate) fn secrets(&self) -> &SecretCache {
         &self.0.secrets
+    }
+
+    /// Failed logins.
+    pub(crate) fn login_failures(&self) -> &LoginFailures {
+        &self.0.login_failures
     }
 
     /// The audit log.

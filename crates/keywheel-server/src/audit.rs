@@ -33,7 +33,7 @@ pub mod verify;
 
 use std::sync::Arc;
 
-use keywheel_core::clock::Millis;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::AuditEntryId;
 use keywheel_store::audit::{ChainHash, NewAuditRecord};
 use keywheel_store::{Store, StoreError};
@@ -137,12 +137,11 @@ impl Audit {
     }
 
     /// Counts a read. Waits for a write if there is no room for another one.
-    async fn count(&self, content: Content) -> Result<(), ApiError> {
-        let now = self.0.parts.clock.now();
-        let mut counted = self.0.reads.count(content, now)?;
+    async fn count(&self, content: Content, now: Moment) -> Result<(), ApiError> {
+        let mut counted = self.0.reads.count(content, now);
         while let Counted::NoRoom(content) = counted {
             self.flush().await?;
-            counted = self.0.reads.count(content, now)?;
+            counted = self.0.reads.count(content, now);
         }
         if let Counted::First = counted {
             let audit = self.clone();

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod failures;
 pub mod login;
 pub mod password;
 pub mod token;

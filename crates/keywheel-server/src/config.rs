@@ -43,6 +43,8 @@ pub struct Settings {
     pub aws_calls_per_second: u32,
     /// Longest life of an access token.
     pub token_ttl_max: Millis,
+    /// Failed logins that one address may have in a minute; 0 is without limit.
+    pub login_failures_per_minute: u32,
     /// How long entries of the audit log are kept; none keeps them for ever.
     pub audit_retention: Option<Millis>,
     /// Whether webhooks may be told on this machine and in its network.
@@ -93,6 +95,10 @@ pub struct HttpSettings {
     pub body_bytes_max: u32,
     /// Time for request line and headers.
     pub header_timeout: Millis,
+    /// Time for a request's body.
+    pub body_timeout: Millis,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Millis,
     /// Time for one request.
     pub request_timeout: Millis,
     /// Time for running requests at shutdown.
@@ -134,6 +140,7 @@ impl Settings {
         let rotations_max = reader.count("rotations_max", 1..=1_000);
         let aws_calls_per_second = reader.count("aws_calls_per_second", 1..=1_000);
         let token_ttl_max = reader.length("token_ttl_max", 60_000..=365 * 86_400_000);
+        let login_failures_per_minute = reader.count("login_failures_per_minute", 0..=1_000_000);
         let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
         let webhooks_allow_internal = reader.switch("webhooks_allow_internal");
         let http = HttpSettings::read(reader);
@@ -164,6 +171,7 @@ impl Settings {
             rotations_max: rotations_max?,
             aws_calls_per_second: aws_calls_per_second?,
             token_ttl_max: token_ttl_max?,
+            login_failures_per_minute: login_failures_per_minute?,
             audit_retention: Some(audit_retention_days?)
                 .filter(|days| *days > 0)
                 .map(|days| Millis::DAY.times(days.into())),
@@ -257,6 +265,8 @@ impl HttpSettings {
         let connections_max = reader.count("connections_max", 1..=1_000_000);
         let body_bytes_max = reader.count("body_bytes_max", 1_024..=64 * 1_024 * 1_024);
         let header_timeout = reader.length("header_timeout", 100..=300_000);
+        let body_timeout = reader.length("body_timeout", 100..=3_600_000);
+        let idle_timeout = reader.length("idle_timeout", 100..=3_600_000);
         let request_timeout = reader.length("request_timeout", 1_000..=3_600_000);
         let drain_timeout = reader.length("drain_timeout", 1..=600_000);
         Ok(Self {
@@ -264,6 +274,8 @@ impl HttpSettings {
             connections_max: connections_max?,
             body_bytes_max: body_bytes_max?,
             header_timeout: header_timeout?,
+            body_timeout: body_timeout?,
+            idle_timeout: idle_timeout?,
             request_timeout: request_timeout?,
             drain_timeout: drain_timeout?,
         })

@@ -15,6 +15,7 @@ pub mod extract;
 pub mod fields;
 mod folders;
 mod identities;
+mod idle;
 pub mod listen;
 mod memberships;
 mod openapi;

@@ -88,8 +88,8 @@ pub trait Store:
     + AuditLog
     + Webhooks
 {
-    /// A number that changes with each write but those to the audit log, if this process is the only one that
-    /// writes.
+    /// A number that changes with each write but those to the audit log and those of logins, if this process is the
+    /// only one that writes. What a login writes, nobody can have read before: its token, and counts.
     ///
     /// Whoever reads the number, then the data, and keeps both may use the data for as long as the number
     /// is the same. None where other processes write too: then nothing may be kept.

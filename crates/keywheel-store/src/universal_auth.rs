@@ -45,8 +45,6 @@ pub struct UniversalAuth {
     pub client_id: ClientId,
     /// What can be set.
     pub settings: UniversalAuthSettings,
-    /// Until when logins are refused after too many failures; not written by create and update.
-    pub locked_until: Option<Moment>,
     /// When it was made.
     pub created_at: Moment,
     /// When it was last changed.
@@ -138,8 +136,8 @@ pub trait UniversalAuths: Send + Sync {
     /// The secrets that a login could mean: not revoked, with the same first four characters.
     async fn login_candidates(&self, auth: UniversalAuthId, prefix: &str) -> Result<Vec<ClientSecret>>;
 
-    /// Counts a login, clears the count of failures and keeps its token, in one transaction. Exact under
-    /// parallel logins: a limit of N gives N times `Used`.
+    /// Counts a login and keeps its token, in one transaction. Exact under parallel logins: a limit of N gives N times
+    /// `Used`. Not counted by [`crate::Store::revision`], so that logins do not make reads slow.
     async fn use_client_secret(
         &self,
         id: ClientSecretId,
@@ -149,10 +147,4 @@ pub trait UniversalAuths: Send + Sync {
 
     /// Revokes a client secret for good; none if it does not exist. Its tokens end with it.
     async fn revoke_client_secret(&self, id: ClientSecretId, now: Moment) -> Result<Option<ClientSecret>>;
-
-    /// Counts a failed login, and locks at the threshold if lockout is on. Returns until when it is locked.
-    async fn note_failed_login(&self, auth: UniversalAuthId, now: Moment) -> Result<Option<Moment>>;
-
-    /// Ends the lockout of an identity; how many there were.
-    async fn clear_lockouts(&self, identity: IdentityId, now: Moment) -> Result<u64>;
 }

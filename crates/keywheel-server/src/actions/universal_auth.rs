@@ -98,7 +98,6 @@ pub async fn attach(
         identity,
         client_id: app.new_id(ClientId::new),
         settings: consistent(given.over(defaults()))?,
-        locked_until: None,
         created_at: now,
         updated_at: now,
     };
@@ -155,12 +154,16 @@ pub async fn detach(app: &App, caller: &Caller, identity: IdentityId) -> Result<
     before.ok_or_else(|| ApiError::bad_request("The identity does not have universal auth"))
 }
 
-/// Ends a lockout; how many there were.
+/// Ends the lockouts of an identity, whatever address they are held against; how many there were.
 pub async fn clear_lockouts(app: &App, caller: &Caller, identity: IdentityId) -> Result<u64, ApiError> {
     let metadata = Metadata::new().with("identityId", identity);
     caller.open(Event::ClearLockouts, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
-    Ok(app.store().clear_lockouts(identity, app.now()).await?)
+    let Some(auth) = app.store().universal_auth(identity).await? else {
+        return Ok(0);
+    };
+    let lockouts = &app.login_failures().by_login;
+    Ok(lockouts.forget_all(|(login, _)| *login == auth.id, app.clock().monotonic()))
 }
 
 /// A client secret to be made.

@@ -7,6 +7,7 @@ use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::AuditEntryId;
 use keywheel_store::audit::NewAuditRecord;
 
+use super::event::Event;
 use super::record::{self, Content};
 use crate::http::errors::ApiError;
 
@@ -21,8 +22,8 @@ pub(super) struct Reads(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// By what they tell, as text.
-    counted: HashMap<String, Equal>,
+    /// By what they tell.
+    counted: HashMap<Content, Times>,
     /// Those of writes that failed. They are written again as they were: it may be that they are there already.
     unwritten: Vec<NewAuditRecord>,
     /// Since when every write failed, on the monotonic clock.
@@ -31,11 +32,13 @@ struct Kept {
     is_awaited: bool,
 }
 
-struct Equal {
-    content: Content,
+/// When equal reads were, and how many.
+struct Times {
     first: Moment,
     last: Moment,
-    times: u64,
+    count: u64,
+    /// What the first of them said of itself, where others may say something else.
+    user_agent: Option<String>,
 }
 
 /// What became of a read.
@@ -50,30 +53,32 @@ pub(super) enum Counted {
 
 impl Reads {
     /// Counts a read.
-    pub(super) fn count(&self, content: Content, now: Moment) -> Result<Counted, ApiError> {
-        let text = serde_json::to_string(&content).map_err(ApiError::internal)?;
+    pub(super) fn count(&self, mut content: Content, now: Moment) -> Counted {
+        // Anybody may fail to log in, and say anything: by that, each failure would be another one.
+        let is_free_to_say = content.event == Event::LoginFailed.as_str();
+        let user_agent = content.user_agent.take_if(|_| is_free_to_say);
         let mut kept = self.lock();
-        if let Some(equal) = kept.counted.get_mut(&text) {
-            equal.times = equal.times.saturating_add(1);
-            equal.last = now;
-            return Ok(Counted::Another);
+        if let Some(times) = kept.counted.get_mut(&content) {
+            times.count = times.count.saturating_add(1);
+            times.last = now;
+            return Counted::Another;
         }
         if kept.counted.len() + kept.unwritten.len() >= READS_MAX {
-            return Ok(Counted::NoRoom(content));
+            return Counted::NoRoom(content.said_by(user_agent));
         }
-        let equal = Equal {
-            content,
+        let times = Times {
             first: now,
             last: now,
-            times: 1,
+            count: 1,
+            user_agent,
         };
-        kept.counted.insert(text, equal);
+        kept.counted.insert(content, times);
         let is_awaited = std::mem::replace(&mut kept.is_awaited, true);
-        Ok(if is_awaited {
+        if is_awaited {
             Counted::Another
         } else {
             Counted::First
-        })
+        }
     }
 
     /// Takes everything that is to be written; the caller writes it or puts it back.
@@ -82,12 +87,12 @@ impl Reads {
         let mut records = std::mem::take(&mut kept.unwritten);
         let counted = std::mem::take(&mut kept.counted);
         drop(kept);
-        let mut fresh: Vec<Equal> = counted.into_values().collect();
-        fresh.sort_by_key(|equal| equal.first);
-        records.extend(fresh.into_iter().filter_map(|equal| {
-            let mut content = equal.content;
-            content.metadata.set("times", equal.times);
-            let record = record::whole(new_entry(), &content, equal.first, equal.last);
+        let mut fresh: Vec<_> = counted.into_iter().collect();
+        fresh.sort_by_key(|(_, times)| times.first);
+        records.extend(fresh.into_iter().filter_map(|(content, times)| {
+            let mut content = content.said_by(times.user_agent);
+            content.metadata.set("times", times.count);
+            let record = record::whole(new_entry(), &content, times.first, times.last);
             record
                 .inspect_err(|error| tracing::error!(%error, "a read cannot be written down"))
                 .ok()
@@ -162,9 +167,7 @@ mod tests {
     fn equal_reads_are_one_record_with_first_last_and_how_often() {
         let reads = Reads::default();
         for (number, key) in ["A", "B", "A", "A"].into_iter().enumerate() {
-            let counted = reads
-                .count(read(key), at(i64::try_from(number).unwrap()))
-                .unwrap();
+            let counted = reads.count(read(key), at(i64::try_from(number).unwrap()));
             assert_eq!(matches!(counted, Counted::First), number == 0);
         }
         let records = reads.take(entry);
@@ -186,29 +189,40 @@ mod tests {
     }
 
     #[test]
+    fn failed_logins_are_equal_whatever_their_clients_say_of_themselves() {
+        let reads = Reads::default();
+        let failed = |number: usize| Content {
+            event: Event::LoginFailed.as_str().into(),
+            ..read("A").said_by(Some(format!("agent {number}")))
+        };
+        for number in 0..READS_MAX * 2 {
+            assert!(!matches!(reads.count(failed(number), at(0)), Counted::NoRoom(_)));
+        }
+        let records = reads.take(entry);
+        let body: OpeningBody = serde_json::from_str(&records[0].body).unwrap();
+        let metadata = read("A").metadata.with("times", READS_MAX * 2);
+        assert_eq!((records.len(), body.content.metadata), (1, metadata));
+        assert_eq!(body.content.user_agent.unwrap(), "agent 0");
+    }
+
+    #[test]
     fn there_is_room_for_so_many_different_reads_and_always_for_equal_ones() {
         let reads = Reads::default();
         for number in 0..READS_MAX {
-            reads.count(read(&number.to_string()), at(0)).unwrap();
+            reads.count(read(&number.to_string()), at(0));
         }
-        assert!(matches!(
-            reads.count(read("one more"), at(0)).unwrap(),
-            Counted::NoRoom(_)
-        ));
-        assert!(matches!(reads.count(read("0"), at(0)).unwrap(), Counted::Another));
+        assert!(matches!(reads.count(read("one more"), at(0)), Counted::NoRoom(_)));
+        assert!(matches!(reads.count(read("0"), at(0)), Counted::Another));
         // What could not be written takes its room too.
         let records = reads.take(entry);
         reads.put_back(records, Millis::ZERO);
-        assert!(matches!(
-            reads.count(read("one more"), at(0)).unwrap(),
-            Counted::NoRoom(_)
-        ));
+        assert!(matches!(reads.count(read("one more"), at(0)), Counted::NoRoom(_)));
     }
 
     #[test]
     fn reads_are_refused_once_none_could_be_written_for_long_and_until_one_can() {
         let reads = Reads::default();
-        reads.count(read("A"), at(0)).unwrap();
+        reads.count(read("A"), at(0));
         let records = reads.take(entry);
         reads.put_back(records.clone(), Millis::ZERO);
         reads.put_back(records.clone(), UNWRITTEN_MAX);

@@ -9,19 +9,19 @@ use std::net::IpAddr;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{AuditEntryId, IdentityId, ProjectId};
 use keywheel_store::audit::{AuditMarks, AuditPart, NewAuditRecord};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// Longest text of metadata in characters. Names that the API accepts are shorter; this is for those that it refuses.
 const TEXT_CHARS_MAX: usize = 1_024;
 
-/// What is said of one event: chosen fields, never a whole body and never a secret.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Metadata(Map<String, Value>);
+/// What is said of one event: chosen fields, never a whole body and never a secret. By key, each once: every read makes
+/// one of these, and a list of a few costs less than a map.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Metadata(Vec<(Cow<'static, str>, Value)>);
 
 /// Who did it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(tag = "actor", rename_all = "camelCase")]
 pub enum Actor {
     /// A machine identity.
@@ -40,7 +40,7 @@ pub enum Actor {
 }
 
 /// What an entry tells.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
     /// The type of the event; see [`super::event::Event`].
@@ -93,31 +93,63 @@ impl Metadata {
 
     /// With one more field.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
+    pub fn with(mut self, key: &'static str, value: impl Serialize) -> Self {
         self.set(key, value);
         self
     }
 
     /// Says one thing more, or anew.
-    pub fn set(&mut self, key: &str, value: impl Serialize) {
+    pub fn set(&mut self, key: &'static str, value: impl Serialize) {
         let mut value = serde_json::to_value(value).unwrap_or(Value::Null);
         if let Value::String(text) = &mut value
             && let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX)
         {
             text.truncate(end);
         }
-        self.0.insert(key.to_owned(), value);
+        self.put(key.into(), value);
     }
 
     /// With all that the other says.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.0.extend(other.0);
+        for (key, value) in other.0 {
+            self.put(key, value);
+        }
         self
     }
 
+    fn put(&mut self, key: Cow<'static, str>, value: Value) {
+        match self.place(&key) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (key, value)),
+        }
+    }
+
+    /// Where the key is, or belongs.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_ref().cmp(key))
+    }
+
     fn text(&self, key: &str) -> Option<String> {
-        self.0.get(key).and_then(Value::as_str).map(str::to_owned)
+        let (_, value) = self.0.get(self.place(key).ok()?)?;
+        value.as_str().map(str::to_owned)
+    }
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::<String, Value>::deserialize(deserializer)?;
+        let mut metadata = Self::new();
+        for (key, value) in fields {
+            metadata.put(key.into(), value);
+        }
+        Ok(metadata)
     }
 }
 
@@ -136,6 +168,12 @@ impl Actor {
 }
 
 impl Content {
+    /// The same with the words of the client, if they were kept apart.
+    pub(super) fn said_by(mut self, user_agent: Option<String>) -> Self {
+        self.user_agent = self.user_agent.or(user_agent);
+        self
+    }
+
     /// By what the entry is found.
     pub fn marks(&self) -> AuditMarks {
         AuditMarks {
@@ -289,6 +327,16 @@ mod tests {
         assert!(found("secretKey", "KEY") && found("times", "3"));
         assert!(!found("secretKey", "KE") && !found("times", "30") && !found("times", ""));
         assert!(!found("type", "platform"));
+    }
+
+    #[test]
+    fn each_field_of_metadata_is_there_once_and_the_order_of_saying_does_not_matter() {
+        let one = Metadata::new().with("b", 1).with("a", 2).with("b", 3);
+        let other = Metadata::new().with("b", 3).and(Metadata::new().with("a", 2));
+        assert_eq!(one, other);
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(text, r#"{"a":2,"b":3}"#);
+        assert_eq!(serde_json::from_str::<Metadata>(&text).unwrap(), one);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub struct Trail {
 
 /// An entry that was begun.
 struct Open {
-    entry: AuditEntryId,
+    /// That of a change, whose first record is on disk. Others get theirs when they are written.
+    entry: Option<AuditEntryId>,
     event: Event,
     at: Moment,
     content: Content,
@@ -59,7 +60,7 @@ impl Trail {
             return Ok(());
         }
         let open = Open {
-            entry: self.audit.new_entry(),
+            entry: None,
             event,
             at: self.audit.0.parts.clock.now(),
             content: self.content(actor, event, project, metadata),
@@ -71,22 +72,28 @@ impl Trail {
                 self.audit.require_reads_written()?;
                 *self.lock() = Some(open);
             }
-            Weight::Change => {
-                let record =
-                    record::opened(open.entry, &open.content, open.at).map_err(ApiError::internal)?;
-                // Before it is written: a request that is given up in between has an entry to complete.
-                *self.lock() = Some(open);
-                if let Err(refusal) = self.audit.append(vec![record]).await {
-                    *self.lock() = None;
-                    return Err(refusal);
-                }
-            }
+            Weight::Change => self.open_change(open).await?,
         }
         Ok(())
     }
 
+    async fn open_change(&self, open: Open) -> Result<(), ApiError> {
+        let entry = self.audit.new_entry();
+        let record = record::opened(entry, &open.content, open.at).map_err(ApiError::internal)?;
+        // Before it is written: a request that is given up in between has an entry to complete.
+        *self.lock() = Some(Open {
+            entry: Some(entry),
+            ..open
+        });
+        let written = self.audit.append(vec![record]).await;
+        if written.is_err() {
+            *self.lock() = None;
+        }
+        written
+    }
+
     /// Adds what became known after the entry was begun.
-    pub fn note(&self, key: &str, value: impl Serialize) {
+    pub fn note(&self, key: &'static str, value: impl Serialize) {
         if let Some(open) = self.lock().as_mut() {
             open.later.set(key, value);
         }
@@ -131,32 +138,34 @@ impl Trail {
         } else {
             open.event.when_failed()
         };
-        let mut content = open.content;
-        if event.weight() != Weight::Change {
-            content.event = event.as_str().into();
-            content.metadata = content.metadata.and(std::mem::take(&mut later));
-        }
         let now = self.audit.0.parts.clock.now();
-        let written = match event.weight() {
-            Weight::Change => {
-                // The change has been made or not: what is answered is what happened, even if its end is written later.
-                let record = record::completed(open.entry, later, now).map_err(ApiError::internal)?;
-                // In a task of its own: a client that goes away must not take the end along.
-                let audit = self.audit.clone();
-                let end = async move { audit.append_at_last(vec![record]).await };
-                if let Err(fault) = self.audit.0.tasks.spawn(end).await {
-                    tracing::error!(%fault, "the end of an action is not in the audit log");
-                }
-                Ok(())
-            }
-            Weight::Reveal => {
-                let record = record::whole(open.entry, &content, open.at, now).map_err(ApiError::internal)?;
-                self.audit.append(vec![record]).await
-            }
-            Weight::Read => self.audit.count(content).await,
+        if let Some(entry) = open.entry {
+            self.close_change(entry, later, now).await?;
+            return Ok(());
+        }
+        let mut content = open.content;
+        content.event = event.as_str().into();
+        content.metadata = content.metadata.and(later);
+        let written = if event.weight() == Weight::Read {
+            self.audit.count(content, now).await
+        } else {
+            let record = record::whole(self.audit.new_entry(), &content, open.at, now);
+            self.audit.append(vec![record.map_err(ApiError::internal)?]).await
         };
         // A refusal reveals nothing: it is answered as it is.
         if success { written } else { Ok(()) }
+    }
+
+    /// The change has been made or not: what is answered is what happened, even if its end is written later.
+    async fn close_change(&self, entry: AuditEntryId, later: Metadata, now: Moment) -> Result<(), ApiError> {
+        let record = record::completed(entry, later, now).map_err(ApiError::internal)?;
+        // In a task of its own: a client that goes away must not take the end along.
+        let audit = self.audit.clone();
+        let end = async move { audit.append_at_last(vec![record]).await };
+        if let Err(fault) = self.audit.0.tasks.spawn(end).await {
+            tracing::error!(%fault, "the end of an action is not in the audit log");
+        }
+        Ok(())
     }
 
     fn content(&self, actor: Actor, event: Event, project: Option<ProjectId>, metadata: Metadata) -> Content {
@@ -182,9 +191,7 @@ impl Trail {
     /// The end of a request whose client has gone: whether the change was made, nobody has seen.
     fn abandoned(open: Open, now: Moment) -> Option<NewAuditRecord> {
         let later = open.later.with("outcome", "abandoned");
-        (open.event.weight() == Weight::Change)
-            .then(|| record::completed(open.entry, later, now).ok())
-            .flatten()
+        record::completed(open.entry?, later, now).ok()
     }
 }
 

@@ -75,7 +75,7 @@ impl Caller {
     }
 
     /// Adds to the entry what became known since it was begun.
-    pub fn note(&self, key: &str, value: impl Serialize) {
+    pub fn note(&self, key: &'static str, value: impl Serialize) {
         self.scope.trail().note(key, value);
     }
 

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, digest};
+use axum::http::StatusCode;
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{ClientId, ClientSecretId, TokenId};
 use keywheel_core::names::Slug;
@@ -14,6 +15,7 @@ use keywheel_store::universal_auth::{ClientSecret, ClientSecretUse, UniversalAut
 use secrecy::{ExposeSecret, SecretString};
 
 use super::caller::require_trusted;
+use super::failures::{Limit, Origin, Since};
 use super::token::{Claims, TokenFault};
 use crate::app::App;
 use crate::audit::event::Event;
@@ -52,8 +54,34 @@ pub struct Granted {
     pub identity: Identity,
 }
 
-/// Logs in.
+/// Logs in. Failures count against the address that they come from; over its limit it is refused, whoever it is, before
+/// anything is looked up or written.
 pub async fn log_in(app: &App, trail: &Trail, login: &Login) -> Result<Granted, ApiError> {
+    let origin = Origin::from(login.address);
+    let failures = &app.login_failures().by_origin;
+    if let Some(rest) = failures.closed_for(&origin, app.clock().monotonic()) {
+        return Err(ApiError::too_many(rest));
+    }
+    let outcome = attempt(app, trail, login, origin).await;
+    let limit = app.settings().login_failures_per_minute;
+    if limit > 0 && outcome.as_ref().is_err_and(is_failed_login) {
+        let noted = failures.note(origin, Limit::per_minute(limit), app.clock().monotonic());
+        if noted.refused_before > 0 {
+            trail.note("refusedBefore", noted.refused_before);
+        }
+        if noted.closes {
+            tracing::warn!(address = %login.address, "too many failed logins: more are refused for a minute");
+        }
+    }
+    outcome
+}
+
+/// Whether it is the caller who is to blame, and not a form or the server.
+fn is_failed_login(refusal: &ApiError) -> bool {
+    matches!(refusal.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+async fn attempt(app: &App, trail: &Trail, login: &Login, origin: Origin) -> Result<Granted, ApiError> {
     let now = app.now();
     trail
         .open(Actor::UnknownUser, Event::Login, None, Metadata::new())
@@ -67,13 +95,22 @@ pub async fn log_in(app: &App, trail: &Trail, login: &Login) -> Result<Granted, 
     trail.note("identityId", identity.id);
     trail.note("identityUniversalAuthId", auth.id);
     require_trusted(&auth.settings.client_secret_trusted_ips, login.address)?;
-    if auth.settings.lockout_enabled && auth.locked_until.is_some_and(|until| until > now) {
+    let lockouts = &app.login_failures().by_login;
+    let (lockout, lockout_key) = (lockout(&auth.settings), (auth.id, origin));
+    if lockout.is_some()
+        && lockouts
+            .closed_for(&lockout_key, app.clock().monotonic())
+            .is_some()
+    {
         return Err(locked());
     }
     let Some(secret) = matching_secret(app, &auth, &login.client_secret).await? else {
-        app.store().note_failed_login(auth.id, now).await?;
+        if let Some(lockout) = lockout {
+            lockouts.note(lockout_key, lockout, app.clock().monotonic());
+        }
         return Err(invalid_credentials());
     };
+    lockouts.forget(&lockout_key);
     trail.note("clientSecretId", secret.id);
     refuse_spent(app, &secret, now).await?;
     require_organization(app, login.organization.as_deref()).await?;
@@ -85,6 +122,16 @@ pub async fn log_in(app: &App, trail: &Trail, login: &Login) -> Result<Granted, 
         ClientSecretUse::LimitReached => Err(limit_reached()),
         ClientSecretUse::Revoked => Err(invalid_credentials()),
     }
+}
+
+/// When the login is locked; none if its lockout is off.
+fn lockout(settings: &UniversalAuthSettings) -> Option<Limit> {
+    settings.lockout_enabled.then(|| Limit {
+        failures: u32::try_from(settings.lockout_threshold).unwrap_or(u32::MAX),
+        within: Millis::from_secs(settings.lockout_counter_reset),
+        since: Since::Last,
+        closed_for: Millis::from_secs(settings.lockout_duration),
+    })
 }
 
 fn actor(identity: &Identity) -> Actor {

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use keywheel_core::clock::Millis;
 use keywheel_core::issues::Issue;
 use keywheel_store::StoreError;
 use serde::Serialize;
@@ -29,6 +30,7 @@ struct Parts {
     message: Message,
     details: Option<serde_json::Value>,
     docs: Option<&'static str>,
+    retry_after: Option<Millis>,
     context: Option<String>,
 }
 
@@ -48,6 +50,7 @@ impl ApiError {
             message: Message::Text(message.into()),
             details: None,
             docs: None,
+            retry_after: None,
             context: None,
         }))
     }
@@ -99,6 +102,14 @@ impl ApiError {
     pub fn validation(issues: Vec<Issue>) -> Self {
         let mut error = Self::named(StatusCode::UNPROCESSABLE_ENTITY, "ValidationFailure", "");
         error.0.message = Message::Issues(issues);
+        error
+    }
+
+    /// 429: too often, and when it may be tried again (rule R13).
+    pub fn too_many(rest: Millis) -> Self {
+        let text = "Too many failed logins from this address. Please try again later";
+        let mut error = Self::named(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", text);
+        error.0.retry_after = Some(rest);
         error
     }
 
@@ -185,6 +196,13 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if let Some(rest) = self.0.retry_after {
+            // Whole seconds, and never too few.
+            let secs = rest.as_std().as_millis().div_ceil(1_000);
+            if let Ok(secs) = HeaderValue::from_str(&secs.to_string()) {
+                response.headers_mut().insert(header::RETRY_AFTER, secs);
+            }
+        }
         response.extensions_mut().insert(Arc::new(self));
         response
     }

@@ -40,12 +40,49 @@ pub(super) enum Tagged<T> {
     Changed(HeaderValue, T),
 }
 
+/// Bytes that go into a digest at once. What is hashed comes in pieces of a few bytes, each of which would cost more than
+/// its bytes do.
+const GATHERED_BYTES: usize = 1_024;
+
 /// Feeds a digest with whatever can be hashed.
-struct Digest(digest::Context);
+struct Digest {
+    context: digest::Context,
+    gathered: [u8; GATHERED_BYTES],
+    len: usize,
+}
+
+impl Digest {
+    fn new() -> Self {
+        Self {
+            context: digest::Context::new(&digest::SHA256),
+            gathered: [0; GATHERED_BYTES],
+            len: 0,
+        }
+    }
+
+    fn pass_on(&mut self) {
+        self.context.update(&self.gathered[..self.len]);
+        self.len = 0;
+    }
+
+    fn finish(mut self) -> digest::Digest {
+        self.pass_on();
+        self.context.finish()
+    }
+}
 
 impl Hasher for Digest {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if self.len + bytes.len() > GATHERED_BYTES {
+            self.pass_on();
+        }
+        match self.gathered.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.context.update(bytes),
+        }
     }
 
     /// The tag is longer than this, and is what is asked for.
@@ -60,9 +97,9 @@ impl Tag {
     }
 
     fn of_state(state: &impl Hash) -> Self {
-        let mut digest = Digest(digest::Context::new(&digest::SHA256));
+        let mut digest = Digest::new();
         (FORM, state).hash(&mut digest);
-        Self::of_digest(digest.0.finish().as_ref())
+        Self::of_digest(digest.finish().as_ref())
     }
 
     fn of_digest(digest: &[u8]) -> Self {
@@ -153,6 +190,17 @@ fn unchanged(tag: HeaderValue) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_all_bytes_whatever_pieces_they_come_in() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
+        let whole = digest::digest(&digest::SHA256, &bytes);
+        for piece in [1, 7, 1_000, GATHERED_BYTES, GATHERED_BYTES + 1, 10_000] {
+            let mut digest = Digest::new();
+            bytes.chunks(piece).for_each(|piece| digest.write(piece));
+            assert_eq!(digest.finish().as_ref(), whole.as_ref(), "{piece}");
+        }
+    }
 
     #[test]
     fn if_none_match_may_list_several_tags() {

@@ -1,11 +1,13 @@
 //! Lenient request data: what real clients send is accepted (contract rules R2 to R8).
 
+use std::convert::Infallible;
 use std::fmt;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri, uri};
+use keywheel_core::clock::Millis;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
@@ -72,7 +74,10 @@ impl FromRequest<App> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let bytes = read_bytes(request, app.settings().http.body_bytes_max as usize).await?;
+        let http = &app.settings().http;
+        let reading = read_bytes(request, http.body_bytes_max as usize);
+        let read = tokio::time::timeout(http.body_timeout.as_std(), reading).await;
+        let bytes = read.map_err(|_| too_slow(http.body_timeout))??;
         if bytes.trim_ascii().is_empty() {
             return Ok(Self(Value::Object(Map::new())));
         }
@@ -83,29 +88,42 @@ impl FromRequest<App> for Body {
     }
 }
 
-async fn read_bytes(request: Request, bytes_max: usize) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(request.into_body(), bytes_max)
-        .await
-        .map_err(|fault| {
-            let source = std::error::Error::source(&fault);
-            if source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {
-                let text = format!("The body is larger than the limit of {bytes_max} bytes");
-                return ApiError::named(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", text);
-            }
-            ApiError::bad_request("The body could not be read to its end")
-        })
+fn too_slow(limit: Millis) -> ApiError {
+    let text = format!("The body took longer than {} ms", limit.get());
+    ApiError::named(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", text)
 }
 
-impl FromRequestParts<App> for Query {
-    type Rejection = ApiError;
+async fn read_bytes(request: Request, bytes_max: usize) -> Result<Bytes, ApiError> {
+    let body = request.into_body();
+    // What says beforehand that it is too large is not waited for.
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
+    axum::body::to_bytes(body, bytes_max).await.map_err(|fault| {
+        let source = std::error::Error::source(&fault);
+        if source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {
+            return too_large(bytes_max);
+        }
+        ApiError::bad_request("The body could not be read to its end")
+    })
+}
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let axum::extract::Query(pairs) =
-            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-                .map_err(|_| ApiError::bad_request("The query is not valid URL encoding"))?;
-        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+fn too_large(bytes_max: usize) -> ApiError {
+    let text = format!("The body is larger than the limit of {bytes_max} bytes");
+    ApiError::named(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", text)
+}
+
+/// What is no UTF-8 is read with a mark in its place, as browsers do (WHATWG URL, section 5.1).
+impl FromRequestParts<App> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let given = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         Ok(Self(
-            given.map(|(key, value)| (key, Value::String(value))).collect(),
+            given
+                .map(|(key, value)| (key.into_owned(), Value::String(value.into_owned())))
+                .collect(),
         ))
     }
 }

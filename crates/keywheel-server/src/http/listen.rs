@@ -6,16 +6,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use keywheel_core::clock::Millis;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::idle::Activity;
 use super::router::Front;
 use crate::config::HttpSettings;
 
@@ -37,15 +38,32 @@ pub async fn serve(listener: TcpListener, front: Front, settings: &HttpSettings,
     let graceful = GracefulShutdown::new();
     let protocol = protocol(settings);
     while let Some((stream, peer, permit)) = next(&listener, &connections, &stop).await {
-        let front = front.clone().map_request(move |request| admit(request, peer));
+        let activity = Activity::default();
+        let answer = {
+            let (front, activity) = (front.clone(), activity.clone());
+            move |request| {
+                let (running, answer) = (activity.begin(), front.clone().oneshot(admit(request, peer)));
+                async move {
+                    let answer = answer.await;
+                    drop(running);
+                    answer
+                }
+            }
+        };
         let connection = protocol
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(front))
+            .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer))
             .into_owned();
         let watched = graceful.watch(connection);
+        let idle_timeout = settings.idle_timeout;
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(fault) = watched.await {
-                tracing::debug!(%fault, "connection ended");
+            tokio::select! {
+                ended = watched => {
+                    if let Err(fault) = ended {
+                        tracing::debug!(%fault, "connection ended");
+                    }
+                }
+                () = activity.idle_for(idle_timeout) => tracing::debug!("an idle connection was closed"),
             }
         });
     }

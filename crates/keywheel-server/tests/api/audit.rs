@@ -1,6 +1,7 @@
 //! The audit log: what leaves an entry, what an entry tells, who may see it, and that the chain holds.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Method;
@@ -13,7 +14,7 @@ use keywheel_server::audit::verify::verify;
 use keywheel_store::setup::setting;
 use serde_json::{Value, json};
 
-use crate::support::{Client, GOOD_SECRET, Machine, TestApp, project, text};
+use crate::support::{Client, FakeAws, GOOD_SECRET, Machine, TestApp, project, text};
 
 const LOGS: &str = "/api/v1/organization/audit-logs";
 
@@ -637,4 +638,40 @@ async fn a_refused_look_at_generated_credentials_is_told_of() {
         [("failure".to_owned(), 403, Some("PermissionDenied".to_owned()))]
     );
     assert_eq!(found[0]["actor"]["metadata"]["identityId"], machine.id);
+}
+
+#[tokio::test]
+async fn an_attack_on_logins_leaves_few_entries_and_how_many_there_were() {
+    let settings = [("KEYWHEEL_LOGIN_FAILURES_PER_MINUTE", "40")];
+    let app = TestApp::start_with(Arc::new(FakeAws), &settings).await;
+    let admin = app.bootstrapped().await;
+    let attacker = app.nobody().at_address("203.0.113.9");
+    let attempt = async |number: u32| {
+        let agent = format!("agent {number}");
+        let body = json!({"clientId": "nonsense", "clientSecret": number.to_string()}).to_string();
+        let path = "/api/v1/auth/universal-auth/login";
+        let headers = [("user-agent", agent.as_str())];
+        attacker
+            .send(Method::POST, path, &headers, body.into())
+            .await
+            .status
+    };
+    for number in 0..100 {
+        assert_eq!(attempt(number).await, if number < 40 { 401 } else { 429 });
+    }
+    app.pass(Millis::from_secs(60));
+    app.app.audit().flush().await.unwrap();
+    assert_eq!(attempt(100).await, 401);
+    let entries = entries(&admin, "eventType=login-identity-universal-auth-failed").await;
+    let told = |n: usize| {
+        let metadata = &entries[n]["event"]["metadata"];
+        (
+            &metadata["times"],
+            &metadata["refusedBefore"],
+            &entries[n]["userAgent"],
+        )
+    };
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(told(1), (&json!(40), &json!(null), &json!("agent 0")));
+    assert_eq!(told(0), (&json!(1), &json!(60), &json!("agent 100")));
 }

@@ -1,5 +1,6 @@
 //! Universal auth: login, lockout, limits, renewal, revocation.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -103,6 +104,124 @@ async fn a_success_and_a_pause_both_clear_the_count_of_failures() {
 }
 
 #[tokio::test]
+async fn who_knows_a_client_id_locks_out_only_the_own_address() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let stranger = app.nobody().at_address("203.0.113.9");
+    for _ in 0..20 {
+        wrong(&machine, &stranger).await;
+    }
+    machine
+        .log_in(&stranger)
+        .await
+        .refused(401, "UnauthorizedError", LOCKED);
+    machine.log_in(&app.nobody()).await.ok();
+    // Nor does the good login of the one open it for the other.
+    machine
+        .log_in(&stranger)
+        .await
+        .refused(401, "UnauthorizedError", LOCKED);
+}
+
+#[tokio::test]
+async fn a_login_without_lockout_is_never_locked() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({"lockoutEnabled": false})).await;
+    for _ in 0..20 {
+        wrong(&machine, &app.nobody())
+            .await
+            .refused(401, "UnauthorizedError", INVALID);
+    }
+    machine.log_in(&app.nobody()).await.ok();
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_failures_waits_a_minute_and_others_do_not() {
+    let settings = [("KEYWHEEL_LOGIN_FAILURES_PER_MINUTE", "5")];
+    let app = TestApp::start_with(Arc::new(FakeAws), &settings).await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let attacker = app.nobody().at_address("2001:db8:1:2::1");
+    let unknown = || json!({"clientId": "nonsense", "clientSecret": "nonsense"});
+    for _ in 0..5 {
+        machine.log_in(&attacker).await.ok();
+        attacker
+            .post(LOGIN, unknown())
+            .await
+            .refused(401, "UnauthorizedError", INVALID);
+    }
+    // Another address of the same network, and with what is right.
+    let neighbour = app.nobody().at_address("2001:db8:1:2::2");
+    let rest = |seen: &Seen| text(&json!(seen.headers["retry-after"].to_str().unwrap()));
+    for (passes_ms, seconds) in [(0, "60"), (58_500, "2"), (1_499, "1")] {
+        app.pass(Millis::new(passes_ms));
+        let seen = machine.log_in(&neighbour).await;
+        let words = "Too many failed logins from this address. Please try again later";
+        seen.refused(429, "RateLimitExceeded", words);
+        assert_eq!(rest(&seen), seconds);
+        for others in ["127.0.0.1", "2001:db8:1:3::1"] {
+            machine.log_in(&app.nobody().at_address(others)).await.ok();
+        }
+    }
+    // What has a token goes on, from there too.
+    admin.at_address("2001:db8:1:2::1").get(DETAILS).await.ok();
+    app.pass(Millis::new(1));
+    machine.log_in(&attacker).await.ok();
+}
+
+#[tokio::test]
+async fn without_a_limit_failures_never_close_an_address() {
+    let settings = [("KEYWHEEL_LOGIN_FAILURES_PER_MINUTE", "0")];
+    let app = TestApp::start_with(Arc::new(FakeAws), &settings).await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    for _ in 0..100 {
+        let unknown = json!({"clientId": "nonsense", "clientSecret": "nonsense"});
+        assert_eq!(app.nobody().post(LOGIN, unknown).await.status, 401);
+    }
+    machine.log_in(&app.nobody()).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limited_token_is_used_exactly_so_often_by_parallel_calls() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({"accessTokenNumUsesLimit": 7})).await;
+    let client = machine.client(&app).await;
+    let mut good = 0;
+    for seen in join_all((0..20).map(|_| client.get(DETAILS)).collect()).await {
+        match seen.status {
+            200 => good += 1,
+            _ => seen.refused(
+                401,
+                "UnauthorizedError",
+                "Failed to authorize: access token number of uses limit reached",
+            ),
+        }
+    }
+    assert_eq!(good, 7);
+}
+
+#[tokio::test]
+async fn what_was_revoked_stays_revoked_after_a_restart_and_other_tokens_go_on() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    let (revoked, kept) = (machine.client(&app).await.token, machine.client(&app).await.token);
+    let body = json!({"accessToken": revoked});
+    app.nobody().post("/api/v1/auth/token/revoke", body).await.ok();
+    let app = app.restarted().await;
+    let text = "Failed to authorize: access token has been revoked";
+    app.client(&revoked)
+        .get(DETAILS)
+        .await
+        .refused(401, "UnauthorizedError", text);
+    app.client(&kept).get(DETAILS).await.ok();
+}
+
+#[tokio::test]
 async fn an_operator_can_end_a_lockout() {
     let app = TestApp::start().await;
     let admin = app.bootstrapped().await;
@@ -162,11 +281,14 @@ async fn parallel_logins_never_exceed_the_number_of_uses() {
     let made = admin.post(&base, json!({"numUsesLimit": 5})).await.ok();
     let body = json!({"clientId": machine.client_id, "clientSecret": made["clientSecret"]});
     let nobody = app.nobody();
-    let mut good = 0;
+    let mut tokens = HashSet::new();
     let attempts: Vec<_> = (0..20).map(|_| nobody.post(LOGIN, body.clone())).collect();
     for seen in join_all(attempts).await {
         match seen.status {
-            200 => good += 1,
+            200 => assert!(
+                tokens.insert(text(&seen.json()["accessToken"])),
+                "each its own token"
+            ),
             _ => seen.refused(
                 401,
                 "UnauthorizedError",
@@ -174,7 +296,10 @@ async fn parallel_logins_never_exceed_the_number_of_uses() {
             ),
         }
     }
-    assert_eq!(good, 5);
+    assert_eq!(tokens.len(), 5);
+    for token in &tokens {
+        app.client(token).get(DETAILS).await.ok();
+    }
     let limit = "Access denied due to client secret usage limit reached";
     for revoked in [false, true] {
         nobody

@@ -33,6 +33,7 @@ mod secrets;
 mod secrets_in_bulk;
 mod secrets_moved;
 mod served;
+mod sockets;
 mod support;
 mod tags;
 mod webhooks;

@@ -1,7 +1,7 @@
 //! Statements of Universal Auth.
 
 use async_trait::async_trait;
-use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::clock::Moment;
 use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, UniversalAuthId};
 
 use super::adapter::Session;
@@ -19,7 +19,7 @@ use crate::universal_auth::{
 
 const COLUMNS: &str = "u.id, u.identity_id, u.client_id, u.client_secret_trusted_ips, u.access_token_trusted_ips, \
     u.access_token_ttl, u.access_token_max_ttl, u.access_token_uses_limit, u.access_token_period, \
-    u.lockout_enabled, u.lockout_threshold, u.lockout_duration, u.lockout_counter_reset, u.locked_until, \
+    u.lockout_enabled, u.lockout_threshold, u.lockout_duration, u.lockout_counter_reset, \
     u.created_at, u.updated_at";
 
 const CLIENT_SECRET: &str = "SELECT c.id, c.universal_auth_id, c.hash, c.prefix, c.description, c.uses, c.uses_limit, \
@@ -55,7 +55,6 @@ fn universal_auth(r: &mut Reader) -> Result<UniversalAuth> {
             lockout_duration: r.int()?,
             lockout_counter_reset: r.int()?,
         },
-        locked_until: r.opt_moment()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
     })
@@ -79,21 +78,6 @@ fn client_secret(r: &mut Reader) -> Result<ClientSecret> {
         last_used_at: r.opt_moment()?,
         created_at: r.moment()?,
         updated_at: r.moment()?,
-    })
-}
-
-/// A count of failed logins, and what it is held against.
-struct Failures {
-    count: i64,
-    threshold: i64,
-    lockout: Millis,
-}
-
-fn failures(r: &mut Reader) -> Result<Failures> {
-    Ok(Failures {
-        count: r.int()?,
-        threshold: r.int()?,
-        lockout: Millis::from_secs(r.int()?),
     })
 }
 
@@ -243,7 +227,7 @@ impl UniversalAuths for SqlStore {
         token: &Token,
         now: Moment,
     ) -> Result<ClientSecretUse> {
-        let mut session = self.write().await?;
+        let mut session = self.write_aside().await?;
         let sql = "UPDATE client_secrets SET uses = uses + 1, last_used_at = $2 WHERE id = $1 AND revoked = $3 \
                    AND (uses_limit = 0 OR uses < uses_limit)";
         if session.execute(sql, args![id, now, false]).await? == 0 {
@@ -252,9 +236,6 @@ impl UniversalAuths for SqlStore {
                 one_in(&mut session, sql, args![id, false], Reader::id).await?;
             return Ok(there.map_or(ClientSecretUse::Revoked, |_| ClientSecretUse::LimitReached));
         }
-        let sql = "UPDATE universal_auths SET failed_logins = 0, failed_at = NULL \
-                   WHERE id = (SELECT universal_auth_id FROM client_secrets WHERE id = $1) AND failed_logins > 0";
-        session.execute(sql, args![id]).await?;
         insert_token(&mut session, token).await?;
         session.commit().await?;
         Ok(ClientSecretUse::Used)
@@ -273,30 +254,5 @@ impl UniversalAuths for SqlStore {
         .await?;
         session.commit().await?;
         Ok(after)
-    }
-
-    async fn note_failed_login(&self, auth: UniversalAuthId, now: Moment) -> Result<Option<Moment>> {
-        let mut session = self.write().await?;
-        let sql = "UPDATE universal_auths SET failed_at = $2, failed_logins = CASE \
-                   WHEN failed_at IS NOT NULL AND $2 < failed_at + lockout_counter_reset * 1000 \
-                   THEN failed_logins + 1 ELSE 1 END \
-                   WHERE id = $1 AND lockout_enabled = $3 \
-                   RETURNING failed_logins, lockout_threshold, lockout_duration";
-        let Some(counted) = one_in(&mut session, sql, args![auth, now, true], failures).await? else {
-            return Ok(None);
-        };
-        let locked_until = (counted.count >= counted.threshold).then(|| now + counted.lockout);
-        if let Some(until) = locked_until {
-            let sql = "UPDATE universal_auths SET failed_logins = 0, locked_until = $2 WHERE id = $1";
-            session.execute(sql, args![auth, until]).await?;
-        }
-        session.commit().await?;
-        Ok(locked_until)
-    }
-
-    async fn clear_lockouts(&self, identity: IdentityId, now: Moment) -> Result<u64> {
-        let sql = "UPDATE universal_auths SET locked_until = NULL, failed_logins = 0, failed_at = NULL \
-                   WHERE identity_id = $1 AND locked_until > $2";
-        self.change(sql, args![identity, now]).await
     }
 }

@@ -45,7 +45,6 @@ async fn login(store: &Shared, world: &World, uses_limit: i64) -> Login {
         identity: machine.id,
         client_id: id!(ClientId),
         settings: settings(),
-        locked_until: None,
         created_at: at(1),
         updated_at: at(1),
     };
@@ -380,51 +379,6 @@ pub async fn a_revoked_client_secret_ends_its_tokens(store: &Shared) {
             .unwrap(),
         None
     );
-}
-
-pub async fn failed_logins_lock_at_the_threshold_and_only_in_a_row(store: &Shared) {
-    let world = World::new(store).await;
-    let login = login(store, &world, 0).await;
-    let fail = |now| store.note_failed_login(login.auth.id, at(now));
-    let locked = || async {
-        store
-            .universal_auth(login.identity)
-            .await
-            .unwrap()
-            .unwrap()
-            .locked_until
-    };
-    // Two, then a pause longer than the reset, then two again: no lock.
-    for now in [0, 1_000, 31_001, 32_000] {
-        assert_eq!(fail(now).await.unwrap(), None, "at {now}");
-    }
-    // A success in between starts the count anew.
-    let issued = token(login.identity, Some(login.secret.id));
-    store
-        .use_client_secret(login.secret.id, &issued, at(33_000))
-        .await
-        .unwrap();
-    for now in [34_000, 35_000] {
-        assert_eq!(fail(now).await.unwrap(), None, "at {now}");
-    }
-    assert_eq!(locked().await, None);
-    assert_eq!(fail(36_000).await.unwrap(), Some(at(336_000)));
-    assert_eq!(locked().await, Some(at(336_000)));
-    assert_eq!(store.clear_lockouts(login.identity, at(40_000)).await.unwrap(), 1);
-    assert_eq!(store.clear_lockouts(login.identity, at(40_000)).await.unwrap(), 0);
-    assert_eq!(locked().await, None);
-
-    let off = UniversalAuthSettings {
-        lockout_enabled: false,
-        ..settings()
-    };
-    store
-        .update_universal_auth(login.identity, &off, at(1))
-        .await
-        .unwrap();
-    for _ in 0..5 {
-        assert_eq!(fail(50_000).await.unwrap(), None);
-    }
 }
 
 pub async fn a_limit_on_a_token_holds_exactly_under_parallel_requests(store: &Shared) {

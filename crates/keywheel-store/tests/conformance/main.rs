@@ -118,7 +118,6 @@ promises! {
         universal_auth_is_given_once_and_settings_read_back_in_order,
         a_limit_on_a_client_secret_holds_exactly_under_parallel_logins,
         a_revoked_client_secret_ends_its_tokens,
-        failed_logins_lock_at_the_threshold_and_only_in_a_row,
         a_limit_on_a_token_holds_exactly_under_parallel_requests,
         a_revoked_token_cannot_be_renewed,
         tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;

@@ -7,7 +7,7 @@ use super::{examples, glossary};
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
 /// `error` and one of `message`.
-const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
+const REFUSALS: [(&str, &str, &str, bool, &str, &str); 11] = [
     (
         "400",
         "BadRequest",
@@ -41,6 +41,14 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
         "Could not find AWS IAM User Secret Rotation with ID \"3c90c3cc-0d44-4b50-8888-8dd25736052a\"",
     ),
     (
+        "408",
+        "BodyTooSlow",
+        "The body did not come in time",
+        false,
+        "RequestTimeout",
+        "The body took longer than 30000 ms",
+    ),
+    (
         "413",
         "TooLarge",
         "The body is larger than the server takes",
@@ -55,6 +63,14 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
         false,
         "ValidationFailure",
         "",
+    ),
+    (
+        "429",
+        "TooMany",
+        "Too many failed logins from this address; `Retry-After` says when it may try again",
+        false,
+        "RateLimitExceeded",
+        "Too many failed logins from this address. Please try again later",
     ),
     (
         "500",
@@ -81,6 +97,8 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 9] = [
         "The request took longer than 300 s; look at its outcome before you repeat it",
     ),
 ];
+/// The operation whose failures are limited.
+const LOGIN: &str = "logIn";
 /// The methods that operations have.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -131,6 +149,7 @@ fn put_waiting_schemas(value: &mut Value) {
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
+    let operation_id = operation["operationId"].clone();
     let is_public = operation["security"] == json!([{}]);
     if !is_public {
         operation["security"] = json!([{"token": []}]);
@@ -155,7 +174,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
             let applies = match status {
                 "401" | "403" => !is_public || has_body,
                 "400" | "404" => !is_public || has_input,
-                "413" => has_body,
+                "408" | "413" => has_body,
+                "429" => operation_id == LOGIN,
                 "422" => has_input,
                 _ => true,
             };

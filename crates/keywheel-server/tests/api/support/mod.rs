@@ -126,6 +126,20 @@ impl TestApp {
         }
     }
 
+    /// The same server after a stop and a start.
+    pub async fn restarted(self) -> Self {
+        let Self {
+            app,
+            clock,
+            front,
+            folder,
+        } = self;
+        app.audit().shut_down().await;
+        // The database is for one process at a time.
+        drop((app, front));
+        Self::assemble(folder, Arc::new(FakeAws), &[], Arc::clone(&clock) as _, clock).await
+    }
+
     /// The database file.
     #[cfg(feature = "dev")]
     pub fn database(&self) -> PathBuf {
