@@ -50,15 +50,31 @@ pub struct Reference<'a> {
     inner: &'a str,
 }
 
-/// No reference can be written to a secret of this name.
+/// Longest value that a rewrite makes, in bytes: as long as a value that can be written.
+pub const REWRITTEN_BYTES_MAX: usize = 1_048_576;
+
+/// References in a value cannot follow what they mean.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no reference can be written to a secret with the name \"{0}\"")]
-pub struct Unwritable(pub SecretName);
+pub enum Unwritable {
+    /// No reference can be written to a secret of this name.
+    #[error("no reference can be written to a secret with the name \"{0}\"")]
+    Name(SecretName),
+    /// The value would become too long.
+    #[error("its value would become longer than {REWRITTEN_BYTES_MAX} bytes with the new references")]
+    TooLong,
+}
 
 impl Reference<'_> {
     /// Whether it means a secret in the folder of the secret that it stands in.
     pub fn is_relative(&self) -> bool {
         !self.inner.contains(SEPARATOR)
+    }
+
+    /// Whether it is written with the characters of names that people refer to: letters, digits, `_`, `-`, and dots
+    /// between them (platform contract, section 6.2.2).
+    pub fn is_plain(&self) -> bool {
+        let is_meant = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | SEPARATOR);
+        !self.inner.is_empty() && self.inner.chars().all(is_meant)
     }
 
     /// What it means in a secret of this folder; none if it cannot mean anything.
@@ -116,6 +132,7 @@ pub fn rewrite(
     moves: &[Move],
 ) -> Result<Option<String>, Unwritable> {
     let mut edits = Vec::new();
+    let mut len = text.len();
     for reference in find(text) {
         let target = reference.resolve(home);
         if let Some(to) = moves
@@ -125,6 +142,10 @@ pub fn rewrite(
             let relative = reference.is_relative() && to.folder == *new_home;
             let written = write(to, relative)?;
             if written != text[reference.range.clone()] {
+                len = len - reference.range.len() + written.len();
+                if len > REWRITTEN_BYTES_MAX.max(text.len()) {
+                    return Err(Unwritable::TooLong);
+                }
                 edits.push((reference.range, written));
             }
         }
@@ -133,9 +154,7 @@ pub fn rewrite(
         return Ok(None);
     }
     // The value is a secret: with its final size from the start, no part of it is left behind by growing.
-    let added: usize = edits.iter().map(|(_, new)| new.len()).sum();
-    let removed: usize = edits.iter().map(|(range, _)| range.len()).sum();
-    let mut rewritten = String::with_capacity(text.len() - removed + added);
+    let mut rewritten = String::with_capacity(len);
     let mut kept = 0;
     for (range, new) in edits {
         rewritten.push_str(&text[kept..range.start]);
@@ -161,7 +180,7 @@ fn write(to: &Address, relative: bool) -> Result<String, Unwritable> {
     if read.as_ref() == Some(to) {
         Ok(written)
     } else {
-        Err(Unwritable(to.name.clone()))
+        Err(Unwritable::Name(to.name.clone()))
     }
 }
 
@@ -324,10 +343,26 @@ mod tests {
             let home = folder("dev", "/");
             assert_eq!(
                 rewrite("${KEY}", &home, &moves),
-                Err(Unwritable(moves[0].to.name.clone()))
+                Err(Unwritable::Name(moves[0].to.name.clone()))
             );
             assert_eq!(rewrite("${OTHER}", &home, &moves), Ok(None));
         }
+    }
+
+    #[test]
+    fn a_value_does_not_grow_beyond_what_can_be_written() {
+        let deep = format!("/{}", ["f".repeat(100).as_str(); 10].join("/"));
+        let moves = [Move {
+            from: address("dev", "/", "A"),
+            to: address("dev", &deep, "A"),
+        }];
+        let home = folder("dev", "/");
+        let fits = rewrite(&"${A}".repeat(1_000), &home, &moves).unwrap().unwrap();
+        assert!(fits.len() > 1_000_000 && fits.len() <= REWRITTEN_BYTES_MAX);
+        assert_eq!(
+            rewrite(&"${A}".repeat(1_100), &home, &moves),
+            Err(Unwritable::TooLong)
+        );
     }
 
     /// Every text of up to five of these parts: the awkward corners of the syntax in all orders.

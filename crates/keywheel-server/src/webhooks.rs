@@ -42,6 +42,8 @@ pub const SIGNATURE_HEADER: &str = "x-infisical-signature";
 
 /// Deliveries under way at the same time. Each mostly waits; the bound is for sockets.
 const PARALLEL_MAX: usize = 16;
+/// Tests of webhooks under way at the same time; further ones wait for their turn.
+const TESTS_MAX: usize = 4;
 /// How long a delivery is reserved for the process that sends it: twice what an attempt may take.
 const LEASE: Millis = Millis::from_secs(30);
 /// The longest sleep: a commit of this process wakes the deliverer; this is for those of others, and for ended leases.
@@ -73,6 +75,7 @@ struct Inner {
     parts: DelivererParts,
     sender: Sender,
     permits: Arc<Semaphore>,
+    tests: Semaphore,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -83,6 +86,7 @@ impl Deliverer {
         Self(Arc::new(Inner {
             sender: Sender::new(parts.allow_internal),
             permits: Arc::new(Semaphore::new(PARALLEL_MAX)),
+            tests: Semaphore::new(TESTS_MAX),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             parts,
@@ -109,6 +113,8 @@ impl Deliverer {
 
     /// Tells a webhook that it is being tried, and waits for the answer.
     pub async fn test(&self, webhook: &Webhook, project_name: &Title) -> Result<LastRun, StoreError> {
+        // Nobody closes it: without a permit a test would only be unbounded.
+        let _permit = self.0.tests.acquire().await;
         let path = SecretPath::from_stored(webhook.place.as_str().to_owned());
         let subject = Subject {
             webhook,
@@ -139,7 +145,9 @@ impl Deliverer {
     async fn claim_due(&self) -> Result<Millis, StoreError> {
         let DelivererParts { store, clock, .. } = &self.0.parts;
         // Without a permit the end of an attempt wakes the deliverer.
-        while let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned() {
+        while !self.0.stop.is_cancelled()
+            && let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned()
+        {
             let now = clock.now();
             let Some(delivery) = store.claim_delivery(now, now + LEASE).await? else {
                 break;
@@ -159,7 +167,7 @@ impl Deliverer {
     async fn deliver(&self, delivery: &Delivery) {
         let told = tokio::select! {
             () = self.0.stop.cancelled() => None,
-            told = self.attempt(delivery) => Some(told),
+            told = self.attempt_in_time(delivery) => Some(told),
         };
         let now = self.0.parts.clock.now();
         let (run, afterwards) = match told {
@@ -191,6 +199,13 @@ impl Deliverer {
                 tracing::warn!(webhook = %delivery.webhook.id, %error, "a delivery is made again, as its end could not be noted");
             }
         }
+    }
+
+    async fn attempt_in_time(&self, delivery: &Delivery) -> Result<(), NotTold> {
+        if delivery.happened_at + AGE_MAX < self.0.parts.clock.now() {
+            return Err(NotTold::TooOld);
+        }
+        self.attempt(delivery).await
     }
 
     async fn attempt(&self, delivery: &Delivery) -> Result<(), NotTold> {

@@ -255,6 +255,16 @@ pub struct SecretVersion {
     pub created_at: Moment,
 }
 
+impl SecretChange {
+    /// The secret that is there already.
+    pub fn existing(&self) -> Option<SecretId> {
+        match self {
+            Self::Create(_) => None,
+            Self::Update { id, .. } | Self::Delete { id, .. } => Some(*id),
+        }
+    }
+}
+
 /// Secrets.
 #[async_trait]
 pub trait Secrets: Send + Sync {

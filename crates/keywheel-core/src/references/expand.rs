@@ -1,6 +1,7 @@
 //! What values say once the references in them are replaced.
 //!
-//! What cannot be replaced is left out: a reference to nothing, one to a value of a loop, one to a value that is nested
+//! A text in `${}` that names nothing and is not written like a reference stays as it is: passwords, scripts and templates
+//! have such texts. Of references, what cannot be replaced is left out: a reference to nothing, one to a value of a loop, one to a value that is nested
 //! deeper than [`DEPTH_MAX`], and one that would make its value longer than [`EXPANDED_BYTES_MAX`] or take more than
 //! [`STEPS_MAX`]. So a mistake in one secret costs what refers to it, and nothing else; and what a value says does not
 //! depend on which others are written out beside it.
@@ -215,11 +216,15 @@ impl<'a> Expansion<'a> {
 }
 
 fn placed(home: &Folder, text: &str, indices: &Indices<'_>) -> Vec<Placed> {
-    let placed = find(text).map(|reference| Placed {
-        target: reference
+    let placed = find(text).filter_map(|reference| {
+        let target = reference
             .resolve(home)
-            .and_then(|target| indices.get(&target).copied()),
-        range: reference.range,
+            .and_then(|target| indices.get(&target).copied());
+        let is_meant = target.is_some() || reference.is_plain();
+        is_meant.then_some(Placed {
+            range: reference.range,
+            target,
+        })
     });
     placed.collect()
 }
@@ -267,8 +272,21 @@ mod tests {
 
     #[test]
     fn what_refers_to_nothing_is_left_out() {
-        let secrets = [("A", "<${NONE}${}${dev..B}${prod.B}${ B }>"), ("B", "b")];
+        let secrets = [("A", "<${NONE}${dev..B}${prod.B}${no-such_1.A}>"), ("B", "b")];
         assert_eq!(expanded(&secrets)[0], "<>");
+    }
+
+    #[test]
+    fn what_is_not_written_like_a_reference_stays_unless_it_names_a_secret() {
+        let kept = "pa${x!y}ss ${PORT:-8080} ${#arr[@]} ${{ github.token }} ${json[\"x\"]} ${} ${ B } ${@p.dev.B} ${é}";
+        let secrets = [
+            ("A", kept),
+            ("B", "b"),
+            ("OF MINE", "mine"),
+            ("C", "<${OF MINE}>"),
+        ];
+        let values = expanded(&secrets);
+        assert_eq!((values[0].as_str(), values[3].as_str()), (kept, "<mine>"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ Keywheel is ready at {url}
   IAM user    {DEMO_USER}, in an AWS sandbox of its own at {sandbox_url}
   rotation    demo-app: a new access key every 30 days, published as the secrets
               AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment {environment}
-  data        {}
+  data        {}; the token of an administrator is the adminToken in its dev.json
 
 Log in:
 

@@ -5,21 +5,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IANA's special-purpose blocks of IPv4 that are not global, and what is no single host: first address and bits.
 const V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::UNSPECIFIED, 8),           // this network, unspecified
-    (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by carriers
-    (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
-    (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local, metadata of clouds
-    (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24),  // relays of 6to4
-    (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarks
-    (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
-    (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
+    (Ipv4Addr::UNSPECIFIED, 8),            // this network, unspecified
+    (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),    // shared by carriers
+    (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
+    (Ipv4Addr::new(169, 254, 0, 0), 16),   // link-local, metadata of clouds
+    (Ipv4Addr::new(172, 16, 0, 0), 12),    // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),     // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),     // documentation
+    (Ipv4Addr::new(192, 88, 99, 0), 24),   // relays of 6to4
+    (Ipv4Addr::new(192, 168, 0, 0), 16),   // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),    // benchmarks
+    (Ipv4Addr::new(198, 51, 100, 0), 24),  // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
+    (Ipv4Addr::new(168, 63, 129, 16), 32), // platform services of Azure
+    (Ipv4Addr::new(224, 0, 0, 0), 4),      // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),      // reserved, broadcast
 ];
 
 /// The same of IPv6, without those that carry an address of IPv4.
@@ -42,11 +43,19 @@ pub fn is_internal(address: IpAddr) -> bool {
         IpAddr::V4(address) => is_internal_v4(address),
         IpAddr::V6(address) => match carried(address) {
             Some(inner) => is_internal_v4(inner),
-            None => V6
-                .iter()
-                .any(|(first, bits)| address.to_bits() >> (128 - bits) == first.to_bits() >> (128 - bits)),
+            None => {
+                !is_global_unicast(address)
+                    || V6.iter().any(|(first, bits)| {
+                        address.to_bits() >> (128 - bits) == first.to_bits() >> (128 - bits)
+                    })
+            }
         },
     }
+}
+
+/// Whether it is of the only block that addresses of the internet are given out from (`2000::/3`).
+fn is_global_unicast(address: Ipv6Addr) -> bool {
+    address.segments()[0] >> 13 == 1
 }
 
 fn is_internal_v4(address: Ipv4Addr) -> bool {
@@ -96,6 +105,9 @@ mod tests {
             "239.255.255.255",
             "240.0.0.1",
             "255.255.255.255",
+            "168.63.129.16",
+            "fbff::1",
+            "::ffff:0:7f00:1",
             "::",
             "::1",
             "::7f00:1",
@@ -149,7 +161,6 @@ mod tests {
             "2001:4860:4860::8888",
             "2600::1",
             "2a00:1450::1",
-            "fbff::1",
         ] {
             assert!(!is_internal(text.parse().unwrap()), "{text}");
         }

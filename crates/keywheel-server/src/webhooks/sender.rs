@@ -46,6 +46,9 @@ pub enum NotTold {
     /// No connection, or one that broke.
     #[error("The receiver could not be reached")]
     Unreachable,
+    /// So much time has passed that nobody should be told any more.
+    #[error("It was not told for a day, and was given up")]
+    TooOld,
     /// Its address or key cannot be read.
     #[error("The address or the key could not be opened")]
     Sealed,

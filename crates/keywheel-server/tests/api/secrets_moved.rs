@@ -160,7 +160,7 @@ async fn a_move_that_cannot_be_is_refused_and_moves_nothing() {
         relocate(&admin, &project, &[], ("dev", "/b"), false).await.status,
         422
     );
-    // A reference that could not be written refuses the move.
+    // A name that no reference can hold moves, where nothing refers to it.
     let rename =
         json!({"projectId": project, "environment": "dev", "secretPath": "/a", "newSecretName": "D}"});
     admin.patch("/api/v4/secrets/D", rename).await.ok();

@@ -29,3 +29,4 @@ CREATE TABLE webhook_deliveries (
 ) STRICT;
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at, seq);
 CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook_id, lease_until);
+CREATE INDEX webhook_deliveries_leased ON webhook_deliveries (lease_until) WHERE lease_until IS NOT NULL;

@@ -255,7 +255,7 @@ fn mapped<'a>(
     values: &'a PublishedValues,
 ) -> [(SecretId, &'a SecretName, &'a SealedVersion); 2] {
     let mapping = &rotation.settings.mapping;
-    [
+    let mut mapped = [
         (
             rotation.secrets.access_key_id,
             mapping.access_key_id(),
@@ -266,7 +266,10 @@ fn mapped<'a>(
             mapping.secret_access_key(),
             &values.secret_access_key,
         ),
-    ]
+    ];
+    // Everyone takes secrets in the order of their ids.
+    mapped.sort_by_key(|(secret, ..)| *secret);
+    mapped
 }
 
 /// Gives both secrets their next version, and erases the older ones of keys that have ended: a value that was

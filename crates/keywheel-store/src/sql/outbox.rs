@@ -10,7 +10,7 @@ use super::adapter::Session;
 use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, one_in, webhooks};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::runs::RunRecord;
 use crate::webhooks::{Afterwards, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX};
 
@@ -18,7 +18,8 @@ use crate::webhooks::{Afterwards, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX}
 struct Listener {
     id: WebhookId,
     place: PathGlob,
-    events: Vec<EventName>,
+    /// None if a later version wrote them: nothing is told then, and the change goes through.
+    events: Option<Vec<EventName>>,
     path: SecretPath,
 }
 
@@ -26,7 +27,7 @@ fn listener(r: &mut Reader) -> Result<Listener> {
     Ok(Listener {
         id: r.id()?,
         place: r.text().map(PathGlob::from_stored)?,
-        events: r.json()?,
+        events: serde_json::from_str(&r.text()?).ok(),
         path: r.path()?,
     })
 }
@@ -42,7 +43,8 @@ pub(super) async fn note(
     let sql = "SELECT w.id, w.secret_path, w.events, f.path FROM folders f \
                JOIN webhooks w ON w.environment_id = f.environment_id WHERE f.id = $1 AND NOT w.disabled";
     for found in all_in(session, sql, args![folder], listener).await? {
-        if is_told(&found.place, &found.events, &found.path, occurrence.event()) {
+        let events = found.events.as_deref();
+        if events.is_some_and(|events| is_told(&found.place, events, &found.path, occurrence.event())) {
             leave(session, &found, occurrence, now).await?;
         }
     }
@@ -101,6 +103,10 @@ async fn leave(
     Ok(())
 }
 
+/// Deliveries of one project that may be under way at the same time: a quarter of all, so that receivers that hang hold
+/// up those of their own project only.
+const PER_PROJECT_MAX: u32 = 4;
+
 /// One row of the webhooks that are told nothing at the moment: a receiver that is slow holds up its own rows only.
 pub(super) fn claim_sql(skip_locked: &str) -> String {
     format!(
@@ -108,6 +114,10 @@ pub(super) fn claim_sql(skip_locked: &str) -> String {
          (SELECT d.seq FROM webhook_deliveries d WHERE d.due_at <= $1 \
          AND (d.lease_until IS NULL OR d.lease_until <= $1) AND NOT EXISTS \
          (SELECT 1 FROM webhook_deliveries o WHERE o.webhook_id = d.webhook_id AND o.lease_until > $1) \
+         AND d.webhook_id NOT IN (SELECT w.id FROM webhooks w JOIN environments e ON e.id = w.environment_id \
+         WHERE e.project_id IN (SELECT le.project_id FROM webhook_deliveries l JOIN webhooks lw ON lw.id = l.webhook_id \
+         JOIN environments le ON le.id = lw.environment_id WHERE l.lease_until > $1 \
+         GROUP BY le.project_id HAVING COUNT(*) >= {PER_PROJECT_MAX})) \
          ORDER BY d.due_at, d.seq LIMIT 1 {skip_locked}) RETURNING seq"
     )
 }
@@ -136,9 +146,18 @@ pub(super) async fn claim(store: &SqlStore, now: Moment, until: Moment) -> Resul
          JOIN projects p ON p.id = e.project_id WHERE d.seq = $1",
         webhooks::COLUMNS
     );
-    let claimed = one_in(&mut session, &sql, args![seq], delivery).await?;
+    // The lease is taken first: a row that cannot be read must not be the first of all for ever.
     session.commit().await?;
-    Ok(claimed)
+    match store.one(&sql, args![seq], delivery).await {
+        Err(fault @ StoreError::Corrupt { .. }) => {
+            let mut session = store.write_aside().await?;
+            let sql = "DELETE FROM webhook_deliveries WHERE seq = $1";
+            session.execute(sql, args![seq]).await?;
+            session.commit().await?;
+            Err(fault)
+        }
+        claimed => claimed,
+    }
 }
 
 pub(super) async fn end(
@@ -148,6 +167,9 @@ pub(super) async fn end(
     afterwards: &Afterwards,
 ) -> Result<bool> {
     let mut session = store.write_aside().await?;
+    // In the order of whoever disables or deletes the webhook: first it, then its rows.
+    let lock = "UPDATE webhooks SET disabled = disabled WHERE id = $1";
+    session.execute(lock, args![delivery.webhook.id]).await?;
     let fence = args![delivery.seq, delivery.attempts];
     let touched = match afterwards {
         Afterwards::Over => {

@@ -79,14 +79,21 @@ async fn lock(
     touched: &mut BTreeSet<FolderId>,
     now: Moment,
 ) -> Result<Vec<Option<Secret>>> {
-    let mut updates = Vec::with_capacity(changes.len());
-    for change in changes {
-        updates.push(match change {
-            SecretChange::Create(_) => None,
+    // Everyone takes secrets in the order of their ids, so that nobody waits for each other.
+    let mut by_id: Vec<(SecretId, usize)> = changes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, change)| Some((change.existing()?, index)))
+        .collect();
+    by_id.sort_unstable();
+    let mut updates = vec![None; changes.len()];
+    for (_, index) in by_id {
+        match &changes[index] {
+            SecretChange::Create(_) => {}
             SecretChange::Update { id, read, .. } => {
                 let found = as_read(session, *id, read.as_ref(), now).await?;
                 touched.insert(found.place.folder);
-                Some(found)
+                updates[index] = Some(found);
             }
             SecretChange::Delete { id, read } => {
                 let found = as_read(session, *id, read.as_ref(), now).await?;
@@ -94,9 +101,8 @@ async fn lock(
                 session
                     .execute("DELETE FROM secrets WHERE id = $1", args![*id])
                     .await?;
-                None
             }
-        });
+        }
     }
     for change in changes {
         if let SecretChange::Update { id, update, .. } = change

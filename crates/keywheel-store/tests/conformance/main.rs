@@ -164,7 +164,7 @@ promises! {
         a_publish_is_one_change_of_the_folder_and_a_failure_is_told,
         a_move_is_told_where_it_left_and_where_it_went,
         a_delivery_is_claimed_once_until_its_lease_ends,
-        parallel_claims_of_several_webhooks_do_not_overlap,
+        of_a_project_so_many_are_told_at_a_time_and_no_more,
         what_waits_goes_with_its_webhook_or_when_that_rests,
         no_more_than_so_many_wait_for_one_webhook,
         a_commit_that_left_something_to_tell_gives_a_hint;

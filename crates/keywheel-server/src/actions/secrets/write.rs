@@ -179,6 +179,9 @@ pub(super) fn refused(error: StoreError, taken: &'static str) -> ApiError {
         StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(
             "The folder or a tag was deleted in the meantime; nothing was changed. Please try again.",
         ),
+        StoreError::Conflict(Conflict::Changed) => ApiError::bad_request(
+            "Some of the secrets were changed in the meantime; nothing was changed. Please try again.",
+        ),
         other => other.into(),
     }
 }

@@ -148,7 +148,7 @@ mod after_a_restart {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::support::{FakeAws, TestApp};
+    use crate::support::{FakeAws, TestApp, project};
 
     const ALLOWED: [(&str, &str); 1] = [("KEYWHEEL_WEBHOOKS_ALLOW_INTERNAL", "true")];
 
@@ -171,22 +171,23 @@ mod after_a_restart {
 
     #[tokio::test]
     async fn what_was_not_told_before_a_restart_is_told_after_it() {
-        let stage = Stage::set().await;
+        let app = TestApp::start_in_real_time(Arc::new(FakeAws), &ALLOWED).await;
+        app.app.deliverer().start();
+        let admin = app.bootstrapped().await;
+        let project = project(&admin).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        stage
-            .admin()
-            .post(WEBHOOKS, stage.body(json!({"webhookUrl": url})))
-            .await
-            .ok();
-        stage.secret("/", "KEY").await;
+        let place =
+            json!({"projectId": project, "environment": "dev", "webhookUrl": url, "secretValue": "x"});
+        admin.post(WEBHOOKS, place.clone()).await.ok();
+        admin.post("/api/v4/secrets/KEY", place).await.ok();
         let (stream, before) = accepted(&listener).await;
         // Broken off in the middle.
-        tokio::time::timeout(Duration::from_secs(10), stage.app.app.deliverer().shut_down())
+        tokio::time::timeout(Duration::from_secs(10), app.app.deliverer().shut_down())
             .await
             .unwrap();
         drop(stream);
-        let resumed = TestApp::resume_in_real_time(&stage.app.database(), Arc::new(FakeAws), &ALLOWED).await;
+        let resumed = TestApp::resume_in_real_time(&app.database(), Arc::new(FakeAws), &ALLOWED).await;
         resumed.app.deliverer().start();
         let (_stream, after) = accepted(&listener).await;
         assert_eq!(delivery(&after), delivery(&before));
