@@ -1,7 +1,6 @@
 //! Webhooks, and that what is to be told of is written with what happened, told once and forgotten.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use keywheel_core::ids::WebhookId;
