@@ -10,7 +10,7 @@ use keywheel_providers::IamUsers;
 use keywheel_store::{Store, setup::setting, tokens};
 use secrecy::ExposeSecret;
 
-use crate::actions::secrets::SecretCache;
+use crate::actions::secrets::{ListTags, SecretCache};
 use crate::ambient::{Clock, Entropy};
 use crate::audit::{Audit, AuditParts};
 use crate::auth::caller::RoleCache;
@@ -52,6 +52,7 @@ struct Inner {
     callers: Cache<TokenId, Arc<tokens::Caller>>,
     roles: RoleCache,
     secrets: SecretCache,
+    list_tags: ListTags,
     login_failures: LoginFailures,
     audit: Audit,
     engine: Engine,
@@ -96,7 +97,8 @@ impl App {
             audit: audit.clone(),
             allow_internal: parts.settings.webhooks_allow_internal,
         });
-        let (callers, roles, secrets) = (Cache::new(), Cache::new(), Cache::new());
+        let (callers, roles) = (Cache::new(), Cache::new());
+        let (secrets, list_tags) = (Cache::new(), Cache::new());
         Ok(Self(Arc::new(Inner {
             parts,
             vault,
@@ -104,6 +106,7 @@ impl App {
             callers,
             roles,
             secrets,
+            list_tags,
             login_failures: LoginFailures::default(),
             audit,
             engine,
@@ -164,6 +167,11 @@ impl App {
     /// Failed logins.
     pub(crate) fn login_failures(&self) -> &LoginFailures {
         &self.0.login_failures
+    }
+
+    /// The entity tags of lists of secrets.
+    pub(crate) fn list_tags(&self) -> &ListTags {
+        &self.0.list_tags
     }
 
     /// The audit log.

@@ -17,7 +17,7 @@ use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 
 /// A place in a project, as requests name it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Place {
     /// The project.
     pub project: ProjectRef,

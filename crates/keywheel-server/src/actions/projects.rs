@@ -26,7 +26,7 @@ const FIRST_ENVIRONMENTS: [(&str, &str); 3] = [
 ];
 
 /// How a request names a project. An id that is none names no project, which is a 404 and not a 422.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ProjectRef {
     /// By its id.
     Id(String),

@@ -13,6 +13,7 @@ mod write;
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use keywheel_core::ids::{ProjectId, TagId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 use keywheel_store::folders::Folder;
@@ -21,8 +22,8 @@ use secrecy::SecretString;
 
 pub use self::batch::{BATCH_MAX, ChangeOne, CreateOne, Missing, create_all, delete_all, update_all};
 pub use self::filter::{MetadataPair, SecretFilter};
-pub use self::found::{Found, Imported, Opened};
-pub use self::read::{GetSecret, ListSecrets, View, get, get_by_id, list};
+pub use self::found::{Counts, Found, Imported, Opened};
+pub use self::read::{GetSecret, ListSecrets, View, admit_list, get, get_by_id, read_list};
 pub use self::relocate::{MoveSecrets, relocate};
 pub use self::versions::{VersionView, list_versions};
 pub use self::write::{create, delete, update};
@@ -30,6 +31,10 @@ use super::folders::Place;
 use crate::app::App;
 use crate::cache::Cache;
 use crate::http::errors::ApiError;
+
+/// The entity tags of lists, and how many secrets those have: whoever has a list already is told so without a row being
+/// read.
+pub type ListTags = Cache<(ProjectId, ListSecrets), (HeaderValue, Counts)>;
 
 /// Sealed secrets by where they are.
 pub type SecretCache = Cache<(ProjectId, Slug, SecretPath, SecretName), Arc<Secret>>;

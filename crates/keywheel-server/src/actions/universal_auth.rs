@@ -166,6 +166,15 @@ pub async fn clear_lockouts(app: &App, caller: &Caller, identity: IdentityId) ->
     Ok(lockouts.forget_all(|(login, _)| *login == auth.id, app.clock().monotonic()))
 }
 
+/// Whether a lockout of an identity is held against any address. The right is the caller's to check.
+pub async fn is_locked(app: &App, identity: IdentityId) -> Result<bool, ApiError> {
+    let Some(auth) = app.store().universal_auth(identity).await? else {
+        return Ok(false);
+    };
+    let lockouts = &app.login_failures().by_login;
+    Ok(lockouts.any_closed(|(login, _)| *login == auth.id, app.clock().monotonic()))
+}
+
 /// A client secret to be made.
 pub struct CreateClientSecret {
     /// For people.

@@ -135,6 +135,14 @@ impl<K: Hash + Eq> Failures<K> {
         }
     }
 
+    /// Whether any of some keys is closed.
+    pub fn any_closed(&self, of: impl Fn(&K) -> bool, now: Millis) -> bool {
+        let counts = self.lock();
+        counts
+            .iter()
+            .any(|(key, count)| of(key) && count.is_closed_at(now))
+    }
+
     /// Forgets a count.
     pub fn forget(&self, key: &K) {
         self.lock().remove(key);

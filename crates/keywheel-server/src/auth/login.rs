@@ -102,6 +102,8 @@ async fn attempt(app: &App, trail: &Trail, login: &Login, origin: Origin) -> Res
             .closed_for(&lockout_key, app.clock().monotonic())
             .is_some()
     {
+        // A wrong secret and a right one at the wrong time are refused with the same status.
+        trail.note("isLockedOut", true);
         return Err(locked());
     }
     let Some(secret) = matching_secret(app, &auth, &login.client_secret).await? else {

@@ -13,7 +13,7 @@ use super::extract::{Body, Params, Query};
 use super::memberships::OwnMembershipsJson;
 use super::openapi::{body_of, query_of};
 use super::place::id_param;
-use crate::actions::{identities, memberships};
+use crate::actions::{identities, memberships, universal_auth};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
@@ -124,8 +124,10 @@ async fn search(State(app): State<App>, caller: Caller, body: Body) -> Reply<Lis
 )]
 async fn get(State(app): State<App>, caller: Caller, params: Params) -> Reply<InDetailed> {
     let found = identities::get(&app, &caller, id_param(&params, "identity")?).await?;
+    let is_locked = universal_auth::is_locked(&app, found.id).await?;
+    let shown = DetailedJson::from(found);
     Ok(Answer(InDetailed {
-        identity: DetailedJson::from(found),
+        identity: if is_locked { shown.locked() } else { shown },
     }))
 }
 

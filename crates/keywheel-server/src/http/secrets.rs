@@ -21,7 +21,7 @@ use super::etag::{Known, Tagged};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
 use super::place::id_param;
-use crate::actions::secrets::{self, GetSecret, ListSecrets, View};
+use crate::actions::secrets::{self, GetSecret, ListSecrets, SecretFilter, View};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
@@ -124,8 +124,23 @@ async fn list(
         filter: wanted.filter,
         view: version.view(&wanted.view),
     };
-    let found = secrets::list(&app, &caller, &wanted).await?;
-    known.answer(&found, || Ok(SecretsJson::from(&found.open(&app)?)))
+    let project = secrets::admit_list(&app, &caller, &wanted).await?;
+    let (revision, key) = (app.store().revision(), (project, wanted));
+    if let Some((tag, counts)) = app.list_tags().get(&key, revision)
+        && let Some(unchanged) = known.unchanged(&tag)
+    {
+        counts.note(&caller);
+        return Ok(unchanged);
+    }
+    let found = secrets::read_list(&app, project, &key.1).await?;
+    found.counts().note(&caller);
+    let answer = known.answer(&found, || Ok(SecretsJson::from(&found.open(&app)?)))?;
+    // The texts of filters are long and many; nobody polls with ever new ones.
+    if key.1.filter == SecretFilter::default() {
+        let tag = (answer.tag().clone(), found.counts());
+        app.list_tags().put(key, tag, revision);
+    }
+    Ok(answer)
 }
 
 /// Get a secret

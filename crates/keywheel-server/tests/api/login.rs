@@ -229,12 +229,21 @@ async fn an_operator_can_end_a_lockout() {
     for _ in 0..3 {
         wrong(&machine, &app.nobody()).await;
     }
+    let shown = async || {
+        let shown = admin
+            .get(&format!("/api/v1/identities/{}", machine.id))
+            .await
+            .ok();
+        shown["identity"]["identity"]["activeLockoutAuthMethods"].clone()
+    };
+    assert_eq!(shown().await, json!(["universal-auth"]));
     let path = format!(
         "/api/v1/auth/universal-auth/identities/{}/clear-lockouts",
         machine.id
     );
     assert_eq!(admin.post(&path, json!({})).await.ok(), json!({"deleted": 1}));
     machine.log_in(&app.nobody()).await.ok();
+    assert_eq!(shown().await, json!([]));
 }
 
 #[tokio::test]

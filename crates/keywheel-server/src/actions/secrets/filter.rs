@@ -3,7 +3,7 @@
 use keywheel_store::secrets::{Secret, SecretMetadata};
 
 /// What a list asks of its secrets, besides where they are. Of nothing at all, every secret has it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SecretFilter {
     /// Slugs of tags, of which it has to have one.
     pub tags: Vec<String>,
@@ -12,7 +12,7 @@ pub struct SecretFilter {
 }
 
 /// An entry of metadata, or only one half of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct MetadataPair {
     /// The key.
     pub key: Option<String>,

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use super::referred::Referred;
 use super::{SecretView, open};
 use crate::app::App;
+use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 
 /// Secrets as a request wants to see them. Equal ones are written as equal answers.
@@ -48,6 +49,25 @@ pub struct Opened {
     pub imports: Vec<(FolderPlace, Vec<SecretView>)>,
 }
 
+/// How many secrets a list has.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Of the folders themselves.
+    pub own: usize,
+    /// Of what they import.
+    pub imported: usize,
+}
+
+impl Counts {
+    /// Tells the audit log.
+    pub fn note(self, caller: &Caller) {
+        caller.note("numberOfSecrets", self.own);
+        if self.imported > 0 {
+            caller.note("numberOfImportedSecrets", self.imported);
+        }
+    }
+}
+
 impl Found {
     pub(super) fn new(
         view_value: bool,
@@ -63,10 +83,13 @@ impl Found {
         }
     }
 
-    /// How many secrets there are, without imported ones, and how many of those.
-    pub(super) fn counts(&self) -> (usize, usize) {
+    /// How many secrets there are.
+    pub fn counts(&self) -> Counts {
         let imported = self.imports.iter().map(|import| import.secrets.len());
-        (self.secrets.len(), imported.sum())
+        Counts {
+            own: self.secrets.len(),
+            imported: imported.sum(),
+        }
     }
 
     /// Opens all of it.

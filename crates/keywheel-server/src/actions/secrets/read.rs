@@ -20,7 +20,7 @@ use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 
 /// What to show of secrets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct View {
     /// Their values.
     pub value: bool,
@@ -57,6 +57,7 @@ impl GetSecret {
 }
 
 /// Which secrets to show, and what of them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ListSecrets {
     /// The folder.
     pub place: Place,
@@ -122,15 +123,21 @@ pub(super) async fn find(
     Ok(secret)
 }
 
-/// The secrets of a folder, or also of all folders below it; by path and name. All of them, with what they import and
-/// refer to, are of one state: of a pair that a rotation writes, both are old or both are new.
-pub async fn list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<Found, ApiError> {
-    let (place, view) = (&wanted.place, wanted.view);
+/// Asks whether the caller may see a list; the project that it is of. Nothing is read yet.
+pub async fn admit_list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<ProjectId, ApiError> {
+    let place = &wanted.place;
     let project = find_id(app, caller, &place.project).await?;
     let metadata = place.metadata().with("recursive", wanted.recursive);
-    let metadata = metadata.with("viewSecretValue", view.value);
+    let metadata = metadata.with("viewSecretValue", wanted.view.value);
     caller.open(Event::GetSecrets, project, metadata).await?;
-    require(caller, project, view).await?;
+    require(caller, project, wanted.view).await?;
+    Ok(project)
+}
+
+/// The secrets of a folder, or also of all folders below it; by path and name. All of them, with what they import and
+/// refer to, are of one state: of a pair that a rotation writes, both are old or both are new.
+pub async fn read_list(app: &App, project: ProjectId, wanted: &ListSecrets) -> Result<Found, ApiError> {
+    let (place, view) = (&wanted.place, wanted.view);
     let mut snapshot = app.store().snapshot().await?;
     let folders = folders(snapshot.as_mut(), project, place, wanted.recursive).await?;
     let mut secrets = snapshot.secrets_in(&folders, None).await?;
@@ -150,13 +157,7 @@ pub async fn list(app: &App, caller: &Caller, wanted: &ListSecrets) -> Result<Fo
     } else {
         Referred::default()
     };
-    let found = Found::new(view.value, secrets, imports, referred);
-    let (own, imported) = found.counts();
-    caller.note("numberOfSecrets", own);
-    if imported > 0 {
-        caller.note("numberOfImportedSecrets", imported);
-    }
-    Ok(found)
+    Ok(Found::new(view.value, secrets, imports, referred))
 }
 
 async fn require(caller: &Caller, project: ProjectId, view: View) -> Result<(), ApiError> {

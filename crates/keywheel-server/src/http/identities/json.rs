@@ -177,8 +177,15 @@ struct InnerJson {
     has_delete_protection: bool,
     #[schema(value_type = Vec<String>)]
     auth_methods: AuthMethodsJson,
-    #[schema(value_type = Vec<Object>)]
-    active_lockout_auth_methods: [(); 0],
+    active_lockout_auth_methods: Vec<&'static str>,
+}
+
+impl DetailedJson {
+    /// The same of an identity whose login is locked.
+    pub(super) fn locked(mut self) -> Self {
+        self.identity.active_lockout_auth_methods.push("universal-auth");
+        self
+    }
 }
 
 impl From<Identity> for DetailedJson {
@@ -200,7 +207,7 @@ impl From<Identity> for DetailedJson {
                 org_id: identity.organization,
                 has_delete_protection: identity.delete_protection,
                 auth_methods,
-                active_lockout_auth_methods: [],
+                active_lockout_auth_methods: Vec::new(),
             },
         }
     }
