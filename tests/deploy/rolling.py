@@ -1,4 +1,4 @@
-"""A rolling restart behind the HAProxy of deploy/, under load: no request fails."""
+"""Nodes behind the HAProxy of deploy/ that stop, die and come back under load, and what clients notice."""
 
 import collections
 import http.client
@@ -63,6 +63,14 @@ class Load:
         for thread in self.threads:
             thread.join()
 
+    def check(self, kinds):
+        """Requires that requests of these kinds were many, and that none of them failed."""
+        print(", ".join(f"{count} {kind}" for kind, count in self.counts.items()), flush=True)
+        faults = [fault for fault in self.faults if fault.startswith(tuple(kinds))]
+        require(not faults, f"no request fails; {len(faults)} did, such as {faults[:5]}")
+        for kind in kinds:
+            require(self.counts[kind] >= REQUESTS_MIN, f"there were {REQUESTS_MIN} {kind} or more: {self.counts[kind]}")
+
     def ask(self, kind, keeps, method, path, body, headers):
         connection = None
         while not self.ends.is_set():
@@ -101,7 +109,7 @@ def requests(api):
 
 
 def database():
-    """A new database of the server that runs beside this."""
+    """The address of a new database on the server that runs beside this."""
     server = os.environ.get("KEYWHEEL_TEST_POSTGRES")
     if not server:
         raise Broken("PostgreSQL is there: run ./test, or this beside tests/postgres/main.py")
@@ -110,41 +118,58 @@ def database():
     return urllib.parse.urlparse(server)._replace(path=f"/{name}").geturl()
 
 
-def a_rolling_restart_loses_no_request(binary, folder):
-    aws = Sandbox(binary, folder)
-    aws.user("app")
-    root_key = folder / "root.key"
-    root_key.touch(0o600)
-    root_key.write_text(secrets.token_hex(32))
-    settings = {
-        "KEYWHEEL_DATABASE_URL": database(),
-        "KEYWHEEL_ROOT_KEY_FILE": str(root_key),
-        "KEYWHEEL_DRAIN_DELAY": files.COMPOSE["services"]["node1"]["environment"]["KEYWHEEL_DRAIN_DELAY"],
-    }
-    nodes = []
-    for number in (1, 2):
-        place = folder / f"node{number}"
-        place.mkdir()
-        nodes.append(Server(binary, place, aws, settings))
-    front = Front(folder, nodes)
-    api = Api(front)
-    api.ok("POST", ROTATIONS, api.rotation(api.connect()["id"]))
+class Nodes:
+    """Two nodes on one database behind HAProxy, with a rotation."""
 
-    with Load(front, requests(api)) as load:
+    def __init__(self, binary, folder):
+        aws = Sandbox(binary, folder)
+        aws.user("app")
+        root_key = folder / "root.key"
+        root_key.touch(0o600)
+        root_key.write_text(secrets.token_hex(32))
+        settings = {
+            "KEYWHEEL_DATABASE_URL": database(),
+            "KEYWHEEL_ROOT_KEY_FILE": str(root_key),
+            "KEYWHEEL_DRAIN_DELAY": files.COMPOSE["services"]["node1"]["environment"]["KEYWHEEL_DRAIN_DELAY"],
+        }
+        self.nodes = []
+        for number in (1, 2):
+            place = folder / f"node{number}"
+            place.mkdir()
+            self.nodes.append(Server(binary, place, aws, settings))
+        self.front = Front(folder, self.nodes)
+        self.api = Api(self.front)
+        self.api.ok("POST", ROTATIONS, self.api.rotation(self.api.connect()["id"]))
+
+    def comes_back(self, number):
+        """Starts a node that is away; it has to answer requests again."""
+        answers = self.front.answers_of(number)
+        time.sleep(AWAY_SECONDS)
+        self.nodes[number - 1].start()
+        until(f"HAProxy sees node {number} again", lambda: self.front.has_seen(number, "UP") or None)
         time.sleep(LOAD_SECONDS)
-        for number, node in enumerate(nodes, start=1):
+        require(self.front.answers_of(number) > answers, f"node {number} answers again")
+
+
+def a_rolling_restart_loses_no_request(binary, folder):
+    nodes = Nodes(binary, folder)
+    with Load(nodes.front, requests(nodes.api)) as load:
+        time.sleep(LOAD_SECONDS)
+        for number, node in enumerate(nodes.nodes, start=1):
             node.program.stop()
-            require(front.has_seen(number, "DOWN"), f"node {number} is passed over before it ends")
-            answers = front.answers_of(number)
-            time.sleep(AWAY_SECONDS)
-            node.start()
-            until(f"HAProxy sees node {number} again", lambda: front.has_seen(number, "UP") or None)
-            time.sleep(LOAD_SECONDS)
-            require(front.answers_of(number) > answers, f"node {number} answers again")
-    print(", ".join(f"{count} {kind}" for kind, count in load.counts.items()), flush=True)
-    require(not load.faults, f"no request fails; {len(load.faults)} did, such as {load.faults[:5]}")
-    for kind, count in load.counts.items():
-        require(count >= REQUESTS_MIN, f"there were {REQUESTS_MIN} {kind} or more, not {count}")
+            require(nodes.front.has_seen(number, "DOWN"), f"node {number} is passed over before it ends")
+            nodes.comes_back(number)
+    load.check(load.counts)
+
+
+def a_node_that_dies_loses_no_read(binary, folder):
+    nodes = Nodes(binary, folder)
+    with Load(nodes.front, requests(nodes.api)) as load:
+        time.sleep(LOAD_SECONDS)
+        nodes.nodes[0].program.kill()
+        nodes.comes_back(1)
+    # A login that it was working on may have been done: it is not sent twice.
+    load.check([kind for kind in load.counts if kind.startswith("reads")])
 
 
 def stories():
@@ -152,3 +177,4 @@ def stories():
         print("skipped the rolling restart: postgres is left out by --without", flush=True)
         return
     yield "a rolling restart loses no request", a_rolling_restart_loses_no_request
+    yield "a node that dies loses no read", a_node_that_dies_loses_no_read
