@@ -165,6 +165,9 @@ fn refused(fault: MigrateError, known: &[(i64, &str, &str)]) -> StoreError {
 }
 
 #[cfg(test)]
+mod additions;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
