@@ -1,95 +1,19 @@
 """A proxy between the server and AWS loses answers: AWS has done what it was asked, and nobody hears of it."""
 
 import concurrent.futures
-import contextlib
 import functools
 import itertools
-import re
-import socket
-import threading
 
 from invariants import Application, check_calls, created, creates, pair
 from support import ROTATIONS, Api, Broken, Sandbox, Server, require, until
+from wire import VERIFY, AwsWire
 
 LANES = 6
-# `GetCallerIdentity` asks who the connection is, or, signed with the new key, whether that works.
-VERIFY = "verify"
 CALLS = ["GetCallerIdentity", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed", "UpdateAccessKey",
          "DeleteAccessKey", "CreateAccessKey", VERIFY]
 MANNERS = ["closed", "half", "silent"]
 # While each answer is lost, a rotation is asked for this often.
 TRIES = 3
-
-
-class Wire:
-    """A TCP proxy on loopback, one thread for a connection. It understands just enough of HTTP to tell calls apart."""
-
-    def __init__(self, aws):
-        self.aws = aws
-        self.call, self.manner, self.left, self.lost = None, None, 0, 0
-        self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def lose(self, call, manner, times):
-        with self.lock:
-            self.call, self.manner, self.left, self.lost = call, manner, times, 0
-
-    def heal(self):
-        self.lose(None, None, 0)
-
-    def accept(self):
-        while True:
-            client, _ = self.listener.accept()
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        upstream = socket.create_connection(("127.0.0.1", int(self.aws.url.rsplit(":", 1)[1])))
-        with client, upstream, contextlib.suppress(OSError):
-            while request := message(client):
-                upstream.sendall(request)
-                answer = message(upstream)
-                manner = self.harm(self.name(request))
-                if not manner:
-                    client.sendall(answer)
-                    continue
-                if manner == "half":
-                    client.sendall(answer[: len(answer) // 2])
-                if manner == "silent":
-                    client.recv(1)  # until the client has given up
-                return
-
-    def name(self, request):
-        action = re.search(rb"Action=(\w+)", request)[1].decode()
-        by_connection = self.aws.connection["accessKeyId"].encode() in request
-        return VERIFY if action == "GetCallerIdentity" and not by_connection else action
-
-    def harm(self, call):
-        with self.lock:
-            if call != self.call or self.left == 0:
-                return None
-            self.left -= 1
-            self.lost += 1
-            return self.manner
-
-
-def message(stream):
-    """One request or answer, head and body; empty if the other side has closed."""
-    read = b""
-    while b"\r\n\r\n" not in read:
-        if not (more := stream.recv(65536)):
-            return b""
-        read += more
-    head, _, body = read.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-    missing = int(length[1]) - len(body) if length else 0
-    while missing > 0:
-        if not (more := stream.recv(missing)):
-            return b""
-        read += more
-        missing -= len(more)
-    return read
 
 
 class Lane:
@@ -98,7 +22,7 @@ class Lane:
     def __init__(self, binary, folder):
         folder.mkdir()
         self.aws = Sandbox(binary, folder)
-        self.wire = Wire(self.aws)
+        self.wire = AwsWire(self.aws)
         # A key that is never verified is given up soon enough to be seen.
         settings = {"AWS_ENDPOINT_URL": self.wire.url, "KEYWHEEL_VERIFY_DEADLINE": "3s"}
         self.server = Server(binary, folder, self.aws, settings)

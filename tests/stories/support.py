@@ -70,7 +70,7 @@ def free_port():
             return port
 
 
-def call(method, url, body=None, token=None):
+def call(method, url, body=None, token=None, seconds=REQUEST_SECONDS_MAX):
     """Status and parsed body of a request."""
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if token:
@@ -78,7 +78,7 @@ def call(method, url, body=None, token=None):
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS_MAX) as answer:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"null")
@@ -322,11 +322,11 @@ def tell(stories, binary, folder):
         try:
             story(binary, place)
             print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except Broken as promise:
+        except (Broken, OSError) as promise:  # who does not answer at all has broken one, too
             broken += 1
             print(f"BROKEN  {name}: {promise}", flush=True)
-            for log in place.glob("*.txt"):
-                print(f"--- {log.name}, last lines\n" + "\n".join(log.read_text().splitlines()[-15:]), file=sys.stderr)
+            for log in place.rglob("*.txt"):
+                print(f"--- {log.relative_to(place)}, last lines\n" + "\n".join(log.read_text().splitlines()[-15:]), file=sys.stderr)
         finally:
             for program in Process.running:
                 program.kill()

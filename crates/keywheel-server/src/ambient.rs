@@ -66,12 +66,22 @@ impl Clock for SystemClock {
         let now = std::time::SystemTime::now();
         // A clock before 1970 counts as 1970.
         let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Moment::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        let now = Moment::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        #[cfg(feature = "fault-points")]
+        let now = now + ahead();
+        now
     }
 
     fn monotonic(&self) -> Millis {
         Millis::new(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// How far a test wants the wall clock to be ahead of this machine's. The release that people run has no such variable.
+#[cfg(feature = "fault-points")]
+fn ahead() -> Millis {
+    let wanted = std::env::var("KEYWHEEL_FAULT_CLOCK_AHEAD_MS").ok();
+    Millis::new(wanted.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
 /// The generator of aws-lc, seeded by the operating system.
