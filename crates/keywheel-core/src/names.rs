@@ -179,13 +179,7 @@ impl SecretPath {
 
     /// Reads a path: a missing leading `/` is added, a trailing one removed, each segment is a folder name.
     pub fn parse(text: &str) -> Result<Self, NameFault> {
-        let segments: Vec<&str> = text.trim().split('/').filter(|s| !s.is_empty()).collect();
-        if segments.len() > FOLDER_DEPTH_MAX {
-            return Err(NameFault::new(
-                IssueCode::Custom,
-                format!("Secret path cannot be deeper than {FOLDER_DEPTH_MAX} folders."),
-            ));
-        }
+        let segments = segments(text)?;
         for segment in &segments {
             FolderName::parse(segment)?;
         }
@@ -209,6 +203,18 @@ impl SecretPath {
             .filter(|s| !s.is_empty())
             .map(|s| FolderName(s.to_owned()))
     }
+}
+
+/// What is between the slashes of a path, or of a pattern of paths.
+pub(crate) fn segments(text: &str) -> Result<Vec<&str>, NameFault> {
+    let segments: Vec<&str> = text.trim().split('/').filter(|s| !s.is_empty()).collect();
+    if segments.len() > FOLDER_DEPTH_MAX {
+        return Err(NameFault::new(
+            IssueCode::Custom,
+            format!("Secret path cannot be deeper than {FOLDER_DEPTH_MAX} folders."),
+        ));
+    }
+    Ok(segments)
 }
 
 impl Title {

@@ -7,6 +7,7 @@ use keywheel_core::names::{FolderName, SecretPath, Slug};
 
 use crate::error::Result;
 use crate::patch::Patch;
+use crate::secrets::Author;
 
 /// A folder and where it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,7 +120,7 @@ pub trait Folders: Send + Sync {
     /// Whether there is nothing in the folder: no folder, no secret and no import.
     async fn folder_is_empty(&self, id: FolderId) -> Result<bool>;
 
-    /// Deletes a folder with everything below it; whether it was there. `Conflict::Reference` while a
-    /// rotation is in it or below.
-    async fn delete_folder(&self, id: FolderId) -> Result<bool>;
+    /// Deletes a folder with everything below it; whether it was there. Webhooks are told of the secrets that go.
+    /// `Conflict::Reference` while a rotation is in it or below.
+    async fn delete_folder(&self, id: FolderId, author: Author, now: Moment) -> Result<bool>;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::issues::IssueCode;
-use crate::names::{FOLDER_DEPTH_MAX, FOLDER_NAME_CHARS_MAX, NameFault, SecretPath};
+use crate::names::{self, FOLDER_NAME_CHARS_MAX, NameFault, SecretPath};
 
 /// The characters of a pattern between its slashes, as in a regular expression.
 pub const PATTERN_CHARS: &str = "[A-Za-z0-9_*-]";
@@ -26,13 +26,7 @@ impl PathGlob {
 
     /// Reads a pattern: a missing leading `/` is added, a trailing one removed.
     pub fn parse(text: &str) -> Result<Self, NameFault> {
-        let segments: Vec<&str> = text.trim().split('/').filter(|s| !s.is_empty()).collect();
-        if segments.len() > FOLDER_DEPTH_MAX {
-            return Err(NameFault::new(
-                IssueCode::Custom,
-                format!("Secret path cannot be deeper than {FOLDER_DEPTH_MAX} folders."),
-            ));
-        }
+        let segments = names::segments(text)?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '*'].contains(&c);
         if segments
             .iter()

@@ -194,7 +194,7 @@ pub async fn delete(
         )));
     }
     app.store()
-        .delete_folder(folder.id)
+        .delete_folder(folder.id, caller.author(), app.now())
         .await
         .map_err(held("folder"))?;
     Ok(folder)
@@ -206,6 +206,11 @@ pub async fn at(app: &App, project: ProjectId, place: &Place) -> Result<Option<F
         .store()
         .folder_at(project, &place.environment, &place.path)
         .await?)
+}
+
+/// The same; 404 if it does not exist.
+pub async fn existing(app: &App, project: ProjectId, place: &Place) -> Result<Folder, ApiError> {
+    at(app, project, place).await?.ok_or_else(|| unknown(place))
 }
 
 /// The folder that a request wants to change: a name in the place is tried before an id.
@@ -261,6 +266,14 @@ fn name_taken(error: StoreError) -> ApiError {
         }
         other => other.into(),
     }
+}
+
+/// Said of a place without a folder.
+pub fn unknown(place: &Place) -> ApiError {
+    ApiError::not_found(format!(
+        "Folder with path '{}' in environment with slug '{}' not found",
+        place.path, place.environment
+    ))
 }
 
 fn not_found(id: &str) -> ApiError {

@@ -4,7 +4,7 @@ use keywheel_core::aws::AccessKeyId;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::RotationId;
 use keywheel_core::key::{KeyState, ManagedKey, Terms};
-use keywheel_core::ledger::{Author, Ledger};
+use keywheel_core::ledger::Ledger;
 use keywheel_core::owner::{self, Word};
 use keywheel_core::run::{Goal, RunError};
 use keywheel_core::timings::Timings;
@@ -113,7 +113,7 @@ pub async fn roll_back(
     key: AccessKeyId,
 ) -> Result<ShownRotation, ApiError> {
     let found = known(app, caller, id, &key, Event::RollBackKey).await?;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let goal = Goal::RollBack { key };
     app.engine()
         .reach(found.rotation.user, id, goal, author)
@@ -130,7 +130,7 @@ pub async fn retire(
     key: AccessKeyId,
 ) -> Result<KeyLedger, ApiError> {
     let found = known(app, caller, id, &key, Event::RetireKey).await?;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let goal = Goal::Retire { key };
     app.engine()
         .reach(found.rotation.user, id, goal, author)
@@ -226,7 +226,7 @@ async fn known(
         return Ok(found);
     }
     // It may be new at AWS: a look at the list tells. That the look fails tells nothing of the key.
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let looked = app
         .engine()
         .reach(found.rotation.user, id, Goal::Settle, author)

@@ -1,13 +1,12 @@
 //! Imports: a folder shows the secrets of other folders of its project. Those may be in other environments.
 
-use keywheel_core::ids::{ImportId, ProjectId};
+use keywheel_core::ids::ImportId;
 use keywheel_store::folders::Folder;
 use keywheel_store::imports::{IMPORTS_MAX, ImportUpdate, NewImport, SecretImport};
 use keywheel_store::{Conflict, StoreError};
 
 use super::folders::{self, Place};
 use super::projects::find_id;
-use super::secrets::unknown_folder;
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::auth::access::{Action, Subject};
@@ -37,8 +36,8 @@ pub async fn create(
         .with("importFromSecretPath", &from.path);
     caller.open(Event::CreateImport, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Imports).await?;
-    let target = folder(app, project, into).await?;
-    let source = folder(app, project, from).await?;
+    let target = folders::existing(app, project, into).await?;
+    let source = folders::existing(app, project, from).await?;
     require_other(&target, &source)?;
     let import = NewImport {
         id: app.new_id(ImportId::new),
@@ -56,7 +55,7 @@ pub async fn create(
 pub async fn list(app: &App, caller: &Caller, place: &Place) -> Result<Vec<SecretImport>, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
     caller.require(project, Action::Read, Subject::Imports).await?;
-    let folder = folder(app, project, place).await?;
+    let folder = folders::existing(app, project, place).await?;
     imports_in(app, &folder).await
 }
 
@@ -81,8 +80,8 @@ pub async fn update(
     let from = match &change.from {
         None => None,
         Some(from) => {
-            let source = folder(app, import.project, from).await?;
-            require_other(&folder(app, import.project, place).await?, &source)?;
+            let source = folders::existing(app, import.project, from).await?;
+            require_other(&folders::existing(app, import.project, place).await?, &source)?;
             Some(source.id)
         }
     };
@@ -147,11 +146,6 @@ async fn imports_in(app: &App, folder: &Folder) -> Result<Vec<SecretImport>, Api
     Ok(snapshot.imports_of(&[folder.id]).await?)
 }
 
-async fn folder(app: &App, project: ProjectId, place: &Place) -> Result<Folder, ApiError> {
-    let found = folders::at(app, project, place).await?;
-    found.ok_or_else(|| unknown_folder(place))
-}
-
 fn require_other(target: &Folder, source: &Folder) -> Result<(), ApiError> {
     if target.id == source.id {
         return Err(ApiError::bad_request("A folder cannot import itself"));
@@ -168,7 +162,7 @@ fn refused(from: &Place) -> impl Fn(StoreError) -> ApiError {
             ApiError::bad_request(format!("A folder cannot import more than {IMPORTS_MAX} folders"))
         }
         // Deleted since it was looked up.
-        StoreError::Conflict(Conflict::Reference) => unknown_folder(from),
+        StoreError::Conflict(Conflict::Reference) => folders::unknown(from),
         other => other.into(),
     }
 }

@@ -27,7 +27,6 @@ pub use self::read::{GetSecret, ListSecrets, View, admit_list, get, get_by_id, r
 pub use self::relocate::{MoveSecrets, relocate};
 pub use self::versions::{VersionView, list_versions};
 pub use self::write::{create, delete, update};
-use super::folders::Place;
 use crate::app::App;
 use crate::cache::Cache;
 use crate::http::errors::ApiError;
@@ -105,11 +104,4 @@ async fn secrets_named(app: &App, folder: &Folder, names: &[SecretName]) -> Resu
     Ok(snapshot
         .secrets_named(folder.project, environment, path, names)
         .await?)
-}
-
-pub(super) fn unknown_folder(place: &Place) -> ApiError {
-    ApiError::not_found(format!(
-        "Folder with path '{}' in environment with slug '{}' not found",
-        place.path, place.environment
-    ))
 }

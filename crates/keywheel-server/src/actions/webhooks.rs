@@ -16,6 +16,7 @@ use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 use crate::webhooks::about;
+use crate::webhooks::sender::host;
 
 /// A webhook to be made.
 pub struct CreateWebhook {
@@ -53,7 +54,8 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateWebhook) -> Result
         .with("webhookId", id)
         .with("environment", &wanted.environment)
         .with("secretPath", &wanted.place)
-        .with("type", wanted.kind);
+        .with("type", wanted.kind)
+        .with("webhookHost", host(wanted.url.expose_secret()));
     caller.open(Event::CreateWebhook, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Webhooks).await?;
     let slug = &wanted.environment;

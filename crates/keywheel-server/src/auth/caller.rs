@@ -12,6 +12,7 @@ use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdentityId, OrganizationId, ProjectId, TokenId};
 use keywheel_store::memberships::MembershipRole;
+use keywheel_store::secrets::Author;
 use keywheel_store::{TrustedIp, tokens};
 
 use serde::Serialize;
@@ -43,6 +44,11 @@ impl Caller {
     /// The identity.
     pub fn identity(&self) -> IdentityId {
         self.bearer.identity.id
+    }
+
+    /// The same, as the author of what it changes.
+    pub fn author(&self) -> Author {
+        Author::Identity(self.identity())
     }
 
     /// Its organization.

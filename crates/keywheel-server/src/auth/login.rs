@@ -98,13 +98,11 @@ async fn attempt(app: &App, trail: &Trail, login: &Login, origin: Origin) -> Res
     let lockouts = &app.login_failures().by_login;
     let (lockout, lockout_key) = (lockout(&auth.settings), (auth.id, origin));
     if lockout.is_some()
-        && lockouts
-            .closed_for(&lockout_key, app.clock().monotonic())
-            .is_some()
+        && let Some(rest) = lockouts.closed_for(&lockout_key, app.clock().monotonic())
     {
         // A wrong secret and a right one at the wrong time are refused with the same status.
         trail.note("isLockedOut", true);
-        return Err(locked());
+        return Err(locked(rest));
     }
     let Some(secret) = matching_secret(app, &auth, &login.client_secret).await? else {
         if let Some(lockout) = lockout {
@@ -321,8 +319,9 @@ fn invalid_credentials() -> ApiError {
     ApiError::unauthorized("Invalid credentials")
 }
 
-fn locked() -> ApiError {
-    ApiError::unauthorized("This identity auth method is temporarily locked, please try again later")
+fn locked(rest: Millis) -> ApiError {
+    let text = "This identity auth method is temporarily locked, please try again later";
+    ApiError::unauthorized(text).with_retry_after(rest)
 }
 
 fn limit_reached() -> ApiError {

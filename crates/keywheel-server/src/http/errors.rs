@@ -108,9 +108,7 @@ impl ApiError {
     /// 429: too often, and when it may be tried again (rule R13).
     pub fn too_many(rest: Millis) -> Self {
         let text = "Too many failed logins from this address. Please try again later";
-        let mut error = Self::named(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", text);
-        error.0.retry_after = Some(rest);
-        error
+        Self::named(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", text).with_retry_after(rest)
     }
 
     /// 500 with a text for the outside.
@@ -126,6 +124,13 @@ impl ApiError {
     /// 503: not now, and what to do about it.
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::named(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    }
+
+    /// Says when it may be tried again.
+    #[must_use]
+    pub fn with_retry_after(mut self, rest: Millis) -> Self {
+        self.0.retry_after = Some(rest);
+        self
     }
 
     /// Adds what only the log may know. Never a secret.

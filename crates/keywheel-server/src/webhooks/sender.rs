@@ -175,6 +175,11 @@ pub fn parse_url(text: &str) -> Result<String, NameFault> {
     Ok(url.into())
 }
 
+/// The host that an address names: all of it that may be told, since the rest may be a credential.
+pub fn host(url: &str) -> Option<String> {
+    url.parse::<Url>().ok()?.host_str().map(str::to_owned)
+}
+
 /// Whether an address is one of Slack's for incoming webhooks.
 pub fn is_slack(url: &str) -> bool {
     let parsed = url.parse::<Url>().ok();

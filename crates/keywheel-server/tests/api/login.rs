@@ -73,16 +73,13 @@ async fn too_many_wrong_secrets_lock_the_login_for_a_while() {
             .await
             .refused(401, "UnauthorizedError", INVALID);
     }
-    machine
-        .log_in(&app.nobody())
-        .await
-        .refused(401, "UnauthorizedError", LOCKED);
-    app.pass(Millis::from_secs(299));
-    machine
-        .log_in(&app.nobody())
-        .await
-        .refused(401, "UnauthorizedError", LOCKED);
-    app.pass(Millis::from_secs(1));
+    for (passes_ms, seconds) in [(0, "300"), (298_500, "2"), (1_499, "1")] {
+        app.pass(Millis::new(passes_ms));
+        let seen = machine.log_in(&app.nobody()).await;
+        seen.refused(401, "UnauthorizedError", LOCKED);
+        assert_eq!(seen.headers["retry-after"], seconds);
+    }
+    app.pass(Millis::new(1));
     machine.log_in(&app.nobody()).await.ok();
 }
 

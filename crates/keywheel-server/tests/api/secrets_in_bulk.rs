@@ -200,6 +200,13 @@ async fn a_change_of_a_missing_secret_refuses_makes_or_passes_over_as_the_mode_s
     assert_eq!(shown(&admin, &project).await, ["A=x", "NEW=n"]);
     let none = change(&admin, "ignore", json!([{"secretKey": "NO"}])).await.ok();
     assert_eq!(none, json!({"secrets": []}));
+    // What is passed over takes no name.
+    let renamed =
+        json!([{"secretKey": "NEW", "newSecretName": "NO"}, {"secretKey": "NO", "secretValue": "x"}]);
+    let after = change(&admin, "ignore", renamed).await.ok();
+    assert_eq!(names(&after), ["NO"]);
+    let back = json!([{"secretKey": "NO", "newSecretName": "NEW"}]);
+    change(&admin, "ignore", back).await.ok();
     for odd in [
         json!([{"secretKey": "NO", "secretComment": "without a value"}]),
         json!([{"secretKey": "NO", "secretValue": "x", "newSecretName": "OTHER"}]),

@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
 use keywheel_core::names::{SecretPath, Slug};
+use keywheel_core::webhooks::Occurrence;
 
 use super::adapter::Session;
 use super::value::{Reader, args};
-use super::{SqlStore, one_in, references};
+use super::{SqlStore, all_in, one_in, outbox, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::folders::{Folder, FolderUpdate, Folders, NewFolder};
 use crate::patch::Patch;
+use crate::secrets::Author;
 
 const SELECT: &str = "SELECT f.id, f.parent_id, e.project_id, e.id, e.slug, e.name, f.path, f.description, \
     f.version, f.created_at, f.updated_at FROM folders f JOIN environments e ON e.id = f.environment_id";
@@ -55,6 +57,16 @@ async fn id_at(
 ) -> Result<Option<FolderId>> {
     let sql = "SELECT id FROM folders WHERE environment_id = $1 AND path = $2";
     one_in(session, sql, args![environment, path], Reader::id).await
+}
+
+/// The folders that have secrets, of a folder and all below it.
+async fn with_secrets(session: &mut Box<dyn Session>, top: &Folder) -> Result<Vec<FolderId>> {
+    let sql = format!(
+        "SELECT f.id FROM folders f WHERE f.environment_id = $1 AND (f.path = $3 OR {BELOW}) \
+         AND EXISTS (SELECT 1 FROM secrets s WHERE s.folder_id = f.id) ORDER BY f.path"
+    );
+    let values = args![top.environment, prefix(&top.path), &top.path];
+    all_in(session, &sql, values, Reader::id).await
 }
 
 /// Changes a folder; whether it was there.
@@ -186,10 +198,18 @@ impl Folders for SqlStore {
         Ok(self.one(sql, args![id], Reader::int).await?.is_none())
     }
 
-    async fn delete_folder(&self, id: FolderId) -> Result<bool> {
-        Ok(self
-            .change("DELETE FROM folders WHERE id = $1", args![id])
-            .await?
-            > 0)
+    async fn delete_folder(&self, id: FolderId, author: Author, now: Moment) -> Result<bool> {
+        let mut session = self.write().await?;
+        let Some(found) = by_id(&mut session, id).await? else {
+            return Ok(false);
+        };
+        for folder in with_secrets(&mut session, &found).await? {
+            let occurrence = Occurrence::SecretsModified { by: author };
+            outbox::note(&mut session, folder, &occurrence, now).await?;
+        }
+        let sql = "DELETE FROM folders WHERE id = $1";
+        let touched = session.execute(sql, args![id]).await?;
+        session.commit().await?;
+        Ok(touched > 0)
     }
 }

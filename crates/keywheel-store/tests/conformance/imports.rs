@@ -4,6 +4,7 @@ use keywheel_core::ids::{FolderId, ImportId};
 use keywheel_core::names::FolderName;
 use keywheel_store::folders::FolderUpdate;
 use keywheel_store::imports::{IMPORTS_MAX, ImportUpdate, NewImport, SecretImport};
+use keywheel_store::secrets::Author;
 use keywheel_store::{Conflict, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug};
@@ -144,7 +145,10 @@ pub async fn an_import_follows_a_renamed_folder_and_goes_with_a_deleted_one(stor
     store.update_folder(common, &update, at(2)).await.unwrap();
     let found = store.import(id).await.unwrap().unwrap();
     assert_eq!(found.from.path, path("/shared"));
-    store.delete_folder(common).await.unwrap();
+    store
+        .delete_folder(common, Author::Platform, at(5))
+        .await
+        .unwrap();
     assert_eq!(store.import(id).await.unwrap(), None);
     assert!(store.folder_is_empty(app).await.unwrap());
 }

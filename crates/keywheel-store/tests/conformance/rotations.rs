@@ -432,7 +432,7 @@ pub async fn what_a_rotation_needs_cannot_be_deleted(store: &Shared) {
     for refused in [
         store.delete_project(world.project).await,
         store.delete_environment(world.environment).await,
-        store.delete_folder(top).await,
+        store.delete_folder(top, Author::Platform, at(5)).await,
         store.delete_connection(world.connection).await,
         store
             .delete_secret(rotation.secrets.access_key_id, Author::Platform, at(9))

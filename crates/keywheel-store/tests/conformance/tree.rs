@@ -5,6 +5,7 @@ use keywheel_core::names::FolderName;
 use keywheel_store::environments::{EnvironmentUpdate, NewEnvironment};
 use keywheel_store::folders::{Folder, FolderUpdate, NewFolder};
 use keywheel_store::projects::{Project, ProjectUpdate, Scope};
+use keywheel_store::secrets::Author;
 use keywheel_store::{Conflict, Patch};
 
 use crate::world::{
@@ -308,8 +309,8 @@ pub async fn a_deleted_folder_is_gone_with_everything_below(store: &Shared) {
     assert!(!store.folder_is_empty(deep).await.unwrap());
     assert!(store.folder_is_empty(kept).await.unwrap());
     assert_eq!(store.rotations_in(Scope::Folder(a.id)).await.unwrap(), []);
-    assert!(store.delete_folder(a.id).await.unwrap());
-    assert!(!store.delete_folder(a.id).await.unwrap());
+    assert!(store.delete_folder(a.id, Author::Platform, at(5)).await.unwrap());
+    assert!(!store.delete_folder(a.id, Author::Platform, at(5)).await.unwrap());
     assert_eq!(store.folder(deep).await.unwrap(), None);
     assert_eq!(store.secret(inside.id).await.unwrap(), None);
     assert!(store.folder(kept).await.unwrap().is_some());

@@ -14,7 +14,7 @@ use keywheel_store::webhooks::{
 };
 
 use crate::rotations::{publish, rotating, values};
-use crate::world::{Shared, World, at, conflict, id, name, secret, version};
+use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, version};
 
 fn webhook(world: &World, place: &str) -> NewWebhook {
     NewWebhook {
@@ -254,6 +254,32 @@ pub async fn a_move_is_told_where_it_left_and_where_it_went(store: &Shared) {
     };
     store.commit(claim, &removed, None, None, at(9)).await.unwrap();
     assert_eq!(changes(&told(store).await), [("/aws", author)]);
+}
+
+pub async fn a_deleted_folder_is_told_of_each_folder_whose_secrets_go_with_it(store: &Shared) {
+    let world = World::new(store).await;
+    for (path, is_empty) in [("/a", false), ("/a/b", true), ("/a/b/c", false), ("/a-b", false)] {
+        let folder = world.folder(store, path).await;
+        if !is_empty {
+            store.create_secret(&secret(folder, "KEY", "v")).await.unwrap();
+        }
+    }
+    listening(store, &world, "/**").await;
+    let author = Author::Identity(world.admin);
+    let delete = async |path_text: &str| {
+        let found = store
+            .folder_at(world.project, &slug("dev"), &path(path_text))
+            .await;
+        let id = found.unwrap().unwrap().id;
+        assert!(store.delete_folder(id, author, at(6)).await.unwrap());
+        let told = told(store).await;
+        assert!(told.iter().all(|delivery| delivery.happened_at == at(6)));
+        told
+    };
+    let last = delete("/a").await;
+    assert_eq!(changes(&last), [("/a", author), ("/a/b/c", author)]);
+    world.folder(store, "/empty").await;
+    assert_eq!(changes(&delete("/empty").await), []);
 }
 
 pub async fn a_delivery_is_claimed_once_until_its_lease_ends(store: &Shared) {

@@ -39,7 +39,7 @@ pub(super) async fn carry_out(
 ) -> Result<(), Undone> {
     let followers = followers(app, before, &after).await?;
     let told = followers.told(&after.replaced);
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let rewritten = changes_of(followers, author);
     let (now, timings) = (app.now(), *app.engine().timings());
     let (known, name, path) = (

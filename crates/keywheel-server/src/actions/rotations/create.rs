@@ -3,7 +3,6 @@
 use keywheel_core::aws::{AccessKeyId, IamUserName, Region};
 use keywheel_core::ids::{ConnectionId, RotationId, SecretId};
 use keywheel_core::key::SealedSecret;
-use keywheel_core::ledger::Author;
 use keywheel_core::names::{SecretName, Slug};
 use keywheel_core::rotation::policy::Policy;
 use keywheel_core::rotation::schedule::{IntervalDays, RotateAtUtc};
@@ -85,11 +84,7 @@ pub enum WantedAdoption {
 pub async fn create(app: &App, caller: &Caller, wanted: CreateRotation) -> Result<ShownRotation, ApiError> {
     let (draft, folder) = draft(app, caller, &wanted, Event::CreateRotation).await?;
     caller.note("rotationId", draft.id);
-    match app
-        .engine()
-        .create(draft, Author::Identity(caller.identity()))
-        .await
-    {
+    match app.engine().create(draft, caller.author()).await {
         Ok(id) => shown(app, id).await,
         Err(EngineError::Run(error)) if error.code == RunErrorCode::Conflict => {
             // Lost in a race: the text is the same as for those who come later.

@@ -3,7 +3,7 @@
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::RotationId;
 use keywheel_core::key::KeyState;
-use keywheel_core::ledger::{Author, Change, Commit, Ledger};
+use keywheel_core::ledger::{Change, Commit, Ledger};
 use keywheel_core::run::{Goal, due_at};
 use keywheel_core::timings::Timings;
 use keywheel_store::rotations::ShownRotation;
@@ -37,7 +37,7 @@ pub async fn delete(
             .await?;
     }
     let user = before.rotation.user;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     if revoke {
         return match app
             .engine()

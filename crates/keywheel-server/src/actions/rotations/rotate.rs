@@ -1,7 +1,6 @@
 //! Rotates now.
 
 use keywheel_core::ids::RotationId;
-use keywheel_core::ledger::Author;
 use keywheel_core::rotation::Trigger;
 use keywheel_core::run::{Goal, RunErrorCode};
 use keywheel_store::rotations::ShownRotation;
@@ -20,7 +19,7 @@ use crate::http::errors::ApiError;
 pub async fn rotate(app: &App, caller: &Caller, id: RotationId) -> Result<ShownRotation, ApiError> {
     let told = |found: &ShownRotation| rotating(&found.rotation);
     let before = begun(app, caller, id, Action::RotateSecrets, Event::RotateSecrets, told).await?;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let goal = Goal::Rotate(Trigger::Manual);
     let reached = app.engine().reach(before.rotation.user, id, goal, author).await;
     if let Some(end) = end_of(&reached) {

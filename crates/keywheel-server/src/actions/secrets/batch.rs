@@ -7,14 +7,14 @@ use std::sync::Arc;
 use keywheel_core::ids::ProjectId;
 use keywheel_core::names::SecretName;
 use keywheel_store::folders::Folder;
-use keywheel_store::secrets::{Author, Secret, SecretChange};
+use keywheel_store::secrets::{Secret, SecretChange};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::write::{
-    EXISTS, NEW_NAME_EXISTS, changed, new_secret, refuse_rotated, refuse_rotated_deletion, refused,
+    EXISTS, NEW_NAME_EXISTS, changed, new_secret, no_secret, refuse_rotated, refuse_rotated_deletion, refused,
 };
-use super::{Details, Kind, SecretView, open, secrets_named, unknown_folder};
+use super::{Details, Kind, SecretView, open, secrets_named};
 use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
 use crate::actions::tags;
@@ -70,7 +70,7 @@ pub async fn create_all(
 ) -> Result<Vec<SecretView>, ApiError> {
     let names: Vec<SecretName> = wanted.iter().map(|one| one.name.clone()).collect();
     let project = begin(app, caller, place, &names, Event::CreateSecrets, Action::Create).await?;
-    let folder = folder(app, project, place).await?;
+    let folder = folders::existing(app, project, place).await?;
     if let Some(name) = app.store().taken_names(folder.id, &names).await?.first() {
         return Err(of(name, ApiError::bad_request(EXISTS)));
     }
@@ -89,12 +89,15 @@ pub async fn update_all(
     caller: &Caller,
     place: &Place,
     missing: Missing,
-    wanted: Vec<ChangeOne>,
+    mut wanted: Vec<ChangeOne>,
 ) -> Result<Vec<SecretView>, ApiError> {
     let names: Vec<SecretName> = wanted.iter().map(|one| one.name.clone()).collect();
     let project = begin(app, caller, place, &names, Event::UpdateSecrets, Action::Edit).await?;
-    let folder = folder(app, project, place).await?;
+    let folder = folders::existing(app, project, place).await?;
     let mut found = found(app, &folder, &names).await?;
+    if missing == Missing::PassedOver {
+        wanted.retain(|one| found.contains_key(&one.name));
+    }
     refuse_new_names(app, &folder, &wanted, &found).await?;
     require_tags(app, project, wanted.iter().map(|one| &one.details)).await?;
     if missing == Missing::Made && found.len() < wanted.len() {
@@ -102,13 +105,11 @@ pub async fn update_all(
     }
     let mut changes = Vec::with_capacity(wanted.len());
     for one in wanted {
-        let change = match (found.remove(&one.name), missing) {
-            (Some(secret), _) => change(app, caller, &secret, one)?,
-            (None, Missing::PassedOver) => continue,
-            (None, Missing::Made) => make(app, caller, &folder, one)?,
-            (None, Missing::Refused) => return Err(no_secret(&one.name)),
-        };
-        changes.push(change);
+        changes.push(match found.remove(&one.name) {
+            Some(secret) => change(app, caller, &secret, one)?,
+            None if missing == Missing::Made => make(app, caller, &folder, one)?,
+            None => return Err(no_secret(&one.name)),
+        });
     }
     written(app, caller, changes, NEW_NAME_EXISTS).await
 }
@@ -122,7 +123,7 @@ pub async fn delete_all(
 ) -> Result<Vec<SecretView>, ApiError> {
     let names: Vec<SecretName> = wanted.iter().map(|(name, _)| name.clone()).collect();
     let project = begin(app, caller, place, &names, Event::DeleteSecrets, Action::Delete).await?;
-    let folder = folder(app, project, place).await?;
+    let folder = folders::existing(app, project, place).await?;
     let mut found = found(app, &folder, &names).await?;
     let (mut changes, mut before) = (Vec::new(), Vec::new());
     for (name, kind) in wanted {
@@ -162,11 +163,6 @@ async fn begin(
         }
         None => Ok(project),
     }
-}
-
-async fn folder(app: &App, project: ProjectId, place: &Place) -> Result<Folder, ApiError> {
-    let folder = folders::at(app, project, place).await?;
-    folder.ok_or_else(|| unknown_folder(place))
 }
 
 async fn found(
@@ -247,7 +243,7 @@ async fn written(
 ) -> Result<Vec<SecretView>, ApiError> {
     let after = app
         .store()
-        .write_secrets(&changes, None, Author::Identity(caller.identity()), app.now())
+        .write_secrets(&changes, None, caller.author(), app.now())
         .await;
     let after = after.map_err(|error| refused(error, taken))?;
     after
@@ -268,8 +264,4 @@ fn of(name: &SecretName, refusal: ApiError) -> ApiError {
         Some(text) => ApiError::named(refusal.status(), refusal.name(), text),
         None => refusal,
     }
-}
-
-fn no_secret(name: &SecretName) -> ApiError {
-    ApiError::not_found(format!("Secret with name {name} not found"))
 }

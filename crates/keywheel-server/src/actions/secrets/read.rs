@@ -9,8 +9,8 @@ use keywheel_store::secrets::Secret;
 
 use super::found::Found;
 use super::referred::Referred;
-use super::{SecretFilter, imported, unknown_folder};
-use crate::actions::folders::Place;
+use super::{SecretFilter, imported};
+use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
 use crate::app::App;
 use crate::audit::event::Event;
@@ -31,9 +31,14 @@ pub struct View {
 }
 
 impl View {
+    /// Whether references are replaced in what is shown.
+    fn opens_references(self) -> bool {
+        self.value && self.expand
+    }
+
     /// Whether other secrets may have to be read for this one.
     fn expands(self, secret: &Secret) -> bool {
-        self.value && self.expand && secret.has_references
+        self.opens_references() && secret.has_references
     }
 }
 
@@ -151,7 +156,7 @@ pub async fn read_list(app: &App, project: ProjectId, wanted: &ListSecrets) -> R
     for import in &mut imports {
         import.secrets.retain(|secret| wanted.filter.admits(secret));
     }
-    let referred = if view.value && view.expand {
+    let referred = if view.opens_references() {
         let all = imports.iter().flat_map(|import| &import.secrets);
         Referred::follow(app, snapshot.as_mut(), project, secrets.iter().chain(all)).await?
     } else {
@@ -231,21 +236,16 @@ async fn get_in_snapshot(
     let folder = snapshot
         .folder_at(project, &place.environment, &place.path)
         .await?;
-    let folder = folder.ok_or_else(|| unknown_folder(place))?;
-    let secret = own_or_imported(snapshot.as_mut(), folder.id, wanted).await?;
-    if let Some(number) = wanted.version.filter(|number| *number != secret.version) {
-        let secret = older(snapshot.as_mut(), &secret, number).await?;
-        let referred = if view.value && view.expand {
-            Referred::follow_older(app, snapshot.as_mut(), &secret).await?
-        } else {
-            Referred::default()
-        };
-        return Ok((secret, referred));
+    let folder = folder.ok_or_else(|| folders::unknown(place))?;
+    let mut secret = own_or_imported(snapshot.as_mut(), folder.id, wanted).await?;
+    let older = wanted.version.filter(|number| *number != secret.version);
+    if let Some(number) = older {
+        secret = self::older(snapshot.as_mut(), &secret, number).await?;
     }
-    let referred = if view.value && view.expand {
-        Referred::follow(app, snapshot.as_mut(), project, std::iter::once(&secret)).await?
-    } else {
-        Referred::default()
+    let referred = match older {
+        _ if !view.opens_references() => Referred::default(),
+        Some(_) => Referred::follow_older(app, snapshot.as_mut(), &secret).await?,
+        None => Referred::follow(app, snapshot.as_mut(), project, std::iter::once(&secret)).await?,
     };
     Ok((secret, referred))
 }

@@ -10,7 +10,7 @@ use keywheel_store::secrets::{Author, NewVersion, Secret, SecretChange, SecretUp
 use keywheel_store::{Conflict, StoreError};
 use secrecy::ExposeSecret;
 
-use super::{secrets_named, unknown_folder};
+use super::secrets_named;
 use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
 use crate::actions::references::{self, Followers, Relocation, Rewritten, home};
@@ -55,8 +55,8 @@ pub async fn relocate(app: &App, caller: &Caller, wanted: &MoveSecrets) -> Resul
 }
 
 async fn attempt(app: &App, caller: &Caller, project: ProjectId, wanted: &MoveSecrets) -> Result<(), Undone> {
-    let source = folder(app, project, &wanted.source).await?;
-    let destination = folder(app, project, &wanted.destination).await?;
+    let source = folders::existing(app, project, &wanted.source).await?;
+    let destination = folders::existing(app, project, &wanted.destination).await?;
     if source.id == destination.id {
         return Err(ApiError::bad_request("Source and destination locations are the same").into());
     }
@@ -79,16 +79,11 @@ async fn attempt(app: &App, caller: &Caller, project: ProjectId, wanted: &MoveSe
     let followers = references::followers(app, &relocation).await?;
     let after = followers.told(&replaced);
     let seen = followers.seen.clone();
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let changes = changes(&replaced, moving, followers, &destination, author);
     let written = app
         .store()
-        .write_secrets(
-            &changes,
-            seen.as_ref(),
-            Author::Identity(caller.identity()),
-            app.now(),
-        )
+        .write_secrets(&changes, seen.as_ref(), author, app.now())
         .await;
     written.map_err(|error| match error {
         // What the checks found is not so any more, unless they say so themselves when they are repeated.
@@ -109,11 +104,6 @@ fn told(wanted: &MoveSecrets) -> Metadata {
         .with("destinationEnvironment", &wanted.destination.environment)
         .with("destinationSecretPath", &wanted.destination.path)
         .with("secretIds", &wanted.secrets)
-}
-
-async fn folder(app: &App, project: ProjectId, place: &Place) -> Result<Folder, ApiError> {
-    let folder = folders::at(app, project, place).await?;
-    folder.ok_or_else(|| unknown_folder(place))
 }
 
 /// The secrets that are to go. Those of a rotation go with it, and never alone (rotation contract, section 9).

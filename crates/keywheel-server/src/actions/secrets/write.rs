@@ -5,11 +5,11 @@ use std::sync::Arc;
 use keywheel_core::ids::{FolderId, SecretId, SecretVersionId};
 use keywheel_core::names::SecretName;
 use keywheel_core::references;
-use keywheel_store::secrets::{Author, NewSecret, NewVersion, Secret, SecretChange, SecretUpdate};
+use keywheel_store::secrets::{NewSecret, NewVersion, Secret, SecretChange, SecretUpdate};
 use keywheel_store::{Conflict, Patch, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Details, Kind, SecretView, open, unknown_folder};
+use super::{Details, Kind, SecretView, open};
 use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
 use crate::actions::tags;
@@ -43,16 +43,14 @@ pub async fn create(
     if kind == Kind::Personal {
         return Err(ApiError::bad_request("Must be user to create personal secret"));
     }
-    let folder = folders::at(app, project, place)
-        .await?
-        .ok_or_else(|| unknown_folder(place))?;
+    let folder = folders::existing(app, project, place).await?;
     tags::require_all(app, project, details.tags.as_deref().unwrap_or_default()).await?;
     let secret = new_secret(app, caller, folder.id, name, value, details)?;
     caller.note("secretId", secret.id);
     let change = SecretChange::Create(secret);
     let made = app
         .store()
-        .write_secrets(&[change], None, Author::Identity(caller.identity()), app.now())
+        .write_secrets(&[change], None, caller.author(), app.now())
         .await;
     let made = made.map_err(|error| refused(error, EXISTS))?.pop();
     let made = made.ok_or_else(|| ApiError::internal("a new secret is gone"))?;
@@ -70,7 +68,7 @@ pub async fn update(
     details: Details,
 ) -> Result<SecretView, ApiError> {
     let secret = to_change(app, caller, place, name, Event::UpdateSecret, Action::Edit).await?;
-    let secret = secret.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
+    let secret = secret.ok_or_else(|| no_secret(name))?;
     if let Some(new_name) = &new_name {
         caller.note("newSecretKey", new_name);
     }
@@ -82,13 +80,13 @@ pub async fn update(
     )
     .await?;
     let update = changed(app, caller, secret.id, new_name, value, details)?;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     let after = app
         .store()
         .update_secret(secret.id, &update, author, app.now())
         .await;
     let after = after.map_err(|error| refused(error, NEW_NAME_EXISTS))?;
-    let after = after.ok_or_else(|| ApiError::not_found(format!("Secret with name {name} not found")))?;
+    let after = after.ok_or_else(|| no_secret(name))?;
     open(app, Arc::new(after), true, None)
 }
 
@@ -108,7 +106,7 @@ pub async fn delete(
     refuse_rotated_deletion(&secret)?;
     let id = secret.id;
     let before = open(app, Arc::new(secret), true, None)?;
-    let author = Author::Identity(caller.identity());
+    let author = caller.author();
     app.store()
         .delete_secret(id, author, app.now())
         .await
@@ -138,7 +136,7 @@ async fn to_change(
         .await?;
     match &found {
         Some(secret) => caller.note("secretId", secret.id),
-        None if folders::at(app, project, place).await?.is_none() => return Err(unknown_folder(place)),
+        None if folders::at(app, project, place).await?.is_none() => return Err(folders::unknown(place)),
         None => {}
     }
     Ok(found)
@@ -170,6 +168,11 @@ pub(super) fn refuse_rotated_deletion(secret: &Secret) -> Result<(), ApiError> {
         Some(_) => Err(ApiError::bad_request(ROTATED_STAYS)),
         None => Ok(()),
     }
+}
+
+/// Said of a secret that was to be changed and is not there.
+pub(super) fn no_secret(name: &SecretName) -> ApiError {
+    ApiError::not_found(format!("Secret with name {name} not found"))
 }
 
 /// What a refusal of the store means to whoever writes; `taken` is said of a name that is.
@@ -249,7 +252,7 @@ fn new_version(app: &App, caller: &Caller, value: &SecretString) -> Result<NewVe
         id,
         value,
         has_references,
-        author: Author::Identity(caller.identity()),
+        author: caller.author(),
     })
 }
 

@@ -296,8 +296,10 @@ async fn a_project_has_fifty_webhooks_at_most() {
 #[tokio::test]
 async fn address_and_key_are_sealed_and_told_to_no_log() {
     let stage = Stage::set().await;
-    let body = stage
-        .body(json!({"webhookUrl": "https://hooks.example.com/planted", "webhookSecretKey": "planted-key"}));
+    let body = stage.body(
+        json!({"webhookUrl": "https://planted:planted@hooks.example.com/planted?planted#planted",
+            "webhookSecretKey": "planted-key"}),
+    );
     let id = text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"]);
     stage.patch(&id, json!({"isDisabled": true})).await;
     stage
@@ -315,6 +317,7 @@ async fn address_and_key_are_sealed_and_told_to_no_log() {
         assert_eq!(of_event.filter(|body| body.contains(&id)).count(), 1, "{event}");
     }
     assert!(!bodies.concat().contains("planted"));
+    assert!(bodies.concat().contains(r#""webhookHost":"hooks.example.com""#));
     let again = text(
         &stage
             .admin()

@@ -109,6 +109,39 @@ async fn only_folders_and_events_that_a_webhook_is_about_are_told() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_deleted_with_its_secrets_is_told() {
+    let stage = Stage::set().await;
+    let mut receiver = Receiver::start().await;
+    for (place, name) in [("/", "aws"), ("/aws", "app"), ("/", "empty")] {
+        stage.folder(place, name).await;
+    }
+    stage.secret("/aws/app", "KEY").await;
+    stage.webhook(&receiver, json!({"secretPath": "/**"})).await;
+    for name in ["empty", "aws"] {
+        let body = json!({"workspaceId": stage.project, "environment": "dev", "path": "/"});
+        stage
+            .admin()
+            .delete(&format!("/api/v1/folders/{name}"), body)
+            .await
+            .ok();
+    }
+    let told = receiver.next().await.json();
+    assert_eq!(
+        (
+            &told["event"],
+            &told["project"]["secretPath"],
+            &told["project"]["changedBy"]
+        ),
+        (
+            &json!("secrets.modified"),
+            &json!("/aws/app"),
+            &json!("Instance Admin Identity")
+        )
+    );
+    receiver.assert_quiet();
+}
+
+#[tokio::test]
 async fn a_disabled_webhook_is_not_told_and_one_that_is_enabled_again_of_what_happens_then() {
     let stage = Stage::set().await;
     let mut receiver = Receiver::start().await;
