@@ -4,6 +4,7 @@ pub mod audit_logs;
 pub mod bootstrap;
 pub mod connections;
 pub mod environments;
+mod filling;
 pub mod folders;
 pub mod identities;
 pub mod memberships;

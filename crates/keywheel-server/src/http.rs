@@ -19,6 +19,7 @@ mod idle;
 pub mod listen;
 mod memberships;
 mod openapi;
+mod paging;
 pub mod place;
 mod projects;
 mod rotation_keys;

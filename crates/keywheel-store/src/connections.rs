@@ -6,6 +6,7 @@ use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::names::{Slug, Title};
 
 use crate::error::Result;
+use crate::pages::{Keyed, Page, Part};
 use crate::patch::Patch;
 use crate::projects::RotationName;
 
@@ -133,6 +134,17 @@ pub enum ConnectionScope {
     Project(ProjectId),
 }
 
+/// The order of connections: name and id.
+pub type ConnectionKey = (String, ConnectionId);
+
+impl Keyed for Connection {
+    type Key = ConnectionKey;
+
+    fn key(&self) -> Self::Key {
+        (self.name.to_string(), self.id)
+    }
+}
+
 /// App connections.
 #[async_trait]
 pub trait Connections: Send + Sync {
@@ -151,7 +163,11 @@ pub trait Connections: Send + Sync {
     ) -> Result<Option<Connection>>;
 
     /// Connections; by name.
-    async fn connections(&self, scope: ConnectionScope) -> Result<Vec<Connection>>;
+    async fn connections(
+        &self,
+        scope: ConnectionScope,
+        page: &Page<ConnectionKey>,
+    ) -> Result<Part<Connection, ConnectionKey>>;
 
     /// Changes a connection; none if it does not exist. `Conflict::ConnectionName` if the new name is taken.
     async fn update_connection(

@@ -6,6 +6,7 @@ use keywheel_core::ids::{EnvironmentId, FolderId, ProjectId};
 use keywheel_core::names::{FolderName, SecretPath, Slug};
 
 use crate::error::Result;
+use crate::pages::{Keyed, Page, Part};
 use crate::patch::Patch;
 use crate::secrets::Author;
 
@@ -45,6 +46,14 @@ impl Folder {
             .next()
             .filter(|name| !name.is_empty())
             .unwrap_or("root")
+    }
+}
+
+impl Keyed for Folder {
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.path.to_string()
     }
 }
 
@@ -92,10 +101,15 @@ pub trait Folders: Send + Sync {
     ) -> Result<Option<Folder>>;
 
     /// The folders directly in a folder; by name.
-    async fn folders_in(&self, parent: FolderId) -> Result<Vec<Folder>>;
+    async fn folders_in(&self, parent: FolderId, page: &Page<String>) -> Result<Part<Folder, String>>;
 
     /// All folders below a path of an environment, without the one at the path; by path.
-    async fn folders_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Folder>>;
+    async fn folders_below(
+        &self,
+        environment: EnvironmentId,
+        path: &SecretPath,
+        page: &Page<String>,
+    ) -> Result<Part<Folder, String>>;
 
     /// Changes folders, one after the other in one transaction; a new name moves the paths of all folders below with
     /// it. None, and no change, if one of them does not exist; `Conflict::FolderPath` if a name is taken or a folder

@@ -11,6 +11,7 @@
 //! | [`secrets`] | secrets and their versions |
 //! | [`imports`] | folders that show the secrets of other folders |
 //! | [`snapshot`] | one state of the tree, for reads that belong together |
+//! | [`pages`] | parts of long lists |
 //! | [`tags`] | tags of a project, which its secrets can have |
 //! | [`connections`] | credentials for AWS |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
@@ -32,6 +33,7 @@ pub mod imports;
 pub mod ledgers;
 pub mod memberships;
 pub mod pace;
+pub mod pages;
 pub mod patch;
 pub mod projects;
 pub mod rotations;
@@ -56,6 +58,7 @@ pub use imports::Imports;
 pub use ledgers::Ledgers;
 pub use memberships::Memberships;
 pub use pace::Pace;
+pub use pages::{Keyed, Page, Part};
 pub use patch::Patch;
 pub use projects::Projects;
 pub use rotations::Rotations;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::identities::{Page, PageRequest};
+use crate::pages::{self, Keyed, Part};
 
 /// A role that ends by itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -65,6 +66,17 @@ pub struct Membership {
     pub updated_at: Moment,
 }
 
+/// The order of memberships of an identity: time and id.
+pub type MembershipKey = (Moment, MembershipId);
+
+impl Keyed for Membership {
+    type Key = MembershipKey;
+
+    fn key(&self) -> Self::Key {
+        (self.created_at, self.id)
+    }
+}
+
 /// Project memberships of identities.
 #[async_trait]
 pub trait Memberships: Send + Sync {
@@ -82,7 +94,11 @@ pub trait Memberships: Send + Sync {
     async fn memberships_in(&self, project: ProjectId, page: PageRequest) -> Result<Page<Membership>>;
 
     /// The memberships of an identity; oldest first.
-    async fn memberships_of(&self, identity: IdentityId) -> Result<Vec<Membership>>;
+    async fn memberships_of(
+        &self,
+        identity: IdentityId,
+        page: &pages::Page<MembershipKey>,
+    ) -> Result<Part<Membership, MembershipKey>>;
 
     /// Gives other roles; none if there is no such membership.
     async fn set_roles(

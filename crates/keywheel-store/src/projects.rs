@@ -8,6 +8,7 @@ use keywheel_core::names::{Slug, Title};
 use crate::environments::NewEnvironment;
 use crate::error::Result;
 use crate::memberships::Membership;
+use crate::pages::{Keyed, Page, Part};
 use crate::patch::Patch;
 
 /// A project.
@@ -76,6 +77,17 @@ pub struct RotationName {
     pub name: Slug,
 }
 
+/// The order of projects: name and id.
+pub type ProjectKey = (String, ProjectId);
+
+impl Keyed for Project {
+    type Key = ProjectKey;
+
+    fn key(&self) -> Self::Key {
+        (self.name.to_string(), self.id)
+    }
+}
+
 /// Projects.
 #[async_trait]
 pub trait Projects: Send + Sync {
@@ -99,7 +111,8 @@ pub trait Projects: Send + Sync {
         &self,
         organization: OrganizationId,
         member: Option<IdentityId>,
-    ) -> Result<Vec<Project>>;
+        page: &Page<ProjectKey>,
+    ) -> Result<Part<Project, ProjectKey>>;
 
     /// Changes a project; none if it does not exist.
     async fn update_project(

@@ -6,6 +6,7 @@ use keywheel_core::names::{SecretPath, Slug};
 use keywheel_core::rotation::Rotation;
 
 use crate::error::Result;
+use crate::pages::{Keyed, Page, Part};
 
 /// A rotation with the names of what it points at.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +23,17 @@ pub struct ShownRotation {
     pub path: SecretPath,
 }
 
+/// The order of rotations: name and id.
+pub type RotationKey = (String, RotationId);
+
+impl Keyed for ShownRotation {
+    type Key = RotationKey;
+
+    fn key(&self) -> Self::Key {
+        (self.rotation.settings.name.to_string(), self.rotation.id)
+    }
+}
+
 /// Rotations, for reading.
 #[async_trait]
 pub trait Rotations: Send + Sync {
@@ -32,5 +44,9 @@ pub trait Rotations: Send + Sync {
     async fn rotation_by_name(&self, folder: FolderId, name: &Slug) -> Result<Option<ShownRotation>>;
 
     /// The rotations of a project; by name.
-    async fn rotations(&self, project: ProjectId) -> Result<Vec<ShownRotation>>;
+    async fn rotations(
+        &self,
+        project: ProjectId,
+        page: &Page<RotationKey>,
+    ) -> Result<Part<ShownRotation, RotationKey>>;
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Conflict, Result, StoreError};
 use crate::identities::PageRequest;
+use crate::pages::Keyed;
 use crate::patch::Patch;
 use crate::tags::SecretTag;
 
@@ -262,6 +263,15 @@ impl SecretChange {
             Self::Create(_) => None,
             Self::Update { id, .. } | Self::Delete { id, .. } => Some(*id),
         }
+    }
+}
+
+/// In the list of one folder.
+impl Keyed for Secret {
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.name.to_string()
     }
 }
 

@@ -8,6 +8,7 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 use crate::error::Result;
 use crate::folders::Folder;
 use crate::imports::SecretImport;
+use crate::pages::{Page, Part};
 use crate::secrets::{Secret, SecretVersion};
 
 /// One state. It holds a connection to the database until it is dropped.
@@ -32,6 +33,9 @@ pub trait Snapshot: Send {
 
     /// The secrets directly in folders, only those of a name if there is one; by path and name.
     async fn secrets_in(&mut self, folders: &[FolderId], name: Option<&SecretName>) -> Result<Vec<Secret>>;
+
+    /// The secrets directly in a folder; by name.
+    async fn secrets_part(&mut self, folder: FolderId, page: &Page<String>) -> Result<Part<Secret, String>>;
 
     /// The secrets of some names in the folder at a path; by name.
     async fn secrets_named(

@@ -8,6 +8,7 @@
 //! | `adapter` | the two drivers behind one face: pools, transactions |
 //! | `value` | what goes into a statement and comes out of it |
 //! | `faults` | which rule of the schema an error of a driver means |
+//! | `pages` | statements that read a part of a list |
 //! | `outbox` | what is to be told to webhooks: a row for each change of secrets |
 //! | one per noun | its statements |
 
@@ -25,6 +26,7 @@ mod memberships;
 mod migrations;
 mod outbox;
 mod pace;
+mod pages;
 mod projects;
 mod references;
 mod rotations;

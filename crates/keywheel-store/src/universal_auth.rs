@@ -6,6 +6,7 @@ use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, UniversalAuthId};
 
 use crate::error::Result;
 use crate::identities::Identity;
+use crate::pages::{Keyed, Page, Part};
 use crate::tokens::Token;
 use crate::trusted_ip::TrustedIp;
 
@@ -100,6 +101,17 @@ pub enum ClientSecretUse {
     Revoked,
 }
 
+/// The order of client secrets: time and id.
+pub type ClientSecretKey = (Moment, ClientSecretId);
+
+impl Keyed for ClientSecret {
+    type Key = ClientSecretKey;
+
+    fn key(&self) -> Self::Key {
+        (self.created_at, self.id)
+    }
+}
+
 /// Universal Auth.
 #[async_trait]
 pub trait UniversalAuths: Send + Sync {
@@ -131,7 +143,11 @@ pub trait UniversalAuths: Send + Sync {
     async fn client_secret(&self, identity: IdentityId, id: ClientSecretId) -> Result<Option<ClientSecret>>;
 
     /// The client secrets of an identity that are not revoked; newest first.
-    async fn client_secrets(&self, identity: IdentityId) -> Result<Vec<ClientSecret>>;
+    async fn client_secrets(
+        &self,
+        identity: IdentityId,
+        page: &Page<ClientSecretKey>,
+    ) -> Result<Part<ClientSecret, ClientSecretKey>>;
 
     /// The secrets that a login could mean: not revoked, with the same first four characters.
     async fn login_candidates(&self, auth: UniversalAuthId, prefix: &str) -> Result<Vec<ClientSecret>>;

@@ -12,7 +12,7 @@ use keywheel_server::ambient::{SystemClock, SystemEntropy};
 use keywheel_server::app::{App, Parts};
 use keywheel_server::config::{Settings, Sources};
 use keywheel_server::http::router::{Front, front};
-use keywheel_store::Store;
+use keywheel_store::{Page, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -159,7 +159,7 @@ impl Account {
             made.unwrap();
         }
         let project = house.project.parse::<ProjectId>().unwrap();
-        let all = house.store.rotations(project).await.unwrap();
+        let all = house.store.rotations(project, &Page::whole()).await.unwrap().rows;
         let own = all.iter().map(|shown| &shown.rotation);
         let own = own.filter(|rotation| rotation.settings.name.as_str().starts_with(name));
         Self {

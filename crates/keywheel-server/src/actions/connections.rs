@@ -7,11 +7,12 @@ use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId, RunId};
 use keywheel_core::names::Slug;
 use keywheel_providers::{ConnectionCredentials, IamUser};
 use keywheel_store::connections::{
-    Connection, ConnectionCredentials as StoredCredentials, ConnectionMethod, ConnectionScope,
+    Connection, ConnectionCredentials as StoredCredentials, ConnectionKey, ConnectionMethod, ConnectionScope,
     ConnectionUpdate, NewConnection,
 };
-use keywheel_store::{Conflict, Patch, StoreError};
+use keywheel_store::{Conflict, Page, Part, Patch, StoreError};
 
+use super::filling::Filling;
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
@@ -108,7 +109,8 @@ pub async fn list(
     app: &App,
     caller: &Caller,
     project: Option<ProjectId>,
-) -> Result<Vec<Connection>, ApiError> {
+    page: Page<ConnectionKey>,
+) -> Result<Part<Connection, ConnectionKey>, ApiError> {
     caller
         .open(Event::GetConnections, project, Metadata::new().with("app", "aws"))
         .await?;
@@ -117,7 +119,7 @@ pub async fn list(
         ConnectionScope::All(caller.organization()),
         ConnectionScope::Project,
     );
-    permitted(caller, app.store().connections(scope).await?, Action::Read).await
+    permitted(app, caller, scope, page, Action::Read).await
 }
 
 /// The connections that a project may use: its own, and those of the whole organization; by name.
@@ -125,7 +127,8 @@ pub async fn usable(
     app: &App,
     caller: &Caller,
     project: Option<ProjectId>,
-) -> Result<Vec<Connection>, ApiError> {
+    page: Page<ConnectionKey>,
+) -> Result<Part<Connection, ConnectionKey>, ApiError> {
     caller
         .open(Event::GetConnections, project, Metadata::new().with("app", "aws"))
         .await?;
@@ -134,29 +137,36 @@ pub async fn usable(
     let scope = project.map_or(ConnectionScope::All(organization), |project| {
         ConnectionScope::UsableIn(organization, project)
     });
-    permitted(caller, app.store().connections(scope).await?, Action::Connect).await
+    permitted(app, caller, scope, page, Action::Connect).await
 }
 
 /// Those that the caller may do this with: of projects only where it is a member with the right.
 async fn permitted(
+    app: &App,
     caller: &Caller,
-    found: Vec<Connection>,
+    scope: ConnectionScope,
+    page: Page<ConnectionKey>,
     action: Action,
-) -> Result<Vec<Connection>, ApiError> {
-    let mut permitted = Vec::with_capacity(found.len());
-    for connection in found {
-        let may = match &connection.project {
-            None => true,
-            Some(project) => {
-                let may = caller.may_as_member(project.id, action, Subject::AppConnections);
-                may.await?.unwrap_or(false)
+) -> Result<Part<Connection, ConnectionKey>, ApiError> {
+    let mut filling = Filling::of(page);
+    while let Some(wanted) = filling.wanted() {
+        let found = app.store().connections(scope, wanted).await?;
+        let mut permitted = Vec::with_capacity(found.rows.len());
+        for connection in found.rows {
+            let may = match &connection.project {
+                None => true,
+                Some(project) => {
+                    let may = caller.may_as_member(project.id, action, Subject::AppConnections);
+                    may.await?.unwrap_or(false)
+                }
+            };
+            if may {
+                permitted.push(connection);
             }
-        };
-        if may {
-            permitted.push(connection);
         }
+        filling.add(permitted, found.next);
     }
-    Ok(permitted)
+    Ok(filling.finish())
 }
 
 /// The IAM users of the account that a connection reaches, to choose from.

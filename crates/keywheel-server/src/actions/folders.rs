@@ -5,7 +5,7 @@ use keywheel_core::names::{FolderName, SecretPath, Slug};
 use keywheel_store::environments::Environment;
 use keywheel_store::folders::{Folder, FolderUpdate, NewFolder};
 use keywheel_store::projects::Scope;
-use keywheel_store::{Conflict, StoreError};
+use keywheel_store::{Conflict, Page, Part, StoreError};
 
 use super::environments::unknown_slug;
 use super::projects::{ProjectRef, find_id, held, refuse_rotations};
@@ -76,7 +76,8 @@ pub async fn list(
     caller: &Caller,
     place: &Place,
     recursive: bool,
-) -> Result<Vec<Folder>, ApiError> {
+    page: &Page<String>,
+) -> Result<Part<Folder, String>, ApiError> {
     let project = find_id(app, caller, &place.project).await?;
     caller.require(project, Action::Read, Subject::Folders).await?;
     let found = app
@@ -87,15 +88,18 @@ pub async fn list(
         ApiError::not_found(format!("Environment with slug '{}' not found", place.environment))
     })?;
     if recursive {
-        return Ok(app.store().folders_below(environment.id, &place.path).await?);
+        return Ok(app
+            .store()
+            .folders_below(environment.id, &place.path, page)
+            .await?);
     }
     match app
         .store()
         .folder_at(project, &place.environment, &place.path)
         .await?
     {
-        Some(folder) => Ok(app.store().folders_in(folder.id).await?),
-        None => Ok(Vec::new()),
+        Some(folder) => Ok(app.store().folders_in(folder.id, page).await?),
+        None => Ok(Part::cut(Vec::new(), page.size)),
     }
 }
 

@@ -4,9 +4,9 @@ use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IdentityId, MembershipId, ProjectId};
 use keywheel_core::names::Slug;
 use keywheel_store::identities::{Identity, Page, PageRequest};
-use keywheel_store::memberships::{Membership, MembershipRole, TemporaryAccess};
+use keywheel_store::memberships::{Membership, MembershipKey, MembershipRole, TemporaryAccess};
 use keywheel_store::projects::Project;
-use keywheel_store::{Conflict, StoreError};
+use keywheel_store::{Conflict, Part, StoreError, pages};
 
 use super::identities;
 use super::projects::{ProjectRef, find_id, new_uuid};
@@ -196,13 +196,16 @@ pub async fn list_of(
     app: &App,
     caller: &Caller,
     identity: IdentityId,
-) -> Result<Vec<MembershipView>, ApiError> {
+    page: &pages::Page<MembershipKey>,
+) -> Result<Part<MembershipView, MembershipKey>, ApiError> {
     identities::get(app, caller, identity).await?;
-    let mut views = Vec::new();
-    for membership in app.store().memberships_of(identity).await? {
-        views.push(view(app, caller, membership).await?);
+    let found = app.store().memberships_of(identity, page).await?;
+    let mut rows = Vec::with_capacity(found.rows.len());
+    for membership in found.rows {
+        rows.push(view(app, caller, membership).await?);
     }
-    Ok(views)
+    let next = found.next;
+    Ok(Part { rows, next })
 }
 
 /// The project, in which the caller is about to change what an identity may do.

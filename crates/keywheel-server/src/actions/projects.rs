@@ -4,8 +4,8 @@ use keywheel_core::ids::{EnvironmentId, FolderId, MembershipId, ProjectId};
 use keywheel_core::names::{Slug, Title};
 use keywheel_store::environments::{Environment, NewEnvironment};
 use keywheel_store::memberships::{Membership, MembershipRole};
-use keywheel_store::projects::{Project, ProjectUpdate, Scope};
-use keywheel_store::{Conflict, Patch, StoreError};
+use keywheel_store::projects::{Project, ProjectKey, ProjectUpdate, Scope};
+use keywheel_store::{Conflict, Page, Part, Patch, StoreError};
 use uuid::Uuid;
 
 use super::slugs::slug_for;
@@ -134,14 +134,18 @@ fn slug_taken(slug: &Slug) -> impl Fn(StoreError) -> ApiError {
 }
 
 /// The projects that the caller is a member of; by name.
-pub async fn list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, ApiError> {
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    page: &Page<ProjectKey>,
+) -> Result<Part<ProjectView, ProjectKey>, ApiError> {
     let projects = app
         .store()
-        .projects(caller.organization(), Some(caller.identity()))
+        .projects(caller.organization(), Some(caller.identity()), page)
         .await?;
-    let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
+    let ids: Vec<ProjectId> = projects.rows.iter().map(|project| project.id).collect();
     let mut environments = app.store().environments_of(&ids).await?;
-    let views = projects.into_iter().map(|project| {
+    Ok(projects.map(|project| {
         let own = environments
             .extract_if(.., |environment| environment.project == project.id)
             .collect();
@@ -149,8 +153,7 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, ApiErr
             project,
             environments: own,
         }
-    });
-    Ok(views.collect())
+    }))
 }
 
 /// The project that a request names, which the caller may see.

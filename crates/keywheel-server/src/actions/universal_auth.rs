@@ -1,8 +1,8 @@
 //! Universal Auth of an identity: its settings and its client secrets (platform contract, section 6.8).
 
 use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, UniversalAuthId};
-use keywheel_store::universal_auth::{ClientSecret, UniversalAuth, UniversalAuthSettings};
-use keywheel_store::{Conflict, StoreError, TrustedIp};
+use keywheel_store::universal_auth::{ClientSecret, ClientSecretKey, UniversalAuth, UniversalAuthSettings};
+use keywheel_store::{Conflict, Page, Part, StoreError, TrustedIp};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -227,9 +227,10 @@ pub async fn list_client_secrets(
     app: &App,
     caller: &Caller,
     identity: IdentityId,
-) -> Result<Vec<ClientSecret>, ApiError> {
+    page: &Page<ClientSecretKey>,
+) -> Result<Part<ClientSecret, ClientSecretKey>, ApiError> {
     find_to(app, caller, identity, Action::Read).await?;
-    Ok(app.store().client_secrets(identity).await?)
+    Ok(app.store().client_secrets(identity, page).await?)
 }
 
 /// A client secret, a revoked one too.

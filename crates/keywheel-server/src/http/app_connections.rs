@@ -12,6 +12,7 @@ use self::json::{
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
+use super::paging::PagedReply;
 use super::place::id_param;
 use crate::actions::connections;
 use crate::app::App;
@@ -32,6 +33,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 query_of!(
     /// Of which project.
     ProjectQuery = json::project
+);
+query_of!(
+    /// Of which project, and which page.
+    ListConnectionsQuery = json::list
 );
 body_of!(
     /// A connection to be made.
@@ -63,14 +68,15 @@ async fn options(_: Caller) -> Reply<OptionsJson> {
     path = "/api/v1/app-connections/aws",
     operation_id = "listAppConnections",
     tag = "app connections",
-    params(ProjectQuery),
+    params(ListConnectionsQuery),
     responses((status = 200, body = InConnections))
 )]
-async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<InConnections> {
-    let found = connections::list(&app, &caller, json::project(query.fields())?).await?;
-    Ok(Answer(InConnections {
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<InConnections> {
+    let (project, page) = json::list(query.fields())?;
+    let found = connections::list(&app, &caller, project, query.page(page)?).await?;
+    query.paged(found, |found| InConnections {
         app_connections: found.iter().map(ConnectionJson::from).collect(),
-    }))
+    })
 }
 
 /// List connections that a project may use
@@ -81,14 +87,15 @@ async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<InC
     path = "/api/v1/app-connections/aws/available",
     operation_id = "listAvailableAppConnections",
     tag = "app connections",
-    params(ProjectQuery),
+    params(ListConnectionsQuery),
     responses((status = 200, body = InAvailable))
 )]
-async fn available(State(app): State<App>, caller: Caller, query: Query) -> Reply<InAvailable> {
-    let found = connections::usable(&app, &caller, json::project(query.fields())?).await?;
-    Ok(Answer(InAvailable {
+async fn available(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<InAvailable> {
+    let (project, page) = json::list(query.fields())?;
+    let found = connections::usable(&app, &caller, project, query.page(page)?).await?;
+    query.paged(found, |found| InAvailable {
         app_connections: found.iter().map(AvailableJson::from).collect(),
-    }))
+    })
 }
 
 /// Get a connection

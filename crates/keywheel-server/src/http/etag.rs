@@ -184,7 +184,11 @@ pub(super) fn apply(mut response: Response, known: &Known) -> Response {
     let Some(Written(bytes)) = response.extensions_mut().remove::<Written>() else {
         return response;
     };
-    let tag = Tag::of_bytes(&bytes);
+    let tag = match response.headers().get(header::LINK) {
+        // Whether there is a next page follows from rows that are not in the body.
+        Some(link) => Tag::of_state(&(&bytes, link)),
+        None => Tag::of_bytes(&bytes),
+    };
     let Ok(header) = tag.header() else {
         return response;
     };

@@ -21,7 +21,10 @@ pub struct Body(Value);
 
 /// The query, as an object of texts. Empty values count as absent.
 #[derive(Debug)]
-pub struct Query(Value);
+pub struct Query {
+    path: String,
+    values: Value,
+}
 
 /// The variable parts of the path, as an object of texts.
 #[derive(Debug)]
@@ -37,7 +40,18 @@ impl Body {
 impl Query {
     /// Its fields.
     pub fn fields(&self) -> Fields<'_> {
-        Fields::texts(&self.0)
+        Fields::texts(&self.values)
+    }
+
+    /// The path in front of it.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its names and values, each name once.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.values.as_object().into_iter().flatten();
+        values.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
     }
 }
 
@@ -120,11 +134,12 @@ impl FromRequestParts<App> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or_default();
         let given = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
-        Ok(Self(
-            given
+        Ok(Self {
+            path: parts.uri.path().to_owned(),
+            values: given
                 .map(|(key, value)| (key.into_owned(), Value::String(value.into_owned())))
                 .collect(),
-        ))
+        })
     }
 }
 

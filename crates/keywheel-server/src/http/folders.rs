@@ -11,6 +11,7 @@ use self::json::{FolderJson, FoldersJson, InFolder};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
+use super::paging::PagedReply;
 use super::place::{id_param, text_param};
 use crate::actions::folders;
 use crate::app::App;
@@ -82,15 +83,12 @@ async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InF
     params(ListFoldersQuery),
     responses((status = 200, body = FoldersJson))
 )]
-async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<FoldersJson> {
-    let (place, recursive) = json::list(query.fields())?;
-    let place = place.complete()?;
-    let found = folders::list(&app, &caller, &place, recursive).await?;
-    let folders = found
-        .into_iter()
-        .map(|folder| FolderJson::listed(folder, recursive))
-        .collect();
-    Ok(Answer(FoldersJson { folders }))
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<FoldersJson> {
+    let (place, recursive, page) = json::list(query.fields())?;
+    let (place, page) = (place.complete()?, query.page(page)?);
+    let found = folders::list(&app, &caller, &place, recursive, &page).await?;
+    let listed = found.map(|folder| FolderJson::listed(folder, recursive));
+    query.paged(listed, |folders| FoldersJson { folders })
 }
 
 /// Get a folder

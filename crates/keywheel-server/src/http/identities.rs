@@ -12,6 +12,7 @@ use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
 use super::memberships::OwnMembershipsJson;
 use super::openapi::{body_of, query_of};
+use super::paging::PagedReply;
 use super::place::id_param;
 use crate::actions::{identities, memberships, universal_auth};
 use crate::app::App;
@@ -30,6 +31,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 query_of!(
     /// What a list asks for.
     SearchQuery = json::search
+);
+query_of!(
+    /// Which page.
+    ListOwnMembershipsQuery = json::memberships
 );
 body_of!(
     /// What a search asks for.
@@ -176,9 +181,16 @@ async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply
     path = "/api/v1/identities/{identity}/identity-memberships",
     operation_id = "listMembershipsOfIdentity",
     tag = "memberships",
+    params(ListOwnMembershipsQuery),
     responses((status = 200, body = OwnMembershipsJson))
 )]
-async fn memberships(State(app): State<App>, caller: Caller, params: Params) -> Reply<OwnMembershipsJson> {
-    let found = memberships::list_of(&app, &caller, id_param(&params, "identity")?).await?;
-    Ok(Answer(found.into()))
+async fn memberships(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+    query: Query,
+) -> PagedReply<OwnMembershipsJson> {
+    let page = query.page(json::memberships(query.fields())?)?;
+    let found = memberships::list_of(&app, &caller, id_param(&params, "identity")?, &page).await?;
+    query.paged(found, OwnMembershipsJson::from)
 }

@@ -3,7 +3,8 @@
 mod json;
 
 use axum::extract::State;
-use keywheel_store::projects::ProjectUpdate;
+use keywheel_store::Part;
+use keywheel_store::projects::{ProjectKey, ProjectUpdate};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -11,8 +12,9 @@ pub(super) use self::json::patch;
 use self::json::{InProject, InProjects, InWorkspace, InWorkspaces, KeptAudit, ProjectJson};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
-use super::extract::{Body, Params};
-use super::openapi::{at, body_of};
+use super::extract::{Body, Params, Query};
+use super::openapi::{at, body_of, query_of};
+use super::paging::PagedReply;
 use super::place::{project_by_id, project_by_slug};
 use crate::actions::projects::{self, ProjectRef};
 use crate::app::App;
@@ -34,6 +36,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(at("/api/v2/workspace/{project}", "V2", routes!(get_by_slug)))
 }
 
+query_of!(
+    /// Which page.
+    ListProjectsQuery = json::list
+);
 body_of!(
     /// A project to be made.
     CreateProject = json::create
@@ -72,12 +78,12 @@ async fn create(State(app): State<App>, caller: Caller, body: Body) -> Reply<InP
     path = "/api/v1/projects",
     operation_id = "listProjects",
     tag = "projects",
+    params(ListProjectsQuery),
     responses((status = 200, body = InProjects))
 )]
-async fn list(State(app): State<App>, caller: Caller) -> Reply<InProjects> {
-    Ok(Answer(InProjects {
-        projects: all(&app, &caller).await?,
-    }))
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<InProjects> {
+    let found = all(&app, &caller, &query).await?;
+    query.paged(found, |projects| InProjects { projects })
 }
 
 /// List projects, as workspaces
@@ -88,12 +94,12 @@ async fn list(State(app): State<App>, caller: Caller) -> Reply<InProjects> {
     path = "/api/v1/workspace",
     operation_id = "listWorkspaces",
     tag = "projects",
+    params(ListProjectsQuery),
     responses((status = 200, body = InWorkspaces))
 )]
-async fn list_workspaces(State(app): State<App>, caller: Caller) -> Reply<InWorkspaces> {
-    Ok(Answer(InWorkspaces {
-        workspaces: all(&app, &caller).await?,
-    }))
+async fn list_workspaces(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<InWorkspaces> {
+    let found = all(&app, &caller, &query).await?;
+    query.paged(found, |workspaces| InWorkspaces { workspaces })
 }
 
 /// Get a project
@@ -291,12 +297,10 @@ async fn delete_by_slug(State(app): State<App>, caller: Caller, params: Params) 
     Ok(Answer(remove(&app, &caller, project_by_slug(&params)?).await?))
 }
 
-async fn all(app: &App, caller: &Caller) -> Result<Vec<ProjectJson>, ApiError> {
-    Ok(projects::list(app, caller)
-        .await?
-        .into_iter()
-        .map(ProjectJson::from)
-        .collect())
+async fn all(app: &App, caller: &Caller, query: &Query) -> Result<Part<ProjectJson, ProjectKey>, ApiError> {
+    let page = query.page(json::list(query.fields())?)?;
+    let found = projects::list(app, caller, &page).await?;
+    Ok(found.map(ProjectJson::from))
 }
 
 async fn one(app: &App, caller: &Caller, named: ProjectRef) -> Result<ProjectJson, ApiError> {

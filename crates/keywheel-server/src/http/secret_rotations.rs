@@ -15,6 +15,7 @@ use super::errors::ApiError;
 use super::extract::{Body, Params, Query};
 use super::fields::Field;
 use super::openapi::{at, body_of, query_of};
+use super::paging::PagedReply;
 use crate::actions::rotations;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -33,8 +34,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 query_of!(
-    /// Of which project.
-    ProjectOfQuery = json::project_of
+    /// Of which project, and which page.
+    ListRotationsQuery = json::list
 );
 query_of!(
     /// Where.
@@ -77,12 +78,13 @@ async fn options(_: Caller) -> Answer<OptionsAnswer> {
     path = "/api/v2/secret-rotations/aws-iam-user-secret",
     operation_id = "listAWSIAMUserSecretRotations",
     tag = "secret rotations",
-    params(ProjectOfQuery),
+    params(ListRotationsQuery),
     responses((status = 200, body = RotationsAnswer))
 )]
-async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<RotationsAnswer> {
-    let project = json::project_of(query.fields())?;
-    Ok(Answer(rotations::list(&app, &caller, project).await?.into()))
+async fn list(State(app): State<App>, caller: Caller, query: Query) -> PagedReply<RotationsAnswer> {
+    let (project, page) = json::list(query.fields())?;
+    let found = rotations::list(&app, &caller, project, &query.page(page)?).await?;
+    query.paged(found, RotationsAnswer::from)
 }
 
 /// Get a rotation

@@ -20,11 +20,15 @@ use super::errors::ApiError;
 use super::etag::{Known, Tagged};
 use super::extract::{Body, Params, Query};
 use super::openapi::{at, body_of, query_of};
+use super::paging::Paged;
 use super::place::id_param;
 use crate::actions::secrets::{self, GetSecret, ListSecrets, SecretFilter, View};
 use crate::app::App;
 use crate::auth::caller::Caller;
 
+/// Said to who wants a page of what only a whole list shows.
+const MORE_THAN_ONE_FOLDER: &str = "Pages are of the secrets of one folder alone: send pageSize with includeImports=false \
+    (include_imports=false in v3) and without recursive";
 /// Where the third version has its secrets.
 const OLDER: &str = "/api/v3/secrets/raw";
 
@@ -100,7 +104,8 @@ body_of!(
 /// List secrets
 ///
 /// By path and name, with what their folders import; of imports the last one wins, and a folder's own secrets win over
-/// what it imports. The third version leaves imports out and references as they are, unless it is told otherwise.
+/// what it imports. The third version leaves imports out and references as they are, unless it is told otherwise. Pages
+/// are of one folder's own secrets.
 /// Permission: `read` on `secrets`, and `read-value` unless values are hidden.
 #[utoipa::path(
     get,
@@ -116,13 +121,18 @@ async fn list(
     version: Version,
     known: Known,
     query: Query,
-) -> Result<Tagged<SecretsJson>, ApiError> {
+) -> Result<Paged<Tagged<SecretsJson>>, ApiError> {
     let wanted = json::list(query.fields())?;
+    let view = version.view(&wanted.view);
+    if wanted.page.is_given() && (wanted.recursive || view.imports) {
+        return Err(ApiError::bad_request(MORE_THAN_ONE_FOLDER));
+    }
     let wanted = ListSecrets {
         place: wanted.place.complete()?,
         recursive: wanted.recursive,
         filter: wanted.filter,
-        view: version.view(&wanted.view),
+        view,
+        page: query.page(wanted.page)?,
     };
     let project = secrets::admit_list(&app, &caller, &wanted).await?;
     let (revision, key) = (app.store().revision(), (project, wanted));
@@ -130,7 +140,7 @@ async fn list(
         && let Some(unchanged) = known.unchanged(&tag)
     {
         counts.note(&caller);
-        return Ok(unchanged);
+        return query.linked(None::<&()>, unchanged);
     }
     let found = secrets::read_list(&app, project, &key.1).await?;
     found.counts().note(&caller);
@@ -140,7 +150,7 @@ async fn list(
         let tag = (answer.tag().clone(), found.counts());
         app.list_tags().put(key, tag, revision);
     }
-    Ok(answer)
+    query.linked(found.next(), answer)
 }
 
 /// Get a secret

@@ -9,8 +9,9 @@ use utoipa_axum::routes;
 
 use self::json::{ClearedJson, ClientSecretsJson, InClientSecret, InUniversalAuth, NewClientSecretJson};
 use super::answer::{Answer, Reply};
-use super::extract::{Body, Params};
-use super::openapi::body_of;
+use super::extract::{Body, Params, Query};
+use super::openapi::{body_of, query_of};
+use super::paging::PagedReply;
 use super::place::id_param;
 use crate::actions::universal_auth;
 use crate::app::App;
@@ -29,6 +30,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 body_of!(
     /// Settings; absent ones keep their value or get the default.
     UniversalAuthSettings = json::settings
+);
+query_of!(
+    /// Which page.
+    ListClientSecretsQuery = json::client_secrets
 );
 body_of!(
     /// A client secret to be made.
@@ -165,15 +170,21 @@ async fn create_client_secret(
     path = "/api/v1/auth/universal-auth/identities/{identity}/client-secrets",
     operation_id = "listClientSecrets",
     tag = "universal auth",
+    params(ListClientSecretsQuery),
     responses((status = 200, body = ClientSecretsJson))
 )]
 async fn list_client_secrets(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Reply<ClientSecretsJson> {
-    let found = universal_auth::list_client_secrets(&app, &caller, id_param(&params, "identity")?).await?;
-    Ok(Answer(found.as_slice().into()))
+    query: Query,
+) -> PagedReply<ClientSecretsJson> {
+    let (identity, page) = (
+        id_param(&params, "identity")?,
+        query.page(json::client_secrets(query.fields())?)?,
+    );
+    let found = universal_auth::list_client_secrets(&app, &caller, identity, &page).await?;
+    query.paged(found, |found| found.as_slice().into())
 }
 
 /// Get a client secret

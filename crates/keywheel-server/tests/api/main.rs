@@ -22,6 +22,7 @@ mod logged;
 mod login;
 #[cfg(feature = "dev")]
 mod matrix;
+mod paging;
 mod projects;
 mod root_key;
 #[cfg(feature = "dev")]

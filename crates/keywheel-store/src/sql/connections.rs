@@ -5,20 +5,25 @@ use keywheel_core::clock::Moment;
 use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::names::Slug;
 
+use super::pages::Order;
 use super::projects::rotation_name;
 use super::value::{Reader, args};
 use super::{SqlStore, one_in};
 use crate::connections::{
-    Connection, ConnectionCredentials, ConnectionMethod, ConnectionProject, ConnectionScope,
+    Connection, ConnectionCredentials, ConnectionKey, ConnectionMethod, ConnectionProject, ConnectionScope,
     ConnectionUpdate, Connections, NewConnection,
 };
 use crate::error::{Result, StoreError};
+use crate::pages::{Page, Part};
 use crate::patch::Patch;
 use crate::projects::RotationName;
 
 const SELECT: &str = "SELECT c.id, c.organization_id, c.name, c.description, c.method, c.credentials, \
     c.credentials_hash, c.config, c.version, c.created_at, c.updated_at, p.id, p.name, p.slug \
     FROM connections c LEFT JOIN projects p ON p.id = c.project_id";
+
+/// The order of a list.
+const ORDER: Order = Order::Up(&["c.name", "c.id"]);
 
 fn connection(r: &mut Reader) -> Result<Connection> {
     let mut connection = Connection {
@@ -91,24 +96,21 @@ impl Connections for SqlStore {
             .await
     }
 
-    async fn connections(&self, scope: ConnectionScope) -> Result<Vec<Connection>> {
-        match scope {
-            ConnectionScope::All(organization) => {
-                let sql = format!("{SELECT} WHERE c.organization_id = $1 ORDER BY c.name, c.id");
-                self.all(&sql, args![organization], connection).await
-            }
-            ConnectionScope::UsableIn(organization, project) => {
-                let sql = format!(
-                    "{SELECT} WHERE c.organization_id = $1 AND (c.project_id IS NULL OR c.project_id = $2) \
-                     ORDER BY c.name, c.id"
-                );
-                self.all(&sql, args![organization, project], connection).await
-            }
-            ConnectionScope::Project(project) => {
-                let sql = format!("{SELECT} WHERE c.project_id = $1 ORDER BY c.name, c.id");
-                self.all(&sql, args![project], connection).await
-            }
-        }
+    async fn connections(
+        &self,
+        scope: ConnectionScope,
+        page: &Page<ConnectionKey>,
+    ) -> Result<Part<Connection, ConnectionKey>> {
+        let (condition, args) = match scope {
+            ConnectionScope::All(organization) => ("c.organization_id = $1", args![organization]),
+            ConnectionScope::UsableIn(organization, project) => (
+                "c.organization_id = $1 AND (c.project_id IS NULL OR c.project_id = $2)",
+                args![organization, project],
+            ),
+            ConnectionScope::Project(project) => ("c.project_id = $1", args![project]),
+        };
+        let select = format!("{SELECT} WHERE {condition}");
+        self.part(&select, ORDER, args, page, connection).await
     }
 
     async fn update_connection(

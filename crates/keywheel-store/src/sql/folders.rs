@@ -7,10 +7,12 @@ use keywheel_core::names::{SecretPath, Slug};
 use keywheel_core::webhooks::Occurrence;
 
 use super::adapter::Session;
+use super::pages::Order;
 use super::value::{Reader, args};
 use super::{SqlStore, all_in, one_in, outbox, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::folders::{Folder, FolderUpdate, Folders, NewFolder};
+use crate::pages::{Page, Part};
 use crate::patch::Patch;
 use crate::secrets::Author;
 
@@ -34,6 +36,14 @@ pub(super) fn folder(r: &mut Reader) -> Result<Folder> {
         created_at: r.moment()?,
         updated_at: r.moment()?,
     })
+}
+
+/// The order of a list.
+pub(super) const ORDER: Order = Order::Up(&["f.path"]);
+
+/// The folders of an environment up to the last one below a path.
+pub(super) fn below_sql() -> String {
+    format!("{SELECT} WHERE f.environment_id = $1 AND f.path < $2 || '0'")
 }
 
 /// The root is the prefix of all paths, but written without the slash that ends the others.
@@ -156,19 +166,25 @@ impl Folders for SqlStore {
             .await
     }
 
-    async fn folders_in(&self, parent: FolderId) -> Result<Vec<Folder>> {
-        self.all(
-            &format!("{SELECT} WHERE f.parent_id = $1 ORDER BY f.path"),
-            args![parent],
-            folder,
-        )
-        .await
+    async fn folders_in(&self, parent: FolderId, page: &Page<String>) -> Result<Part<Folder, String>> {
+        let select = format!("{SELECT} WHERE f.parent_id = $1");
+        self.part(&select, ORDER, args![parent], page, folder).await
     }
 
-    async fn folders_below(&self, environment: EnvironmentId, path: &SecretPath) -> Result<Vec<Folder>> {
-        let sql =
-            format!("{SELECT} WHERE f.environment_id = $1 AND {BELOW} AND f.path <> '/' ORDER BY f.path");
-        self.all(&sql, args![environment, prefix(path)], folder).await
+    async fn folders_below(
+        &self,
+        environment: EnvironmentId,
+        path: &SecretPath,
+        page: &Page<String>,
+    ) -> Result<Part<Folder, String>> {
+        let prefix = prefix(path);
+        // One lower bound, of which the index makes use: what is below comes behind the path with a slash.
+        let page = Page {
+            size: page.size,
+            after: page.after.clone().max(Some(format!("{prefix}/"))),
+        };
+        self.part(&below_sql(), ORDER, args![environment, prefix], &page, folder)
+            .await
     }
 
     async fn update_folders(

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::adapter::Session;
+use super::pages::Order;
 use super::value::{Reader, args, json};
 use super::{SqlStore, one_in};
 use crate::error::Result;
 use crate::identities::{Page, PageRequest};
-use crate::memberships::{Membership, MembershipRole, Memberships, TemporaryAccess};
+use crate::memberships::{Membership, MembershipKey, MembershipRole, Memberships, TemporaryAccess};
+use crate::pages::{self, Part};
 
 const SELECT: &str = "SELECT id, project_id, identity_id, roles, created_at, updated_at FROM memberships";
 
@@ -103,9 +105,14 @@ impl Memberships for SqlStore {
         Ok(Page { rows, total })
     }
 
-    async fn memberships_of(&self, identity: IdentityId) -> Result<Vec<Membership>> {
-        let sql = format!("{SELECT} WHERE identity_id = $1 ORDER BY created_at, id");
-        self.all(&sql, args![identity], membership).await
+    async fn memberships_of(
+        &self,
+        identity: IdentityId,
+        page: &pages::Page<MembershipKey>,
+    ) -> Result<Part<Membership, MembershipKey>> {
+        let select = format!("{SELECT} WHERE identity_id = $1");
+        let order = Order::Up(&["created_at", "id"]);
+        self.part(&select, order, args![identity], page, membership).await
     }
 
     async fn set_roles(

@@ -7,13 +7,15 @@ use keywheel_core::names::Slug;
 
 use super::environments::insert_environment;
 use super::memberships::insert_membership;
+use super::pages::Order;
 use super::value::{Reader, args};
 use super::{SqlStore, one_in};
 use crate::environments::NewEnvironment;
 use crate::error::Result;
 use crate::memberships::Membership;
+use crate::pages::{Page, Part};
 use crate::patch::Patch;
-use crate::projects::{Project, ProjectUpdate, Projects, RotationName, Scope};
+use crate::projects::{Project, ProjectKey, ProjectUpdate, Projects, RotationName, Scope};
 
 const COLUMNS: &str = "p.id, p.organization_id, p.name, p.slug, p.description, p.delete_protection, \
     p.auto_capitalization, p.version_limit, p.audit_retention_days, p.created_at, p.updated_at";
@@ -121,18 +123,18 @@ impl Projects for SqlStore {
         &self,
         organization: OrganizationId,
         member: Option<IdentityId>,
-    ) -> Result<Vec<Project>> {
-        let Some(member) = member else {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM projects p WHERE p.organization_id = $1 ORDER BY p.name, p.id"
-            );
-            return self.all(&sql, args![organization], project).await;
+        page: &Page<ProjectKey>,
+    ) -> Result<Part<Project, ProjectKey>> {
+        let (condition, args) = match member {
+            None => ("WHERE p.organization_id = $1", args![organization]),
+            Some(member) => (
+                "JOIN memberships m ON m.project_id = p.id WHERE p.organization_id = $1 AND m.identity_id = $2",
+                args![organization, member],
+            ),
         };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM projects p JOIN memberships m ON m.project_id = p.id \
-             WHERE p.organization_id = $1 AND m.identity_id = $2 ORDER BY p.name, p.id"
-        );
-        self.all(&sql, args![organization, member], project).await
+        let select = format!("SELECT {COLUMNS} FROM projects p {condition}");
+        let order = Order::Up(&["p.name", "p.id"]);
+        self.part(&select, order, args, page, project).await
     }
 
     async fn update_project(

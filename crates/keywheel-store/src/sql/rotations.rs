@@ -10,9 +10,11 @@ use keywheel_core::rotation::{
 };
 
 use super::SqlStore;
+use super::pages::Order;
 use super::value::{Reader, args};
 use crate::error::{Result, StoreError};
-use crate::rotations::{Rotations, ShownRotation};
+use crate::pages::{Page, Part};
+use crate::rotations::{RotationKey, Rotations, ShownRotation};
 
 /// Reads a rotation with the names of what it points at; see [`shown`].
 pub(super) const SELECT: &str = "SELECT r.id, e.project_id, e.id, r.folder_id, r.user_id, r.connection_id, r.name, \
@@ -23,6 +25,14 @@ pub(super) const SELECT: &str = "SELECT r.id, e.project_id, e.id, r.folder_id, r
     FROM rotations r JOIN folders f ON f.id = r.folder_id JOIN environments e ON e.id = f.environment_id \
     JOIN connections c ON c.id = r.connection_id JOIN secrets a ON a.id = r.access_key_id_secret_id \
     JOIN secrets b ON b.id = r.secret_access_key_secret_id";
+
+/// The order of a list.
+pub(super) const ORDER: Order = Order::Up(&["r.name", "r.id"]);
+
+/// The rotations of a project.
+pub(super) fn in_project_sql() -> String {
+    format!("{SELECT} WHERE e.project_id = $1")
+}
 
 /// Columns of [`SELECT`] in their order.
 pub(super) fn shown(r: &mut Reader) -> Result<ShownRotation> {
@@ -125,12 +135,12 @@ impl Rotations for SqlStore {
         .await
     }
 
-    async fn rotations(&self, project: ProjectId) -> Result<Vec<ShownRotation>> {
-        self.all(
-            &format!("{SELECT} WHERE e.project_id = $1 ORDER BY r.name, r.id"),
-            args![project],
-            shown,
-        )
-        .await
+    async fn rotations(
+        &self,
+        project: ProjectId,
+        page: &Page<RotationKey>,
+    ) -> Result<Part<ShownRotation, RotationKey>> {
+        self.part(&in_project_sql(), ORDER, args![project], page, shown)
+            .await
     }
 }

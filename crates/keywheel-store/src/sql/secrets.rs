@@ -6,6 +6,7 @@ use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
+use super::pages::Order;
 use super::snapshot::places;
 use super::value::{Reader, Value, args};
 use super::{SqlStore, all_in, one_in, references, secret_versions, secret_writes, tags};
@@ -54,6 +55,14 @@ pub(super) fn secret(r: &mut Reader) -> Result<Secret> {
         updated_at: r.moment()?,
         tags: tags::of_secret(r)?,
     })
+}
+
+/// The order of a list of one folder.
+pub(super) const ORDER: Order = Order::Up(&["s.name"]);
+
+/// The secrets of a folder.
+pub(super) fn in_folder_sql() -> String {
+    format!("{SELECT} WHERE s.folder_id = $1")
 }
 
 /// The read that applications make all the time.

@@ -6,10 +6,11 @@ use keywheel_core::names::{SecretName, SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args};
-use super::{SqlStore, all_in, folders, imports, one_in, secret_versions, secrets};
+use super::{SqlStore, all_in, folders, imports, one_in, pages, secret_versions, secrets};
 use crate::error::Result;
 use crate::folders::Folder;
 use crate::imports::SecretImport;
+use crate::pages::{Page, Part};
 use crate::secrets::{Secret, SecretVersion};
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -101,6 +102,13 @@ impl Snapshot for SqlSnapshot {
         // Here and not in the statement: there may be several statements.
         found.sort_by(|a, b| (&a.place.path, &a.name).cmp(&(&b.place.path, &b.name)));
         Ok(found)
+    }
+
+    async fn secrets_part(&mut self, folder: FolderId, page: &Page<String>) -> Result<Part<Secret, String>> {
+        let mut args = args![folder];
+        let sql = pages::statement(&secrets::in_folder_sql(), secrets::ORDER, &mut args, page);
+        let rows = all_in(&mut self.0, &sql, args, secrets::secret).await?;
+        Ok(Part::cut(rows, page.size))
     }
 
     async fn secrets_named(

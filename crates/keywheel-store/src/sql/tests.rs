@@ -3,13 +3,13 @@
 use std::task::Poll;
 
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::AuditEntryId;
+use keywheel_core::ids::{AuditEntryId, RotationId};
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, adapter, audit, ledgers, outbox, secrets};
+use super::{SqlStore, adapter, audit, folders, ledgers, outbox, pages, rotations, secrets};
 use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
-use crate::{AuditLog, Setup, Store, StoreError};
+use crate::{AuditLog, Page, Setup, Store, StoreError};
 
 async fn store(folder: &TempDir) -> SqlStore {
     let url = format!("sqlite://{}/keywheel.db", folder.path().display());
@@ -60,6 +60,54 @@ async fn a_secret_is_read_by_indexes_only() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&store(&folder).await, &secrets::secret_at_sql()).await;
     assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_page_is_read_by_the_index_of_its_order_and_nothing_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let page = Page {
+        size: Some(9),
+        after: Some(String::new()),
+    };
+    let (below, in_folder) = (folders::below_sql(), secrets::in_folder_sql());
+    for (select, order, fixed, index) in [
+        (
+            &below,
+            folders::ORDER,
+            args!["", ""],
+            "(environment_id=? AND path>? AND path<?)",
+        ),
+        (&in_folder, secrets::ORDER, args![""], "(folder_id=? AND name>?)"),
+    ] {
+        let sql = pages::statement(select, order, &mut fixed.clone(), &page);
+        let plan = plan(&store, &sql).await;
+        assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE FOR ORDER"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_rotations_looks_at_those_of_its_project_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let page = Page {
+        size: Some(9),
+        after: Some((
+            String::new(),
+            "00000000-0000-0000-0000-000000000000"
+                .parse::<RotationId>()
+                .unwrap(),
+        )),
+    };
+    let sql = pages::statement(
+        &rotations::in_project_sql(),
+        rotations::ORDER,
+        &mut args![""],
+        &page,
+    );
+    let plan = plan(&store, &sql).await;
+    assert!(!plan.contains("SCAN"), "{plan}");
 }
 
 #[tokio::test]

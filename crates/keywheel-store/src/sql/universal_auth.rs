@@ -6,15 +6,17 @@ use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, UniversalAuthId};
 
 use super::adapter::Session;
 use super::identities::{self, identity};
+use super::pages::Order;
 use super::tokens::insert_token;
 use super::value::{Reader, args, json};
 use super::{SqlStore, one_in};
 use crate::error::{Result, StoreError};
 use crate::identities::Identity;
+use crate::pages::{Page, Part};
 use crate::tokens::Token;
 use crate::trusted_ip::TrustedIp;
 use crate::universal_auth::{
-    ClientSecret, ClientSecretUse, UniversalAuth, UniversalAuthSettings, UniversalAuths,
+    ClientSecret, ClientSecretKey, ClientSecretUse, UniversalAuth, UniversalAuthSettings, UniversalAuths,
 };
 
 const COLUMNS: &str = "u.id, u.identity_id, u.client_id, u.client_secret_trusted_ips, u.access_token_trusted_ips, \
@@ -207,12 +209,18 @@ impl UniversalAuths for SqlStore {
         self.one(&sql, args![identity, id], client_secret).await
     }
 
-    async fn client_secrets(&self, identity: IdentityId) -> Result<Vec<ClientSecret>> {
-        let sql = format!(
+    async fn client_secrets(
+        &self,
+        identity: IdentityId,
+        page: &Page<ClientSecretKey>,
+    ) -> Result<Part<ClientSecret, ClientSecretKey>> {
+        let select = format!(
             "{CLIENT_SECRET} JOIN universal_auths u ON u.id = c.universal_auth_id \
-             WHERE u.identity_id = $1 AND c.revoked = $2 ORDER BY c.created_at DESC, c.id DESC"
+             WHERE u.identity_id = $1 AND c.revoked = $2"
         );
-        self.all(&sql, args![identity, false], client_secret).await
+        let order = Order::Down(&["c.created_at", "c.id"]);
+        self.part(&select, order, args![identity, false], page, client_secret)
+            .await
     }
 
     async fn login_candidates(&self, auth: UniversalAuthId, prefix: &str) -> Result<Vec<ClientSecret>> {

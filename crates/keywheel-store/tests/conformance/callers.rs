@@ -2,11 +2,11 @@
 
 use keywheel_core::clock::Millis;
 use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, MembershipId, TokenId, UniversalAuthId};
-use keywheel_store::Conflict;
 use keywheel_store::identities::{AuthMethod, Identity, IdentityMetadata, IdentityUpdate, PageRequest};
 use keywheel_store::memberships::{MembershipRole, TemporaryAccess};
 use keywheel_store::tokens::Token;
 use keywheel_store::universal_auth::{ClientSecret, ClientSecretUse, UniversalAuth, UniversalAuthSettings};
+use keywheel_store::{Conflict, Page};
 
 use crate::world::{Shared, World, at, conflict, id, identity, membership, slug};
 
@@ -31,13 +31,13 @@ fn settings() -> UniversalAuthSettings {
 }
 
 /// An identity with Universal Auth and one client secret.
-struct Login {
-    identity: IdentityId,
-    auth: UniversalAuth,
-    secret: ClientSecret,
+pub struct Login {
+    pub identity: IdentityId,
+    pub auth: UniversalAuth,
+    pub secret: ClientSecret,
 }
 
-async fn login(store: &Shared, world: &World, uses_limit: i64) -> Login {
+pub async fn login(store: &Shared, world: &World, uses_limit: i64) -> Login {
     let machine = identity(world.organization, "machine");
     store.create_identity(&machine).await.unwrap();
     let auth = UniversalAuth {
@@ -203,7 +203,14 @@ pub async fn a_member_is_one_once_and_has_the_roles_that_were_set_last(store: &S
         store.membership_by_id(made.id).await.unwrap(),
         Some(after.clone())
     );
-    assert_eq!(store.memberships_of(world.admin).await.unwrap(), [after]);
+    assert_eq!(
+        store
+            .memberships_of(world.admin, &Page::whole())
+            .await
+            .unwrap()
+            .rows,
+        [after]
+    );
     assert_eq!(store.memberships_in(world.project, ALL).await.unwrap().total, 1);
     assert!(store.delete_membership(world.project, world.admin).await.unwrap());
     assert!(!store.delete_membership(world.project, world.admin).await.unwrap());
@@ -363,7 +370,14 @@ pub async fn a_revoked_client_secret_ends_its_tokens(store: &Shared) {
         .use_client_secret(login.secret.id, &token(login.identity, None), at(4))
         .await;
     assert_eq!(refused.unwrap(), ClientSecretUse::Revoked);
-    assert_eq!(store.client_secrets(login.identity).await.unwrap(), []);
+    assert_eq!(
+        store
+            .client_secrets(login.identity, &Page::whole())
+            .await
+            .unwrap()
+            .rows,
+        []
+    );
     assert_eq!(store.login_candidates(login.auth.id, "abcd").await.unwrap(), []);
     assert!(
         store

@@ -4,7 +4,7 @@ use keywheel_core::ids::ConnectionId;
 use keywheel_store::connections::{
     Connection, ConnectionCredentials, ConnectionMethod, ConnectionScope, ConnectionUpdate,
 };
-use keywheel_store::{Conflict, Patch};
+use keywheel_store::{Conflict, Page, Patch};
 
 use crate::world::{Shared, World, at, conflict, connection, id, project, slug};
 
@@ -108,8 +108,11 @@ pub async fn a_project_uses_its_own_connections_and_the_common_ones(store: &Shar
             .unwrap();
     }
     let names = |scope| async move {
-        let list = store.connections(scope).await.unwrap();
-        list.into_iter().map(|c| c.name.to_string()).collect::<Vec<_>>()
+        let list = store.connections(scope, &Page::whole()).await.unwrap();
+        list.rows
+            .into_iter()
+            .map(|c| c.name.to_string())
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         names(ConnectionScope::All(world.organization)).await,

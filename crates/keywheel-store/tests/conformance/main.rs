@@ -16,6 +16,7 @@ mod imports;
 mod ledgers;
 mod memory;
 mod pace;
+mod pages;
 mod rotations;
 mod runs;
 mod secret_writes;
@@ -146,6 +147,11 @@ promises! {
         a_refused_commit_leaves_no_history,
         runs_are_read_latest_first_page_by_page_and_the_newest_are_kept,
         a_lease_is_shown_while_it_is_held;
+    pages:
+        the_parts_of_each_list_are_the_whole_of_it,
+        the_newest_client_secrets_come_first_in_parts_too,
+        what_comes_or_goes_between_two_parts_neither_repeats_nor_hides_others,
+        a_key_that_nothing_has_or_that_is_elsewhere_shows_nothing_of_others;
     rotations:
         a_first_publish_makes_the_rotation_and_its_two_secrets,
         a_second_publish_gives_both_secrets_their_next_version,

@@ -12,7 +12,7 @@ use keywheel_core::rotation::{
 use keywheel_store::ledgers::{Claim, Reservation};
 use keywheel_store::projects::Scope;
 use keywheel_store::secrets::{Author, Secret};
-use keywheel_store::{Conflict, StoreError};
+use keywheel_store::{Conflict, Page, StoreError};
 
 use crate::ledgers::{changes, claimed, key, terms};
 use crate::secrets::{secret_version, secrets_in};
@@ -137,7 +137,10 @@ pub async fn a_first_publish_makes_the_rotation_and_its_two_secrets(store: &Shar
     );
     let by_name = store.rotation_by_name(world.root, &slug("demo")).await.unwrap();
     assert_eq!(by_name.as_ref(), Some(&shown));
-    assert_eq!(store.rotations(world.project).await.unwrap(), [shown]);
+    assert_eq!(
+        store.rotations(world.project, &Page::whole()).await.unwrap().rows,
+        [shown]
+    );
 
     let id = store
         .secret_at(world.project, &slug("dev"), &path("/"), &name("ID"))

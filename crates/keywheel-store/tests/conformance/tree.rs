@@ -6,7 +6,7 @@ use keywheel_store::environments::{EnvironmentUpdate, NewEnvironment};
 use keywheel_store::folders::{Folder, FolderUpdate, NewFolder};
 use keywheel_store::projects::{Project, ProjectUpdate, Scope};
 use keywheel_store::secrets::Author;
-use keywheel_store::{Conflict, Patch};
+use keywheel_store::{Conflict, Page, Patch};
 
 use crate::world::{
     Shared, World, at, conflict, environment, id, identity, membership, path, project, secret, slug,
@@ -111,12 +111,17 @@ pub async fn an_identity_sees_the_projects_that_it_is_a_member_of(store: &Shared
     let slugs = |projects: Vec<Project>| -> Vec<String> {
         projects.into_iter().map(|p| p.slug.to_string()).collect()
     };
-    let all = store.projects(world.organization, None).await.unwrap();
+    let all = store
+        .projects(world.organization, None, &Page::whole())
+        .await
+        .unwrap()
+        .rows;
     assert_eq!(slugs(all), ["another", "demo-project"]);
     let own = store
-        .projects(world.organization, Some(machine.id))
+        .projects(world.organization, Some(machine.id), &Page::whole())
         .await
-        .unwrap();
+        .unwrap()
+        .rows;
     assert_eq!(slugs(own), ["another"]);
 }
 
@@ -262,13 +267,32 @@ pub async fn a_folder_lists_its_children_and_everything_below_without_neighbours
     for other in ["/a-b", "/a0", "/aa", "/a/b", "/a/b/c", "/a/b-c", "/A/b"] {
         world.folder(store, other).await;
     }
-    assert_eq!(paths(&store.folders_in(a).await.unwrap()), ["/a/b", "/a/b-c"]);
-    let below = store.folders_below(world.environment, &path("/a")).await.unwrap();
+    assert_eq!(
+        paths(&store.folders_in(a, &Page::whole()).await.unwrap().rows),
+        ["/a/b", "/a/b-c"]
+    );
+    let below = store
+        .folders_below(world.environment, &path("/a"), &Page::whole())
+        .await
+        .unwrap()
+        .rows;
     assert_eq!(paths(&below), ["/a/b", "/a/b-c", "/a/b/c"]);
-    let all = store.folders_below(world.environment, &path("/")).await.unwrap();
+    let all = store
+        .folders_below(world.environment, &path("/"), &Page::whole())
+        .await
+        .unwrap()
+        .rows;
     assert_eq!(all.len(), 9);
     assert!(!paths(&all).contains(&"/"));
-    assert_eq!(store.folders_in(world.root).await.unwrap().len(), 5);
+    assert_eq!(
+        store
+            .folders_in(world.root, &Page::whole())
+            .await
+            .unwrap()
+            .rows
+            .len(),
+        5
+    );
 }
 
 pub async fn a_renamed_folder_takes_everything_below_along(store: &Shared) {
@@ -286,7 +310,11 @@ pub async fn a_renamed_folder_takes_everything_below_along(store: &Shared) {
         (renamed.path.as_str(), renamed.version, renamed.updated_at),
         ("/x", 2, at(5))
     );
-    let all = store.folders_below(world.environment, &path("/")).await.unwrap();
+    let all = store
+        .folders_below(world.environment, &path("/"), &Page::whole())
+        .await
+        .unwrap()
+        .rows;
     assert_eq!(paths(&all), ["/ab", "/taken", "/x", "/x/b", "/x/b/c"]);
     let refused = store.update_folder(a, &to("taken"), at(6)).await;
     assert_eq!(conflict(refused), Conflict::FolderPath);

@@ -4,7 +4,8 @@ use keywheel_core::aws::AccessKeyId;
 use keywheel_core::ids::RotationId;
 use keywheel_core::names::Slug;
 use keywheel_core::rotation::Rotation;
-use keywheel_store::rotations::ShownRotation;
+use keywheel_store::rotations::{RotationKey, ShownRotation};
+use keywheel_store::{Page, Part};
 use secrecy::SecretString;
 
 use super::failures::not_found;
@@ -29,18 +30,24 @@ pub struct GeneratedCredential {
     pub secret_access_key: SecretString,
 }
 
-/// The rotations of a project.
-pub async fn list(app: &App, caller: &Caller, project: String) -> Result<Vec<ShownRotation>, ApiError> {
+/// The rotations of a project; by name.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    project: String,
+    page: &Page<RotationKey>,
+) -> Result<Part<ShownRotation, RotationKey>, ApiError> {
     let project = find_id(app, caller, &ProjectRef::Id(project)).await?;
     caller.open(Event::GetRotations, project, of_type()).await?;
     caller.require(project, Action::Read, Subject::Rotations).await?;
-    let found = app.store().rotations(project).await?;
+    let found = app.store().rotations(project, page).await?;
     let ids: Vec<RotationId> = found
+        .rows
         .iter()
         .map(|shown| shown.rotation.id)
         .take(IDS_TOLD_MAX)
         .collect();
-    caller.note("count", found.len());
+    caller.note("count", found.rows.len());
     caller.note("rotationIds", ids);
     Ok(found)
 }

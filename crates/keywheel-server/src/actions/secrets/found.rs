@@ -23,6 +23,7 @@ pub struct Found {
     secrets: Vec<Arc<Secret>>,
     imports: Vec<Imported>,
     referred: Referred,
+    next: Option<String>,
 }
 
 /// What a folder imports from another one.
@@ -80,7 +81,18 @@ impl Found {
             secrets,
             imports,
             referred,
+            next: None,
         }
+    }
+
+    /// The same as a part of a list, before the one that begins behind a name.
+    pub(super) fn before(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
+
+    /// Behind which name the next part of the list begins.
+    pub fn next(&self) -> Option<&String> {
+        self.next.as_ref()
     }
 
     /// How many secrets there are.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use keywheel_core::ids::{FolderId, ProjectId, SecretId};
 use keywheel_core::names::SecretName;
-use keywheel_store::Snapshot;
 use keywheel_store::secrets::Secret;
+use keywheel_store::{Page, Part, Snapshot};
 
 use super::found::Found;
 use super::referred::Referred;
 use super::{SecretFilter, imported};
+use crate::actions::filling::Filling;
 use crate::actions::folders::{self, Place};
 use crate::actions::projects::find_id;
 use crate::app::App;
@@ -72,6 +73,8 @@ pub struct ListSecrets {
     pub filter: SecretFilter,
     /// What to show.
     pub view: View,
+    /// Which part of the list, by name. A part is of one folder alone.
+    pub page: Page<String>,
 }
 
 /// One secret. The store is asked only if something was written since the last time.
@@ -145,9 +148,15 @@ pub async fn read_list(app: &App, project: ProjectId, wanted: &ListSecrets) -> R
     let (place, view) = (&wanted.place, wanted.view);
     let mut snapshot = app.store().snapshot().await?;
     let folders = folders(snapshot.as_mut(), project, place, wanted.recursive).await?;
-    let mut secrets = snapshot.secrets_in(&folders, None).await?;
-    secrets.retain(|secret| wanted.filter.admits(secret));
-    let secrets: Vec<_> = secrets.into_iter().map(Arc::new).collect();
+    let part = match folders.as_slice() {
+        [folder] if wanted.page.size.is_some() => page_of(snapshot.as_mut(), *folder, wanted).await?,
+        _ => {
+            let mut secrets = snapshot.secrets_in(&folders, None).await?;
+            secrets.retain(|secret| wanted.filter.admits(secret));
+            Part::cut(secrets, None)
+        }
+    };
+    let Part { rows: secrets, next } = part.map(Arc::new);
     let mut imports = if view.imports {
         imported::follow(snapshot.as_mut(), &folders, None).await?
     } else {
@@ -162,7 +171,22 @@ pub async fn read_list(app: &App, project: ProjectId, wanted: &ListSecrets) -> R
     } else {
         Referred::default()
     };
-    Ok(Found::new(view.value, secrets, imports, referred))
+    Ok(Found::new(view.value, secrets, imports, referred).before(next))
+}
+
+/// A page of the secrets of a folder.
+async fn page_of(
+    snapshot: &mut dyn Snapshot,
+    folder: FolderId,
+    wanted: &ListSecrets,
+) -> Result<Part<Secret, String>, ApiError> {
+    let mut filling = Filling::of(wanted.page.clone());
+    while let Some(page) = filling.wanted() {
+        let mut found = snapshot.secrets_part(folder, page).await?;
+        found.rows.retain(|secret| wanted.filter.admits(secret));
+        filling.add(found.rows, found.next);
+    }
+    Ok(filling.finish())
 }
 
 async fn require(caller: &Caller, project: ProjectId, view: View) -> Result<(), ApiError> {

@@ -17,6 +17,7 @@ use crate::http::answer::Time;
 use crate::http::errors::ApiError;
 use crate::http::extract::Params;
 use crate::http::fields::{Change, Field, Fields, Presence, Read, Taken, Variant};
+use crate::http::paging::GivenPage;
 use crate::http::projects::patch;
 
 /// Longest description, in characters (contract).
@@ -217,6 +218,13 @@ impl From<&Connection> for AvailableJson {
 pub(super) fn project(mut fields: Fields<'_>) -> Result<Option<ProjectId>, ApiError> {
     let project = fields.optional("projectId", Field::id);
     fields.finish(|| project)
+}
+
+/// What a list asks for: the project, and which page.
+pub(super) fn list(mut fields: Fields<'_>) -> Result<(Option<ProjectId>, GivenPage), ApiError> {
+    let project = fields.optional("projectId", Field::id);
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| Ok((project?, page?)))
 }
 
 /// The name in the path.

@@ -11,6 +11,7 @@ use crate::actions::projects::ProjectRef;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
 use crate::http::fields::{Field, Fields, Read};
+use crate::http::paging::GivenPage;
 use crate::http::place::{GivenPlace, optional_project};
 use crate::http::projects::patch;
 
@@ -156,11 +157,12 @@ pub(super) fn create(mut fields: Fields<'_>) -> Result<Create, ApiError> {
     })
 }
 
-/// What a list asks for: where, and whether on all levels.
-pub(super) fn list(mut fields: Fields<'_>) -> Result<(GivenPlace, bool), ApiError> {
+/// What a list asks for: where, whether on all levels, and which page.
+pub(super) fn list(mut fields: Fields<'_>) -> Result<(GivenPlace, bool, GivenPage), ApiError> {
     let place = GivenPlace::read(&mut fields, &PATH_KEYS);
     let recursive = fields.or("recursive", false, Field::boolean);
-    fields.finish(|| Ok((place?, recursive?)))
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| Ok((place?, recursive?, page?)))
 }
 
 /// What an update sends.

@@ -12,6 +12,7 @@ use crate::auth::access::OrganizationRole;
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
 use crate::http::fields::{Field, Fields, Read};
+use crate::http::paging::GivenPage;
 use crate::http::place;
 
 /// Longest name, key or value, in characters. The contract has no bound.
@@ -277,4 +278,10 @@ fn metadata(field: Field<'_>) -> Read<Vec<KeyAndValue>> {
             Ok((key?, value?))
         })
     })
+}
+
+/// Which page of a list.
+pub(super) fn memberships(mut fields: Fields<'_>) -> Result<GivenPage, ApiError> {
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| page)
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::{EMPTY, WAITING};
 use super::{examples, glossary};
+use crate::http::paging;
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
 /// `error` and one of `message`.
@@ -113,6 +114,10 @@ pub(super) fn complete(document: &mut Value) {
     document["components"]["headers"] = json!({
         "RequestId": {"description": "Names the request in the log", "schema": {"type": "string", "example": "req-5f0c1d2e3b4a6978"}},
         "ETag": {"description": "Changes with the body. Send it as If-None-Match", "schema": {"type": "string"}},
+        "Link": {
+            "description": "The next page, relative to this one (RFC 8288, `rel=\"next\"`); absent on the last page",
+            "schema": {"type": "string", "example": "<?pageSize=100&pageCursor=3q2-7wAAAAAiREVNTyI>; rel=\"next\""}
+        },
     });
     let schemas = document["components"]["schemas"].clone();
     for (path, method, operation) in operations(document) {
@@ -162,6 +167,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
             .is_some_and(|all| !all.is_empty());
     if method == "get" {
         add_entity_tag(operation);
+    }
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    if parameters.into_iter().any(|one| one["name"] == paging::SIZE) {
+        operation["responses"]["200"]["headers"]["Link"] = json!({"$ref": "#/components/headers/Link"});
     }
     if let Some(responses) = operation["responses"].as_object_mut() {
         for (status, response) in responses.iter_mut() {

@@ -11,6 +11,7 @@ use crate::actions::projects::{CreateProject, ProjectView};
 use crate::http::answer::Time;
 use crate::http::errors::ApiError;
 use crate::http::fields::{Change, Field, Fields};
+use crate::http::paging::GivenPage;
 
 /// Longest description of a project, in characters (contract).
 const DESCRIPTION_CHARS_MAX: i64 = 1_024;
@@ -204,4 +205,10 @@ pub(super) fn audit_days(mut fields: Fields<'_>) -> Result<i64, ApiError> {
         field.integer(0..=AUDIT_DAYS_MAX)
     });
     fields.finish(|| days)
+}
+
+/// Which page of a list.
+pub(super) fn list(mut fields: Fields<'_>) -> Result<GivenPage, ApiError> {
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| page)
 }

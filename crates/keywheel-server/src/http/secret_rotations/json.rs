@@ -21,6 +21,7 @@ use crate::actions::projects::ProjectRef;
 use crate::actions::rotations::{
     CreateRotation, GeneratedCredential, MoveRotation, UpdateRotation, WantedAdoption,
 };
+use crate::http::paging::GivenPage;
 use crate::http::rotation_policy::policy_fields;
 
 /// The type of all rotations so far.
@@ -323,9 +324,10 @@ impl From<(Rotation, Vec<GeneratedCredential>)> for CredentialsAnswer {
 }
 
 /// The project of a list.
-pub(super) fn project_of(mut fields: Fields<'_>) -> Result<String, ApiError> {
+pub(super) fn list(mut fields: Fields<'_>) -> Result<(String, GivenPage), ApiError> {
     let project = fields.required("projectId", project);
-    fields.finish(|| project)
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| Ok((project?, page?)))
 }
 
 /// Where a rotation is looked for.

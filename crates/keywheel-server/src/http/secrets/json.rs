@@ -16,6 +16,7 @@ use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
 use crate::http::extract::Params;
 use crate::http::fields::{Field, Fields, Read, Taken};
+use crate::http::paging::GivenPage;
 use crate::http::place::GivenPlace;
 use crate::http::tags::SecretTagJson;
 
@@ -234,6 +235,7 @@ pub(super) struct List {
     pub(super) recursive: bool,
     pub(super) filter: SecretFilter,
     pub(super) view: GivenView,
+    pub(super) page: GivenPage,
 }
 
 pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
@@ -241,12 +243,14 @@ pub(super) fn list(mut fields: Fields<'_>) -> Result<List, ApiError> {
     let recursive = fields.or("recursive", false, Field::boolean);
     let filter = filter::read(&mut fields);
     let view = GivenView::read(&mut fields);
+    let page = GivenPage::read(&mut fields);
     fields.finish(|| {
         Ok(List {
             place: place?,
             recursive: recursive?,
             filter: filter?,
             view: view?,
+            page: page?,
         })
     })
 }

@@ -13,6 +13,7 @@ use crate::actions::universal_auth::{CreateClientSecret, GivenSettings};
 use crate::http::answer::{PlainText, Time};
 use crate::http::errors::ApiError;
 use crate::http::fields::{Field, Fields, Taken};
+use crate::http::paging::GivenPage;
 
 /// Longest time to live, in seconds: ten years (contract).
 const TTL_SECS_MAX: i64 = 315_360_000;
@@ -288,4 +289,10 @@ pub(super) fn client_secret(mut fields: Fields<'_>) -> Result<CreateClientSecret
             ttl: ttl?,
         })
     })
+}
+
+/// Which page of a list.
+pub(super) fn client_secrets(mut fields: Fields<'_>) -> Result<GivenPage, ApiError> {
+    let page = GivenPage::read(&mut fields);
+    fields.finish(|| page)
 }

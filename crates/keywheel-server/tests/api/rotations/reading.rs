@@ -56,6 +56,24 @@ async fn a_list_of_all_types_and_of_the_one_hold_the_rotations_of_the_project() 
 }
 
 #[tokio::test]
+async fn the_pages_of_a_list_are_the_whole_list() {
+    let stage = Stage::set().await;
+    stage.rotation().await;
+    stage.other_rotation().await;
+    for base in [ALL, ROTATIONS] {
+        let list = format!("{base}?projectId={}", stage.project);
+        let whole = stage.admin().get(&list).await.ok()["secretRotations"].clone();
+        let first = stage.admin().get(&format!("{list}&pageSize=1")).await;
+        let link = first.headers["link"].to_str().unwrap();
+        let query = link.strip_prefix("<?").unwrap().split('>').next().unwrap();
+        let second = stage.admin().get(&format!("{base}?{query}")).await;
+        assert_eq!(second.headers.get("link"), None);
+        let shown = [first, second].map(|page| page.ok()["secretRotations"].as_array().unwrap().clone());
+        assert_eq!(json!(shown.concat()), whole);
+    }
+}
+
+#[tokio::test]
 async fn a_list_needs_a_project_and_the_permission_to_read() {
     let stage = Stage::set().await;
     for base in [ALL, ROTATIONS] {
