@@ -1,5 +1,7 @@
 //! Statements that read a part of a list: behind a key, by the index of the order, and never more than the page.
 
+use std::fmt;
+
 use super::SqlStore;
 use super::snapshot::places;
 use super::value::{Reader, Value, args};
@@ -13,6 +15,16 @@ pub(super) enum Order {
     Up(&'static [&'static str]),
     /// The highest first.
     Down(&'static [&'static str]),
+}
+
+/// As the end of a statement.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up(columns) => write!(f, "ORDER BY {}", columns.join(", ")),
+            Self::Down(columns) => write!(f, "ORDER BY {} DESC", columns.join(" DESC, ")),
+        }
+    }
 }
 
 /// A key as values, in the order of the columns.
@@ -42,9 +54,9 @@ pub(super) fn statement<K: KeyValues>(
     args: &mut Vec<Value>,
     page: &Page<K>,
 ) -> String {
-    let (columns, sign, direction) = match order {
-        Order::Up(columns) => (columns, '>', ""),
-        Order::Down(columns) => (columns, '<', " DESC"),
+    let (columns, sign) = match order {
+        Order::Up(columns) => (columns, '>'),
+        Order::Down(columns) => (columns, '<'),
     };
     let behind = page.after.as_ref().map_or_else(String::new, |after| {
         let key = after.values();
@@ -52,15 +64,11 @@ pub(super) fn statement<K: KeyValues>(
         args.extend(key);
         format!("AND ({}) {sign} ({places})", columns.join(", "))
     });
-    let ordered: Vec<String> = columns
-        .iter()
-        .map(|column| format!("{column}{direction}"))
-        .collect();
     let limit = page.size.map_or_else(String::new, |size| {
         args.push((i64::from(size) + 1).into());
         format!("LIMIT ${}", args.len())
     });
-    format!("{select} {behind} ORDER BY {} {limit}", ordered.join(", "))
+    format!("{select} {behind} {order} {limit}")
 }
 
 impl SqlStore {

@@ -9,9 +9,9 @@ use keywheel_core::rotation::{
     MappedSecrets, Place, Rotation, RotationSettings, RotationStatus, SecretsMapping, SlotIndex, Slots,
 };
 
-use super::SqlStore;
 use super::pages::Order;
-use super::value::{Reader, args};
+use super::value::{Reader, Value, args};
+use super::{SqlStore, pages};
 use crate::error::{Result, StoreError};
 use crate::pages::{Page, Part};
 use crate::rotations::{RotationKey, Rotations, ShownRotation};
@@ -26,12 +26,14 @@ pub(super) const SELECT: &str = "SELECT r.id, e.project_id, e.id, r.folder_id, r
     JOIN connections c ON c.id = r.connection_id JOIN secrets a ON a.id = r.access_key_id_secret_id \
     JOIN secrets b ON b.id = r.secret_access_key_secret_id";
 
-/// The order of a list.
-pub(super) const ORDER: Order = Order::Up(&["r.name", "r.id"]);
-
-/// The rotations of a project.
-pub(super) fn in_project_sql() -> String {
-    format!("{SELECT} WHERE e.project_id = $1")
+/// The rotations of a project, `$1`. No index has their order, so that all of them are sorted for each page: by their names
+/// alone, and what belongs to a rotation is read for those of the page.
+pub(super) fn in_project_sql(args: &mut Vec<Value>, page: &Page<RotationKey>) -> String {
+    let order = Order::Up(&["r.name", "r.id"]);
+    let ids = "SELECT r.id FROM rotations r JOIN folders f ON f.id = r.folder_id \
+               JOIN environments e ON e.id = f.environment_id WHERE e.project_id = $1";
+    let ids = pages::statement(ids, order, args, page);
+    format!("{SELECT} WHERE r.id IN ({ids}) {order}")
 }
 
 /// Columns of [`SELECT`] in their order.
@@ -140,7 +142,8 @@ impl Rotations for SqlStore {
         project: ProjectId,
         page: &Page<RotationKey>,
     ) -> Result<Part<ShownRotation, RotationKey>> {
-        self.part(&in_project_sql(), ORDER, args![project], page, shown)
-            .await
+        let mut args = args![project];
+        let sql = in_project_sql(&mut args, page);
+        Ok(Part::cut(self.all(&sql, args, shown).await?, page.size))
     }
 }

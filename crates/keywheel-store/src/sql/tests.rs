@@ -100,12 +100,7 @@ async fn a_page_of_rotations_looks_at_those_of_its_project_only() {
                 .unwrap(),
         )),
     };
-    let sql = pages::statement(
-        &rotations::in_project_sql(),
-        rotations::ORDER,
-        &mut args![""],
-        &page,
-    );
+    let sql = rotations::in_project_sql(&mut args![""], &page);
     let plan = plan(&store, &sql).await;
     assert!(!plan.contains("SCAN"), "{plan}");
 }
