@@ -5,13 +5,13 @@ import http.client
 import json
 import os
 import secrets
-import subprocess
 import threading
 import time
 import urllib.parse
 
 import files
-from support import ROTATIONS, Api, Broken, Process, Sandbox, Server, free_port, require, until
+from cluster import Database
+from support import ROTATIONS, Api, Process, Sandbox, Server, free_port, require, until
 
 # How long requests go on before, between and after the restarts.
 LOAD_SECONDS = 2
@@ -108,27 +108,18 @@ def requests(api):
     }
 
 
-def database():
-    """The address of a new database on the server that runs beside this."""
-    server = os.environ.get("KEYWHEEL_TEST_POSTGRES")
-    if not server:
-        raise Broken("PostgreSQL is there: run ./test, or this beside tests/postgres/main.py")
-    name = f"deploy_{secrets.token_hex(6)}"
-    subprocess.run(["psql", "--quiet", server, "-c", f"CREATE DATABASE {name}"], check=True)
-    return urllib.parse.urlparse(server)._replace(path=f"/{name}").geturl()
-
-
 class Nodes:
     """Two nodes on one database behind HAProxy, with a rotation."""
 
     def __init__(self, binary, folder):
+        require("KEYWHEEL_TEST_POSTGRES" in os.environ, "PostgreSQL is there: run beside tests/postgres/main.py")
         aws = Sandbox(binary, folder)
         aws.user("app")
         root_key = folder / "root.key"
         root_key.touch(0o600)
         root_key.write_text(secrets.token_hex(32))
         settings = {
-            "KEYWHEEL_DATABASE_URL": database(),
+            "KEYWHEEL_DATABASE_URL": Database().url,
             "KEYWHEEL_ROOT_KEY_FILE": str(root_key),
             "KEYWHEEL_DRAIN_DELAY": files.COMPOSE["services"]["node1"]["environment"]["KEYWHEEL_DRAIN_DELAY"],
         }
