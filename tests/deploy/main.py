@@ -11,7 +11,8 @@ import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stories"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path += [str(TESTS / name) for name in ("stories", "postgres", "cluster")]
 
 import files  # noqa: E402  (the path above)
 import rolling  # noqa: E402

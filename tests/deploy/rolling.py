@@ -1,16 +1,18 @@
 """Nodes behind the HAProxy of deploy/ that stop, die and come back under load, and what clients notice."""
 
 import collections
+import concurrent.futures
 import http.client
+import itertools
 import json
 import os
 import secrets
-import subprocess
 import threading
 import time
 import urllib.parse
 
 import files
+from cluster import Database
 from support import ROTATIONS, Api, Broken, Process, Sandbox, Server, free_port, require, until
 
 # How long requests go on before, between and after the restarts.
@@ -18,6 +20,8 @@ LOAD_SECONDS = 2
 # How long a node is away: longer than tries at that node alone would go on.
 AWAY_SECONDS = 5
 REST_SECONDS = 0.005
+# Of one node, each with a connection.
+CLIENTS = 8
 REQUEST_SECONDS_MAX = 30
 # Fewer would say little about the moments that matter.
 REQUESTS_MIN = 100
@@ -108,27 +112,18 @@ def requests(api):
     }
 
 
-def database():
-    """The address of a new database on the server that runs beside this."""
-    server = os.environ.get("KEYWHEEL_TEST_POSTGRES")
-    if not server:
-        raise Broken("PostgreSQL is there: run ./test, or this beside tests/postgres/main.py")
-    name = f"deploy_{secrets.token_hex(6)}"
-    subprocess.run(["psql", "--quiet", server, "-c", f"CREATE DATABASE {name}"], check=True)
-    return urllib.parse.urlparse(server)._replace(path=f"/{name}").geturl()
-
-
 class Nodes:
     """Two nodes on one database behind HAProxy, with a rotation."""
 
     def __init__(self, binary, folder):
+        require("KEYWHEEL_TEST_POSTGRES" in os.environ, "PostgreSQL is there: run beside tests/postgres/main.py")
         aws = Sandbox(binary, folder)
         aws.user("app")
         root_key = folder / "root.key"
         root_key.touch(0o600)
         root_key.write_text(secrets.token_hex(32))
         settings = {
-            "KEYWHEEL_DATABASE_URL": database(),
+            "KEYWHEEL_DATABASE_URL": Database().url,
             "KEYWHEEL_ROOT_KEY_FILE": str(root_key),
             "KEYWHEEL_DRAIN_DELAY": files.COMPOSE["services"]["node1"]["environment"]["KEYWHEEL_DRAIN_DELAY"],
         }
@@ -172,7 +167,34 @@ def a_node_that_dies_loses_no_read(binary, folder):
     load.check([kind for kind in load.counts if kind.startswith("reads")])
 
 
+def a_connection_that_is_kept_ends_with_an_answer(binary, folder):
+    """What stands before the nodes need not understand HTTP: clients of a Kubernetes service keep connections to pods."""
+    node = Server(binary, folder, Sandbox(binary, folder), {"KEYWHEEL_DRAIN_DELAY": "1s"})
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as clients:
+        ends = [clients.submit(until_closed, node) for _ in range(CLIENTS)]
+        time.sleep(LOAD_SECONDS)
+        node.program.stop()
+    answers = [end.result() for end in ends]
+    require(min(answers) >= REQUESTS_MIN, f"each of them was used: {answers}")
+
+
+def until_closed(node):
+    """Asks over one connection until an answer says that it is the last; the number of answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=REQUEST_SECONDS_MAX)
+    for count in itertools.count(1):
+        try:
+            connection.request("GET", "/api/status")
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as fault:
+            raise Broken(f"a client is told before its connection ends, and not {fault!r}") from None
+        if answer.getheader("Connection") == "close":
+            return count
+        time.sleep(REST_SECONDS)
+
+
 def stories():
+    yield "a connection that is kept ends with an answer", a_connection_that_is_kept_ends_with_an_answer
     if "postgres" in os.environ.get("KEYWHEEL_TEST_WITHOUT", "").split(","):
         print("skipped the rolling restart: postgres is left out by --without", flush=True)
         return

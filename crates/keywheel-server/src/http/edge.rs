@@ -9,7 +9,7 @@ use std::task::Poll;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use keywheel_core::clock::Millis;
@@ -84,7 +84,7 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     let started = app.clock().monotonic();
     let scope = Scope::open(&app, &request);
     request.extensions_mut().insert(scope.clone());
-    let method = request.method().clone();
+    let (method, version) = (request.method().clone(), request.version());
     let path = request.extensions().get::<MatchedPath>().cloned();
     let known = Known::from(request.headers().get(header::IF_NONE_MATCH).cloned());
 
@@ -103,6 +103,9 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     log_access(&scope, &method, path.as_ref(), response.status(), took_ms);
     let mut response = tag(response, &method, &known);
     add_headers(response.headers_mut(), &scope);
+    if app.is_stopping() {
+        end_connection(response.headers_mut(), version);
+    }
     response
 }
 
@@ -184,6 +187,14 @@ fn add_headers(headers: &mut HeaderMap, scope: &Scope) {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Tells a client to send its next request over another connection: over this one it could be lost when the server ends.
+/// HTTP/2 has a frame for that.
+fn end_connection(headers: &mut HeaderMap, version: Version) {
+    if version <= Version::HTTP_11 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,12 @@ async fn a_server_that_is_about_to_stop_answers_and_says_that_it_is_not_ready() 
     let seen = app.nobody().get("/readyz").await;
     assert_eq!(seen.status, 503);
     app.nobody().get("/healthz").await.ok();
-    app.nobody().get("/api/status").await.ok();
+    let seen = app.nobody().get("/api/status").await;
+    seen.ok();
+    assert_eq!(
+        seen.headers["connection"], "close",
+        "the next request goes elsewhere"
+    );
 }
 
 #[tokio::test]
