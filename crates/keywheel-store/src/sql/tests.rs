@@ -7,15 +7,13 @@ use keywheel_core::ids::AuditEntryId;
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, adapter, audit, ledgers, outbox, secrets};
+use super::{SqlStore, audit, ledgers, outbox, secrets};
 use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
 use crate::{AuditLog, Setup, Store, StoreError};
 
 async fn store(folder: &TempDir) -> SqlStore {
     let url = format!("sqlite://{}/keywheel.db", folder.path().display());
-    SqlStore {
-        backend: adapter::open(&url).await.unwrap(),
-    }
+    SqlStore::open(&url).await.unwrap()
 }
 
 /// How SQLite would go about a statement, line by line.

@@ -31,13 +31,13 @@ fn settings() -> UniversalAuthSettings {
 }
 
 /// An identity with Universal Auth and one client secret.
-struct Login {
-    identity: IdentityId,
-    auth: UniversalAuth,
-    secret: ClientSecret,
+pub struct Login {
+    pub identity: IdentityId,
+    pub auth: UniversalAuth,
+    pub secret: ClientSecret,
 }
 
-async fn login(store: &Shared, world: &World, uses_limit: i64) -> Login {
+pub async fn login(store: &Shared, world: &World, uses_limit: i64) -> Login {
     let machine = identity(world.organization, "machine");
     store.create_identity(&machine).await.unwrap();
     let auth = UniversalAuth {
@@ -75,7 +75,7 @@ fn client_secret(auth: UniversalAuthId, uses_limit: i64) -> ClientSecret {
     }
 }
 
-fn token(identity: IdentityId, client_secret: Option<ClientSecretId>) -> Token {
+pub fn token(identity: IdentityId, client_secret: Option<ClientSecretId>) -> Token {
     Token {
         id: id!(TokenId),
         identity,
