@@ -108,7 +108,7 @@ impl Load for SqlLoad {
             }
         };
         for part in rows.rows.chunks((VALUES_MAX / kinds.len().max(1)).max(1)) {
-            let places = (0..part.len()).map(|row| tuple_of_row(row, kinds.len()));
+            let places = (0..part.len()).map(|row| tuple_of_row(self.within.dialect(), row, kinds.len()));
             let sql = format!("{head} VALUES {}", places.collect::<Vec<_>>().join(", "));
             let mut args = Vec::with_capacity(part.len() * kinds.len());
             for row in part {
@@ -191,10 +191,14 @@ fn kinds(columns: &[Column], rows: &Rows) -> Result<Vec<Kind>> {
     Ok(rows.columns.iter().filter_map(kind).collect())
 }
 
-fn tuple_of_row(row: usize, columns: usize) -> String {
-    let places: Vec<String> = (row * columns + 1..=(row + 1) * columns)
-        .map(|place| format!("${place}"))
-        .collect();
+/// The places of a row's values. SQLite looks a numbered one up in a list of all of them, each time, so that of
+/// thousands most of the time would go there; it numbers bare ones itself.
+fn tuple_of_row(dialect: Dialect, row: usize, columns: usize) -> String {
+    let place = |number| match dialect {
+        Dialect::Sqlite => "?".to_owned(),
+        Dialect::Postgres => format!("${number}"),
+    };
+    let places: Vec<String> = (row * columns + 1..=(row + 1) * columns).map(place).collect();
     format!("({})", places.join(", "))
 }
 
