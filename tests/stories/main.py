@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import audits
+import commands
 import crashes
 import kills
 import lost_answers
@@ -60,6 +61,7 @@ def stories():
         yield name, functools.partial(with_points, story=story)
     yield from operators.STORIES
     yield from refusals.STORIES
+    yield from commands.STORIES
     without = os.environ.get("KEYWHEEL_TEST_WITHOUT", "").split(",")
     for name, start in (("moto", moto), ("ministack", ministack)):
         if name in without:

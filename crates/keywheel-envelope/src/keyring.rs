@@ -23,11 +23,13 @@ impl KeyId {
     /// Length. Two of a handful of keys share an id with odds below one to 10¹⁷.
     pub const BYTES: usize = 8;
 
-    pub(crate) const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+    /// The id that stands in sealed bytes.
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+    /// As it stands in sealed bytes.
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
 }
@@ -75,11 +77,18 @@ impl Keyring {
         self.current.id
     }
 
+    /// Every root key that opens, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        std::iter::once(&self.current)
+            .chain(&self.old)
+            .map(|member| member.id)
+    }
+
     /// A key of its own for another purpose, such as signing tokens. The same root key and label give the
-    /// same key; keys of different labels tell nothing of each other. Follows the current root key.
-    pub fn derive(&self, label: &str) -> Result<DerivedKey, Error> {
-        let bytes: Zeroizing<[u8; KEY_BYTES]> =
-            expand(&self.current.derivation, &[b"derived/", label.as_bytes()])?;
+    /// same key; keys of different labels tell nothing of each other.
+    pub fn derive(&self, from: KeyId, label: &str) -> Result<DerivedKey, Error> {
+        let derivation = &self.member(from)?.derivation;
+        let bytes: Zeroizing<[u8; KEY_BYTES]> = expand(derivation, &[b"derived/", label.as_bytes()])?;
         Ok(DerivedKey::init_with_mut(|key| {
             key.copy_from_slice(bytes.as_slice());
         }))

@@ -47,7 +47,7 @@ fn the_check_value_of_a_first_database_still_matches() {
 #[test]
 fn key_ids_and_derived_keys_are_what_they_were() {
     assert_eq!(keyring().current_id().to_string(), "72c4907806e218a4");
-    let key = keyring().derive("access tokens").unwrap();
+    let key = keyring().derive(keyring().current_id(), "access tokens").unwrap();
     assert_eq!(
         hex::encode(key.expose_secret()),
         "ae7d85c6d53e58edd94892704d1bdb902bd015d94e34ffd78aa50ec3cb457451"

@@ -148,7 +148,7 @@ fn no_debug_text_shows_a_secret() {
     let texts = [
         format!("{:?}", RootKey::from(bytes())),
         format!("{keyring:?}"),
-        format!("{:?}", keyring.derive("tokens").unwrap()),
+        format!("{:?}", keyring.derive(keyring.current_id(), "tokens").unwrap()),
         format!("{:?}", keyring.data_key().unwrap()),
         format!("{:?}", open(&keyring, &place, &sealed).unwrap()),
     ];

@@ -196,7 +196,13 @@ fn a_wrong_root_key_is_told_by_the_check_value() {
 
 #[test]
 fn derived_keys_differ_by_label_and_by_root_key_and_are_stable() {
-    let derive = |byte, label: &str| *keyring(byte).derive(label).unwrap().expose_secret();
+    let derive = |byte, label: &str| {
+        let keyring = keyring(byte);
+        *keyring
+            .derive(keyring.current_id(), label)
+            .unwrap()
+            .expose_secret()
+    };
     assert_eq!(derive(1, "access tokens"), derive(1, "access tokens"));
     assert_ne!(derive(1, "access tokens"), derive(1, "client secrets"));
     assert_ne!(derive(1, "access tokens"), derive(2, "access tokens"));

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdEntropy, TokenId};
-use keywheel_envelope::{Keyring, RootKey, Sealed};
+use keywheel_envelope::Keyring;
 use keywheel_providers::IamUsers;
-use keywheel_store::{Store, setup::setting, tokens};
-use secrecy::ExposeSecret;
+use keywheel_store::{Store, tokens};
+use tokio::sync::OnceCell;
 
 use crate::actions::secrets::{ListTags, SecretCache};
 use crate::ambient::{Clock, Entropy};
@@ -18,8 +17,9 @@ use crate::auth::caller::RoleCache;
 use crate::auth::failures::LoginFailures;
 use crate::auth::token::TokenSigner;
 use crate::cache::Cache;
-use crate::config::{RootKeySource, Settings};
+use crate::config::Settings;
 use crate::engine::{Engine, EngineParts};
+use crate::http::errors::ApiError;
 use crate::vault::Vault;
 use crate::webhooks::{Deliverer, DelivererParts};
 
@@ -49,7 +49,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     vault: Vault,
-    signer: TokenSigner,
+    signer: OnceCell<TokenSigner>,
     callers: Cache<TokenId, Arc<tokens::Caller>>,
     roles: RoleCache,
     secrets: SecretCache,
@@ -64,7 +64,6 @@ struct Inner {
 impl App {
     /// Puts the parts together.
     pub fn assemble(parts: Parts) -> anyhow::Result<Self> {
-        let signer = TokenSigner::new(&parts.keyring)?;
         let vault = Vault::new(Arc::clone(&parts.keyring));
         // A process that has the database alone takes over what one before it left, by its name. Where others
         // may write too, a name that nobody has used leaves their leases alone.
@@ -105,7 +104,7 @@ impl App {
         Ok(Self(Arc::new(Inner {
             parts,
             vault,
-            signer,
+            signer: OnceCell::new(),
             callers,
             roles,
             secrets,
@@ -148,9 +147,10 @@ impl App {
         &self.0.vault
     }
 
-    /// Signs and reads access tokens.
-    pub(crate) fn signer(&self) -> &TokenSigner {
-        &self.0.signer
+    /// Signs and reads access tokens. Its key is found at the start, and again by nobody.
+    pub(crate) async fn signer(&self) -> Result<&TokenSigner, ApiError> {
+        let make = || TokenSigner::of_instance(self.store(), self.vault(), self.entropy());
+        self.0.signer.get_or_try_init(make).await
     }
 
     /// Bearers of tokens.
@@ -212,51 +212,5 @@ impl App {
     /// A new id of any kind: `app.new_id(ProjectId::new)`.
     pub fn new_id<T>(&self, make: impl FnOnce(Moment, &IdEntropy) -> T) -> T {
         make(self.now(), &self.entropy().bytes())
-    }
-}
-
-/// Reads the root key, or makes it at the first start, and checks that it is the one of this database.
-pub async fn open_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::Result<Keyring> {
-    let is_new = store.setting(setting::ROOT_KEY_CHECK).await?.is_none();
-    let keyring = Keyring::new(&root_key(source, is_new)?, &[])?;
-    let fresh = keyring.check_value()?.into_bytes();
-    let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
-    keyring.matches(&Sealed::from_bytes(kept)?)?;
-    Ok(keyring)
-}
-
-/// Reads the root key of a database that has been used, and checks that it is the one. Nothing is written.
-pub async fn find_keyring(source: &RootKeySource, store: &dyn Store) -> anyhow::Result<Keyring> {
-    let kept = store.setting(setting::ROOT_KEY_CHECK).await?;
-    let kept = kept.context("no server has used this database yet")?;
-    let keyring = Keyring::new(&root_key(source, false)?, &[])?;
-    keyring.matches(&Sealed::from_bytes(kept)?)?;
-    Ok(keyring)
-}
-
-/// A root key is made for a new database only: for another one it could open nothing.
-fn root_key(source: &RootKeySource, is_new: bool) -> anyhow::Result<RootKey> {
-    match source {
-        RootKeySource::Given(text) => Ok(RootKey::from_text(text.expose_secret())?),
-        RootKeySource::Made(path) if is_new && !path.exists() => {
-            let root_key = RootKey::generate()?;
-            root_key.write_new_file(path)?;
-            tracing::warn!(
-                path = %path.display(),
-                "a new root key was made: back this file up, apart from the database; without it no stored \
-                 secret can be read"
-            );
-            Ok(root_key)
-        }
-        RootKeySource::File(path) | RootKeySource::Made(path) => {
-            let hint = "the database was sealed under a root key: give that one";
-            RootKey::from_file(path).map_err(|fault| {
-                if is_new {
-                    fault.into()
-                } else {
-                    anyhow::Error::new(fault).context(hint)
-                }
-            })
-        }
     }
 }

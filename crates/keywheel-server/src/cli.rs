@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use keywheel_store::audit::ChainHash;
-
-use crate::audit::verify::Proven;
+use crate::commands;
 use crate::config::{CONFIG_VARIABLE, Settings, Sources, settings_in_default_file};
 use crate::start;
 
@@ -32,59 +30,14 @@ fn command() -> Command {
     let server = Command::new("server")
         .about("Runs the server. Every setting is explained in config.default.toml")
         .args(settings_arguments());
-    let verify = Command::new("verify")
-        .about("Proves that no entry was changed, left out, moved or forged; also while the server runs")
-        .args(settings_arguments())
-        .arg(expect_head_argument());
-    let audit = Command::new("audit")
-        .about("The audit log")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(verify);
     Command::new("keywheel")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Rotates the access keys of AWS IAM users")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([server, audit])
+        .subcommand(server)
+        .subcommands(commands::all())
         .subcommands(trial_commands())
-}
-
-fn expect_head_argument() -> Arg {
-    Arg::new("expect-head")
-        .long("expect-head")
-        .value_name("HASH")
-        .value_parser(hash_of)
-        .help("A head that was noted earlier: proves that nothing up to it was cut off since")
-}
-
-/// 64 hex digits.
-fn hash_of(text: &str) -> Result<ChainHash, String> {
-    let mut hash = ChainHash::default();
-    hex::decode_to_slice(text, &mut hash).map_err(|_| "expected 64 hex digits".to_owned())?;
-    Ok(hash)
-}
-
-/// Proves the audit log, and says what there is.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
-async fn verify_audit(matches: &ArgMatches) -> anyhow::Result<()> {
-    let expected = matches.get_one("expect-head").copied();
-    let proven = start::verify_audit(&settings_from(matches)?, expected).await?;
-    let Proven {
-        entries,
-        records,
-        start,
-        head,
-    } = proven;
-    println!("the audit log holds: {entries} entries in {records} records");
-    if start.seq > 0 {
-        println!(
-            "start: after record {}, up to which the retention deleted it",
-            start.seq
-        );
-    }
-    println!("head: record {}, {}", head.seq, hex::encode(head.hash));
-    Ok(())
 }
 
 /// The commands for trying out.
@@ -163,15 +116,15 @@ async fn sandbox(matches: &ArgMatches) -> anyhow::Result<()> {
 fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("server", matches)) => runtime()?.block_on(start::server(settings_from(matches)?)),
-        Some(("audit", matches)) => match matches.subcommand() {
-            Some(("verify", matches)) => runtime()?.block_on(verify_audit(matches)),
-            _ => anyhow::bail!("no such command; see keywheel audit --help"),
-        },
         #[cfg(feature = "dev")]
         Some(("dev", matches)) => runtime()?.block_on(crate::dev::run(dev_options(matches)?)),
         #[cfg(feature = "dev")]
         Some(("sandbox", matches)) => runtime()?.block_on(sandbox(matches)),
-        _ => anyhow::bail!("no such command; see keywheel --help"),
+        Some((name, matches)) => match commands::run(name, matches) {
+            Some(running) => runtime()?.block_on(running),
+            None => anyhow::bail!("no such command; see keywheel --help"),
+        },
+        None => anyhow::bail!("no command was named; see keywheel --help"),
     }
 }
 

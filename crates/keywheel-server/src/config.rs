@@ -31,8 +31,8 @@ pub struct Settings {
     pub database_url: SecretString,
     /// The name of this node, for people.
     pub node_name: String,
-    /// Where the root key comes from.
-    pub root_key: RootKeySource,
+    /// Where the root keys come from.
+    pub root_keys: RootKeys,
     /// What is logged, and how.
     pub log: LogSettings,
     /// Waits and margins of the rotation engine.
@@ -57,7 +57,23 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
-/// Where the root key comes from.
+/// Where the root keys come from.
+#[derive(Debug)]
+pub struct RootKeys {
+    /// The one that seals.
+    pub current: RootKeySource,
+    /// Files with further ones, which only open.
+    pub more: Vec<PathBuf>,
+}
+
+impl From<RootKeySource> for RootKeys {
+    fn from(current: RootKeySource) -> Self {
+        let more = Vec::new();
+        Self { current, more }
+    }
+}
+
+/// Where the root key that seals comes from.
 #[derive(Debug)]
 pub enum RootKeySource {
     /// Given as a setting.
@@ -155,6 +171,9 @@ impl Settings {
         let database_url = reader.optional("database_url");
         let root_key = reader.optional("root_key");
         let root_key_file = reader.optional("root_key_file");
+        let more_root_keys = reader.list("more_root_key_files", "a comma list of files", |path| {
+            Some(path.into())
+        });
 
         let data_dir = data_dir?;
         let root_key = match (root_key, root_key_file) {
@@ -173,7 +192,10 @@ impl Settings {
             data_dir,
             database_url,
             node_name: node_name?,
-            root_key,
+            root_keys: RootKeys {
+                current: root_key,
+                more: more_root_keys?,
+            },
             log: log?,
             timings,
             unsafe_timings: unsafe_timings?,
@@ -260,16 +282,10 @@ fn read_timings(reader: &mut Reader<'_>, unsafe_timings: bool) -> Timings {
 
 impl HttpSettings {
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
-        let trusted_proxies = reader.checked(
+        let trusted_proxies = reader.list(
             "trusted_proxies",
             "a comma list of addresses or blocks such as 10.0.0.0/8",
-            |text| {
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|p| !p.is_empty())
-                    .map(|p| p.parse().ok())
-                    .collect()
-            },
+            |text| text.parse().ok(),
         );
         let connections_max = reader.count("connections_max", 1..=1_000_000);
         let body_bytes_max = reader.count("body_bytes_max", 1_024..=64 * 1_024 * 1_024);

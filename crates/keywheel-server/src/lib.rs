@@ -7,6 +7,9 @@
 //! | [`app`] | every part of a running server, built once |
 //! | [`vault`] | which sealed bytes belong where |
 //! | [`audit`] | the audit log: entries, the chain, its proof |
+//! | [`root_keys`] | the root keys of the settings, and how everything comes under a new one |
+//! | [`backup`] | backups: one state of a database, in a sealed file |
+//! | [`transfer`] | how an empty database is filled and proven |
 //! | [`auth`] | who is calling, and what they may do |
 //! | [`actions`] | what can be asked of the system, one file per noun |
 //! | [`engine`] | rotations under way: driver, leases, schedule |
@@ -15,14 +18,17 @@
 //! | [`observe`] | the log |
 //! | [`start`] | from settings to a running server, and to its end |
 //! | [`cli`] | the commands of the binary |
+//! | [`commands`] | those for operators, one file each |
 
 pub mod actions;
 pub mod ambient;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod cache;
 pub mod cli;
+pub mod commands;
 pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
@@ -30,6 +36,8 @@ pub mod engine;
 pub mod http;
 pub mod net;
 pub mod observe;
+pub mod root_keys;
 pub mod start;
+pub mod transfer;
 pub mod vault;
 pub mod webhooks;

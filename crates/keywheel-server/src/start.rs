@@ -14,13 +14,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::app::{App, Parts, find_keyring, open_keyring};
-use crate::audit::chain::ChainKey;
-use crate::audit::verify::{Proven, verify};
+use crate::app::{App, Parts};
+use crate::audit::verify::Proven;
 use crate::config::Settings;
 use crate::http::{listen, router};
 use crate::observe::logging;
-use crate::vault::Vault;
+use crate::root_keys::{find_keyring, open_keyring, rewrap};
+use crate::transfer::prove;
 
 /// Keywheel's own key for assuming roles, under the names that operators of the contract know.
 const OWN_KEY_VARIABLES: [&str; 2] = [
@@ -78,15 +78,22 @@ pub fn aws_options(settings: &Settings, endpoints: Endpoints) -> Options {
 /// Opens the database, checks the root key against it, and puts everything together.
 pub async fn build(settings: Settings, provider: Arc<dyn IamUsers>) -> anyhow::Result<App> {
     let store = open_store(&settings).await?;
-    let keyring = open_keyring(&settings.root_key, store.as_ref()).await?;
-    App::assemble(Parts {
+    let keyring = open_keyring(&settings.root_keys, store.as_ref()).await?;
+    let app = App::assemble(Parts {
         store,
         keyring: Arc::new(keyring),
         provider,
         clock: Arc::new(SystemClock::start()),
         entropy: Arc::new(SystemEntropy::open()),
         settings: Arc::new(settings),
-    })
+    })?;
+    if let Err(error) = app.signer().await {
+        anyhow::bail!(
+            "the key of access tokens cannot be opened: {}",
+            error.context().unwrap_or_default()
+        );
+    }
+    Ok(app)
 }
 
 /// Proves the audit log of the database that the settings name, also while a server has it. Nothing is written.
@@ -94,20 +101,19 @@ pub async fn verify_audit(settings: &Settings, expected: Option<ChainHash>) -> a
     let store = keywheel_store::open_to_read(settings.database_url.expose_secret())
         .await
         .context("cannot open the database")?;
-    let keyring = find_keyring(&settings.root_key, store.as_ref()).await?;
-    let vault = Vault::new(Arc::new(keyring));
-    let key = ChainKey::find(store.as_ref(), &vault)
-        .await
-        .context("the key of the audit log cannot be opened")?;
-    verify(store.as_ref(), key.as_ref(), expected)
-        .await
-        .context("the audit log does not hold")
+    let keyring = find_keyring(&settings.root_keys, store.as_ref()).await?;
+    prove(store.as_ref(), Arc::new(keyring), expected).await
+}
+
+/// Makes the folder that the database is in, unless it is somewhere else.
+pub fn make_data_dir(settings: &Settings) -> anyhow::Result<()> {
+    let folder = &settings.data_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
 async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    let folder = &settings.data_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    make_data_dir(settings)?;
     keywheel_store::open(settings.database_url.expose_secret())
         .await
         .context("cannot open the database")
@@ -122,6 +128,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     let (engine, deliverer, audit) = (app.engine().clone(), app.deliverer().clone(), app.audit().clone());
     engine.start_schedule().await;
     deliverer.start();
+    let rewrapping = rewrap::start(&app);
     if let Some(kept) = app.settings().audit_retention {
         audit.start_retention(kept);
     }
@@ -129,6 +136,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;
     deliverer.shut_down().await;
+    rewrapping.shut_down().await;
     // Last, as all of them write to it.
     audit.shut_down().await;
     tracing::info!("stopped");

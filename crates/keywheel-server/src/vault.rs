@@ -166,13 +166,31 @@ impl Vault {
 
     /// Seals the key of the audit log's chain.
     pub fn seal_audit_key(&self, key: &[u8]) -> Result<Vec<u8>, Error> {
-        keywheel_envelope::seal(&self.0, &AUDIT_KEY_PLACE, key).map(Sealed::into_bytes)
+        self.seal_setting(setting::AUDIT_KEY, key)
     }
 
     /// Opens the key of the audit log's chain.
     pub fn open_audit_key(&self, sealed: &[u8]) -> Result<Plain, Error> {
+        self.open_setting(setting::AUDIT_KEY, sealed)
+    }
+
+    /// Seals the key that access tokens are signed with.
+    pub fn seal_token_key(&self, key: &[u8]) -> Result<Vec<u8>, Error> {
+        self.seal_setting(setting::TOKEN_KEY, key)
+    }
+
+    /// Opens the key that access tokens are signed with.
+    pub fn open_token_key(&self, sealed: &[u8]) -> Result<Plain, Error> {
+        self.open_setting(setting::TOKEN_KEY, sealed)
+    }
+
+    fn seal_setting(&self, name: &'static str, plain: &[u8]) -> Result<Vec<u8>, Error> {
+        keywheel_envelope::seal(&self.0, &setting_place(name), plain).map(Sealed::into_bytes)
+    }
+
+    fn open_setting(&self, name: &'static str, sealed: &[u8]) -> Result<Plain, Error> {
         let sealed = Sealed::from_bytes(sealed.to_vec())?;
-        keywheel_envelope::open(&self.0, &AUDIT_KEY_PLACE, &sealed)
+        keywheel_envelope::open(&self.0, &setting_place(name), &sealed)
     }
 
     fn seal(
@@ -197,12 +215,14 @@ impl Vault {
     }
 }
 
-/// Where the key of the audit log's chain is kept: an instance has one.
-const AUDIT_KEY_PLACE: Binding<'static> = Binding {
-    table: "instance_settings",
-    row: setting::AUDIT_KEY,
-    field: "value",
-};
+/// Where a key is kept of which an instance has one.
+const fn setting_place(name: &'static str) -> Binding<'static> {
+    Binding {
+        table: "instance_settings",
+        row: name,
+        field: "value",
+    }
+}
 
 /// Where the secret of an access key is kept. The id is AWS's, and no other key has it.
 fn access_key_place(id: &AccessKeyId) -> Binding<'_> {

@@ -21,6 +21,15 @@ pub enum StoreError {
     /// The database cannot be reached or did not answer in time.
     #[error("the database cannot be reached")]
     Unavailable(#[source] Cause),
+    /// There is no such database.
+    #[error("the database does not exist; make it first")]
+    Missing(#[source] Cause),
+    /// Something is to be loaded, and there is something already.
+    #[error("the database is not empty: {why}; give an empty one. Nothing was changed")]
+    NotEmpty {
+        /// What is there.
+        why: String,
+    },
     /// Another process has the data folder.
     #[error("the database {path} is in use by another process of Keywheel; stop that one first")]
     InUse {

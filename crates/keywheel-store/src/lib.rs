@@ -19,12 +19,16 @@
 //! | [`webhooks`] | whom to tell of changes, and what is still to be told |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
+//! | [`dump`] | everything, row by row: for backups and for another database |
+//! | [`sealed`] | all sealed values, for a new root key |
+//! | [`schema`] | versions of the database |
 //! | [`audit`] | the audit log: records in a chain |
 //! | [`pace`] | turns to call AWS, for all processes together |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
 pub mod audit;
 pub mod connections;
+pub mod dump;
 pub mod environments;
 pub mod error;
 pub mod folders;
@@ -38,6 +42,8 @@ pub mod patch;
 pub mod projects;
 pub mod rotations;
 pub mod runs;
+pub mod schema;
+pub mod sealed;
 pub mod secrets;
 pub mod setup;
 pub mod snapshot;
@@ -50,6 +56,7 @@ pub mod webhooks;
 
 pub use audit::AuditLog;
 pub use connections::Connections;
+pub use dump::{Dump, Load};
 pub use environments::Environments;
 pub use error::{Conflict, Result, StoreError};
 pub use folders::Folders;
@@ -63,10 +70,12 @@ pub use patch::Patch;
 pub use projects::Projects;
 pub use rotations::Rotations;
 pub use runs::Runs;
+pub use schema::Schema;
+pub use sealed::SealedValues;
 pub use secrets::Secrets;
 pub use setup::Setup;
 pub use snapshot::{Snapshot, Snapshots};
-pub use sql::{SqlStore, open, open_to_read};
+pub use sql::{SqlStore, open, open_to_dump, open_to_load, open_to_read, schema_of};
 pub use tags::Tags;
 pub use tokens::Tokens;
 pub use trusted_ip::TrustedIp;
@@ -94,6 +103,7 @@ pub trait Store:
     + AuditLog
     + Webhooks
     + Pace
+    + SealedValues
 {
     /// A number that changes with each write but those to the audit log and those of logins, if this process is the
     /// only one that writes. What a login writes, nobody can have read before: its token, and counts.

@@ -14,6 +14,7 @@ use crate::error::{Conflict, Result, StoreError};
 use crate::identities::PageRequest;
 use crate::pages::Keyed;
 use crate::patch::Patch;
+use crate::sealed::unwrapped;
 use crate::tags::SecretTag;
 
 /// A free key and value at a secret, for clients.
@@ -104,6 +105,8 @@ impl Hash for Secret {
             created_at,
             updated_at,
         } = self;
+        // A new root key changes nothing that anybody sees.
+        let [value, comment] = [value, comment].map(|sealed| sealed.as_deref().map(unwrapped));
         (id, place, name, version, version_id, value, author, comment).hash(state);
         (
             metadata,

@@ -66,6 +66,8 @@ pub mod setting {
     pub const INSTANCE_ID: &str = "instance_id";
     /// The key of the audit log's chain, sealed with the root key.
     pub const AUDIT_KEY: &str = "audit_key";
+    /// The key that signs access tokens, sealed with the root key.
+    pub const TOKEN_KEY: &str = "token_key";
 }
 
 /// The instance itself.

@@ -9,12 +9,17 @@
 //! | `value` | what goes into a statement and comes out of it |
 //! | `faults` | which rule of the schema an error of a driver means |
 //! | `pages` | statements that read a part of a list |
+//! | `tables` | every table, for those that go through all of them |
+//! | `dump`, `load` | one state of everything, and an empty database that is filled with it |
+//! | `within` | a transaction as a database |
+//! | `sealed` | every sealed column |
 //! | `outbox` | what is to be told to webhooks: a row for each change of secrets |
 //! | one per noun | its statements |
 
 pub(crate) mod adapter;
 mod audit;
 mod connections;
+mod dump;
 mod environments;
 mod faults;
 mod folders;
@@ -22,6 +27,7 @@ mod identities;
 mod imports;
 mod ledger_changes;
 mod ledgers;
+mod load;
 mod memberships;
 mod migrations;
 mod outbox;
@@ -31,11 +37,13 @@ mod projects;
 mod references;
 mod rotations;
 mod runs;
+mod sealed;
 mod secret_versions;
 mod secret_writes;
 mod secrets;
 mod setup;
 mod snapshot;
+mod tables;
 mod tags;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -45,14 +53,16 @@ mod tokens;
 mod universal_auth;
 pub(crate) mod value;
 mod webhooks;
+mod within;
 
 use std::sync::Arc;
 
 use adapter::{Backend, Session};
+pub(crate) use sealed::sealed_columns;
 use value::{Reader, Value};
 
-use crate::Store;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
+use crate::{Dump, Load, Schema, Store};
 
 /// The store over a database.
 #[derive(Clone)]
@@ -71,16 +81,39 @@ impl std::fmt::Debug for SqlStore {
 /// `sqlite://FILE` opens a file, which is made if it is missing, and locks it against other processes of
 /// Keywheel. Fails with [`crate::StoreError::InUse`], [`crate::StoreError::NewerSchema`] or what the database says.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqlStore {
-        backend: adapter::open(url).await?,
-    }))
+    Ok(Arc::new(SqlStore::open(url).await?))
 }
 
 /// Opens a database that exists, for reading only, also while a server has it. Its schema has to be current.
 pub async fn open_to_read(url: &str) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqlStore {
-        backend: adapter::open_to_read(url).await?,
-    }))
+    let backend = adapter::open_to_read(url, false).await?;
+    migrations::require_newest(backend.as_ref()).await?;
+    Ok(Arc::new(SqlStore { backend }))
+}
+
+/// Begins to read everything that a database holds at this moment, also one of an older schema. A SQLite file is
+/// refused while a server has it, if it has to be `alone`.
+pub async fn open_to_dump(url: &str, alone: bool) -> Result<Box<dyn Dump>> {
+    dump::open(url, alone).await
+}
+
+/// Begins to fill the database of a URL, which has to be empty, with what a dump of this version of the schema gave.
+pub async fn open_to_load(url: &str, schema: i64) -> Result<Box<dyn Load>> {
+    load::open(url, schema).await
+}
+
+/// Where the database of a URL stands. Nothing is written.
+pub async fn schema_of(url: &str) -> Result<Schema> {
+    let found = async {
+        adapter::require_file(url)?;
+        migrations::found(adapter::open_to_read(url, false).await?.as_ref()).await
+    };
+    let found = match found.await {
+        Err(StoreError::Missing(_)) => None,
+        found => Some(found?),
+    };
+    let known = migrations::VERSIONS;
+    Ok(Schema { found, known })
 }
 
 impl Store for SqlStore {
@@ -90,6 +123,11 @@ impl Store for SqlStore {
 }
 
 impl SqlStore {
+    async fn open(url: &str) -> Result<Self> {
+        let backend = adapter::open(url, migrations::newest()).await?;
+        Ok(Self { backend })
+    }
+
     /// All rows of one statement, read outside of a transaction.
     async fn all<T>(
         &self,

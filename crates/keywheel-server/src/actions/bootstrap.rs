@@ -92,12 +92,12 @@ pub async fn bootstrap(app: &App, trail: &Trail, wanted: CreateFirst) -> Result<
             StoreError::Conflict(Conflict::Bootstrapped) => already(),
             other => other.into(),
         })?;
-    let access_token = first_token(app, &stored)?;
+    let access_token = first_token(app, &stored).await?;
     Ok(Created { stored, access_token })
 }
 
 /// The row has no end, but the JWT has: no token is issued without one.
-fn first_token(app: &App, stored: &Bootstrap) -> Result<String, ApiError> {
+async fn first_token(app: &App, stored: &Bootstrap) -> Result<String, ApiError> {
     let now = stored.organization.created_at;
     let token = Token {
         id: stored.token,
@@ -114,7 +114,7 @@ fn first_token(app: &App, stored: &Bootstrap) -> Result<String, ApiError> {
         renewed_at: None,
     };
     let claims = Claims::of(&token, &stored.identity, now, now + app.settings().token_ttl_max);
-    app.signer().sign(&claims)
+    app.signer().await?.sign(&claims)
 }
 
 fn already() -> ApiError {

@@ -187,7 +187,7 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers).ok_or_else(|| ApiError::unauthorized("Token missing"))?;
-        let id = app.signer().read_id(token, app.now())?;
+        let id = app.signer().await?.read_id(token, app.now())?;
         let bearer = look_up(app, id).await?;
         let scope = Scope::from_request_parts(parts, app).await?;
         scope.set_identity(bearer.identity.id);

@@ -118,7 +118,7 @@ async fn attempt(app: &App, trail: &Trail, login: &Login, origin: Origin) -> Res
     let token = token_of(app, &auth.settings, &identity, secret.id, now);
     trail.note("identityAccessTokenId", token.id);
     match app.store().use_client_secret(secret.id, &token, now).await? {
-        ClientSecretUse::Used => grant(app, &token, identity, now),
+        ClientSecretUse::Used => grant(app, &token, identity, now).await,
         ClientSecretUse::LimitReached => Err(limit_reached()),
         ClientSecretUse::Revoked => Err(invalid_credentials()),
     }
@@ -237,12 +237,12 @@ fn lasts(app: &App, token: &Token, now: Moment) -> Millis {
     limited(token.ttl).min(rest_of_max).min(ceiling)
 }
 
-fn grant(app: &App, token: &Token, identity: Identity, now: Moment) -> Result<Granted, ApiError> {
+async fn grant(app: &App, token: &Token, identity: Identity, now: Moment) -> Result<Granted, ApiError> {
     let lasts = lasts(app, token, now);
     let claims = Claims::of(token, &identity, now, now + lasts);
     let endless = token.period > 0 || token.max_ttl == 0;
     Ok(Granted {
-        access_token: app.signer().sign(&claims)?,
+        access_token: app.signer().await?.sign(&claims)?,
         expires_in: lasts.get() / 1_000,
         max_ttl: if endless { NO_END_SECS } else { token.max_ttl },
         identity,
@@ -254,6 +254,7 @@ pub async fn renew(app: &App, trail: &Trail, access_token: &str) -> Result<Grant
     let now = app.now();
     let claims = app
         .signer()
+        .await?
         .read(access_token, now)
         .map_err(|fault| match fault {
             TokenFault::OtherKind => ApiError::bad_request("Only identity access tokens can be renewed"),
@@ -293,12 +294,12 @@ pub async fn renew(app: &App, trail: &Trail, access_token: &str) -> Result<Grant
     if !app.store().renew_token(token.id, Some(now + lasts), now).await? {
         return Err(ApiError::unauthorized("Cannot renew: token has been revoked"));
     }
-    grant(app, &token, bearer.identity, now)
+    grant(app, &token, bearer.identity, now).await
 }
 
 /// Ends a token at once. A token that was revoked before stays revoked, which is a success.
 pub async fn revoke(app: &App, trail: &Trail, access_token: &str) -> Result<(), ApiError> {
-    let claims = app.signer().read(access_token, app.now())?;
+    let claims = app.signer().await?.read(access_token, app.now())?;
     let token = claims.identity_access_token_id;
     let bearer = app.store().caller(token).await?.ok_or_else(no_token)?;
     let metadata = Metadata::new().with("identityAccessTokenId", token);

@@ -4,21 +4,31 @@
 //! the claims: the command line of the contract shows them, which is why tokens are not opaque.
 
 use aws_lc_rs::digest::{self, SHA256_OUTPUT_LEN};
+use aws_lc_rs::hmac;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{ClientSecretId, IdentityId, OrganizationId, TokenId};
-use keywheel_envelope::{Error as EnvelopeError, Keyring};
+use keywheel_envelope::{DerivedKey, Sealed};
+use keywheel_store::Store;
 use keywheel_store::identities::{AuthMethod, Identity};
+use keywheel_store::setup::setting;
 use keywheel_store::tokens::Token;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use crate::ambient::Entropy;
 use crate::cache::Cache;
 use crate::http::errors::ApiError;
+use crate::vault::Vault;
 
-/// Names the key that is derived from the root key for signing.
-const SIGNING_LABEL: &str = "access tokens";
+/// Length of the key: as long as the signature (RFC 7518, section 3.2).
+const KEY_BYTES: usize = 32;
+/// How much of a digest names the key in the header of a token.
+const KEY_ID_BYTES: usize = 8;
+/// Names the key that was derived from the root key for signing, before it was one of its own.
+const KEY_OF_BEFORE: &str = "access tokens";
 /// What kind of token it is; the only kind that exists here.
 const IDENTITY_ACCESS_TOKEN: &str = "identityAccessToken";
 
@@ -127,23 +137,40 @@ struct GoodToken {
 const ONE_KEY: Option<u64> = Some(0);
 
 impl TokenSigner {
-    /// Signs with a key that is derived from the current root key.
-    pub fn new(keyring: &Keyring) -> Result<Self, EnvelopeError> {
-        let key = keyring.derive(SIGNING_LABEL)?;
+    /// Signs with the key of the instance, made if there is none. Of several servers that make one, the first wins.
+    pub async fn of_instance(
+        store: &dyn Store,
+        vault: &Vault,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, ApiError> {
+        if let Some(sealed) = store.setting(setting::TOKEN_KEY).await? {
+            return Ok(Self::new(vault.open_token_key(&sealed)?.expose_secret()));
+        }
+        let fresh = Zeroizing::new(match store.organization().await? {
+            None => entropy.bytes::<KEY_BYTES>(),
+            Some(_) => *key_of_before(store, vault).await?.expose_secret(),
+        });
+        let sealed = vault.seal_token_key(fresh.as_slice())?;
+        let kept = store.keep_setting(setting::TOKEN_KEY, &sealed).await?;
+        Ok(Self::new(vault.open_token_key(&kept)?.expose_secret()))
+    }
+
+    /// Signs with a key.
+    fn new(key: &[u8]) -> Self {
         let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some(keyring.current_id().to_string());
+        header.kid = Some(key_id(key));
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp"]);
         // The library would ask the system for the time; `read` compares with the time that it is given.
         validation.validate_exp = false;
         validation.leeway = 0;
-        Ok(Self {
+        Self {
             header,
-            encoding: EncodingKey::from_secret(key.expose_secret()),
-            decoding: DecodingKey::from_secret(key.expose_secret()),
+            encoding: EncodingKey::from_secret(key),
+            decoding: DecodingKey::from_secret(key),
             validation,
             good: Cache::new(),
-        })
+        }
     }
 
     /// The text of a token.
@@ -193,10 +220,26 @@ impl TokenSigner {
     }
 }
 
+/// The key of an instance whose tokens were signed with a key derived from its root key, so that those which are out
+/// stay good. If another root key seals by now, the value that was kept beside the data still names the first one.
+async fn key_of_before(store: &dyn Store, vault: &Vault) -> Result<DerivedKey, ApiError> {
+    let keyring = vault.keyring();
+    let root_key = match store.setting(setting::ROOT_KEY_CHECK).await? {
+        Some(check) => Sealed::from_bytes(check)?.key_id()?,
+        None => keyring.current_id(),
+    };
+    Ok(keyring.derive(root_key, KEY_OF_BEFORE)?)
+}
+
+/// The public name of a key: it tells keys apart, and nothing of them.
+fn key_id(key: &[u8]) -> String {
+    let name = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"keywheel token key id");
+    hex::encode(name.as_ref().get(..KEY_ID_BYTES).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use keywheel_core::names::Slug;
-    use keywheel_envelope::RootKey;
     use serde_json::{Value, json};
 
     use super::*;
@@ -204,7 +247,7 @@ mod tests {
     const NOW: Moment = Moment::from_millis(1_773_100_000_000);
 
     fn signer(byte: u8) -> TokenSigner {
-        TokenSigner::new(&Keyring::new(&RootKey::from([byte; 32]), &[]).unwrap()).unwrap()
+        TokenSigner::new(&[byte; 32])
     }
 
     #[test]
@@ -287,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_another_root_key_and_changed_tokens_are_refused() {
+    fn tokens_of_another_key_and_changed_tokens_are_refused() {
         let token = signer(1).sign(&claims(60)).unwrap();
         assert_eq!(signer(2).read(&token, NOW).unwrap_err(), TokenFault::Malformed);
         let (head, signature) = token.rsplit_once('.').unwrap();

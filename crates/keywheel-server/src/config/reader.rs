@@ -88,6 +88,19 @@ impl<'a> Reader<'a> {
         Some(given.text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
+    /// Several values with commas between them; none if the text is empty.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Read<Vec<T>> {
+        self.checked(key, expected, |text| {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            parts.map(parse).collect()
+        })
+    }
+
     pub(super) fn path(&mut self, key: &'static str) -> Read<PathBuf> {
         self.checked(key, "a path", |text| (!text.is_empty()).then(|| text.into()))
     }

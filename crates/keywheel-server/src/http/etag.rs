@@ -23,7 +23,7 @@ use super::errors::ApiError;
 const TAG_BYTES: usize = 16;
 /// Stands for how answers are written from a state. A new number goes with every change of their form, so that no
 /// client keeps the old one.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// The tag of one representation, in its quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -29,6 +29,13 @@ use crate::error::{Result, StoreError};
 /// How long a call waits for a free connection before it counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Whose SQL it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
 /// A database.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync {
@@ -49,6 +56,8 @@ pub(crate) trait Backend: Send + Sync {
     fn now_micros(&self) -> &'static str;
     /// Whether the database can be read and written.
     async fn ready(&self) -> Result<()>;
+    /// Which words it takes, where the two differ.
+    fn dialect(&self) -> Dialect;
     /// See [`crate::Store::revision`].
     fn revision(&self) -> Option<u64>;
     /// See [`crate::Ledgers::lease_time`].
@@ -64,7 +73,6 @@ pub(crate) trait Session: Send {
     async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64>;
     /// Reads rows, or changes them and reads what they became.
     async fn fetch(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>>;
-    #[allow(dead_code, reason = "for what comes next: copies of whole tables")]
     /// Lets each statement of this transaction take as long as it takes: for work on whole tables.
     async fn without_limits(&mut self) -> Result<()>;
     /// Gives a hint, once the changes are durable.
@@ -73,20 +81,30 @@ pub(crate) trait Session: Send {
     async fn commit(self: Box<Self>) -> Result<()>;
 }
 
-/// Opens the database of a URL and brings its schema up to date.
-pub(crate) async fn open(url: &str) -> Result<Arc<dyn Backend>> {
+/// Opens the database of a URL and brings its schema up to a version.
+pub(crate) async fn open(url: &str, schema: i64) -> Result<Arc<dyn Backend>> {
     if is_postgres(url) {
-        return Ok(Arc::new(PostgresBackend::open(url).await?));
+        return Ok(Arc::new(PostgresBackend::open(url, schema).await?));
     }
-    Ok(Arc::new(SqliteBackend::open(sqlite_file(url)?).await?))
+    Ok(Arc::new(SqliteBackend::open(sqlite_file(url)?, schema).await?))
 }
 
-/// Opens the database of a URL as it is, to be read beside the server.
-pub(crate) async fn open_to_read(url: &str) -> Result<Arc<dyn Backend>> {
+/// Opens the database of a URL as it is, to be read beside the server; or, of a file, with no server beside.
+pub(crate) async fn open_to_read(url: &str, alone: bool) -> Result<Arc<dyn Backend>> {
     if is_postgres(url) {
-        return Ok(Arc::new(PostgresBackend::open_to_read(url).await?));
+        return Ok(Arc::new(PostgresBackend::open_to_read(url)?));
     }
-    Ok(Arc::new(SqliteBackend::open_to_read(sqlite_file(url)?).await?))
+    Ok(Arc::new(
+        SqliteBackend::open_to_read(sqlite_file(url)?, alone).await?,
+    ))
+}
+
+/// Refuses a URL of a SQLite file that is not there.
+pub(crate) fn require_file(url: &str) -> Result<()> {
+    if is_postgres(url) || sqlite_file(url)?.exists() {
+        return Ok(());
+    }
+    Err(StoreError::Missing("the file does not exist".into()))
 }
 
 fn is_postgres(url: &str) -> bool {

@@ -65,6 +65,7 @@ const UNIQUE: &[(&str, &str, Conflict)] = &[
 /// What is wrong with the database itself, as far as the caller's next step depends on it.
 enum Trouble {
     Full,
+    Missing,
     Unavailable,
     Corrupt,
 }
@@ -87,6 +88,7 @@ pub(super) fn from_driver(error: sqlx::Error) -> StoreError {
     }
     match trouble(fault) {
         Some(Trouble::Full) => StoreError::Full(error.into()),
+        Some(Trouble::Missing) => StoreError::Missing(error.into()),
         Some(Trouble::Unavailable) => StoreError::Unavailable(error.into()),
         Some(Trouble::Corrupt) => StoreError::Corrupt {
             what: "the database file is damaged or is none".to_owned(),
@@ -132,6 +134,8 @@ fn postgres_trouble(state: &str) -> Option<Trouble> {
         ("53100" | "25006", _) => Some(Trouble::Full),
         // A session that was idle within a transaction for too long; a lock that was not to be had in time.
         ("25P03" | "55P03", _) => Some(Trouble::Unavailable),
+        // There is no database of that name.
+        ("3D000", _) => Some(Trouble::Missing),
         // A broken connection, no resources, the operator's doing; a deadlock or a failed serialization.
         (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
         // Data or an index is corrupted.

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{PgConnection, Pool, Postgres, Sqlite};
+use sqlx::{PgConnection, Pool, Sqlite};
 
-use super::faults;
+use super::adapter::Backend;
+use super::value::{Reader, args};
+use super::{faults, tables};
 use crate::error::{Result, StoreError};
+use crate::schema::SchemaVersion;
 
 const SQLITE: &[(i64, &str, &str)] = &[
     (
@@ -101,59 +104,77 @@ const POSTGRES: &[(i64, &str, &str)] = &[
     ),
 ];
 
-pub(super) async fn run_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
-    migrator(SQLITE)
-        .run(pool)
-        .await
-        .map_err(|fault| refused(fault, SQLITE))
+/// The same versions without their text.
+pub(super) const VERSIONS: &[SchemaVersion] = &versions::<{ SQLITE.len() }>();
+
+const fn versions<const COUNT: usize>() -> [SchemaVersion; COUNT] {
+    let mut versions = [SchemaVersion { number: 0, name: "" }; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let (number, name, _) = SQLITE[at];
+        versions[at] = SchemaVersion { number, name };
+        at += 1;
+    }
+    versions
 }
 
-/// Of several processes that start at once, one works and the others wait for it: the migrator takes a lock.
-pub(super) async fn run_postgres(connection: &mut PgConnection) -> Result<()> {
-    migrator(POSTGRES)
-        .run(connection)
-        .await
-        .map_err(|fault| refused(fault, POSTGRES))
+/// The version that this program needs.
+pub(super) fn newest() -> i64 {
+    VERSIONS.last().map_or(0, |version| version.number)
+}
+
+/// Brings the schema up to a version.
+pub(super) async fn run_sqlite(pool: &Pool<Sqlite>, up_to: i64) -> Result<()> {
+    let done = migrator(SQLITE, up_to).run(pool).await;
+    done.map_err(|fault| refused(fault, up_to))
+}
+
+/// The same for PostgreSQL. Of several processes that start at once, one works and the others wait for it: the migrator
+/// takes a lock.
+pub(super) async fn run_postgres(connection: &mut PgConnection, up_to: i64) -> Result<()> {
+    let done = migrator(POSTGRES, up_to).run(connection).await;
+    done.map_err(|fault| refused(fault, up_to))
+}
+
+/// The version that the database has; 0 if it is empty.
+pub(super) async fn found(backend: &dyn Backend) -> Result<i64> {
+    if !tables::names(backend).await?.iter().any(|name| name == BOOKS) {
+        return Ok(0);
+    }
+    let sql = format!("SELECT COALESCE(MAX(version), 0) FROM {BOOKS} WHERE success");
+    let found = tables::read(backend, &sql, args![], Reader::int).await?;
+    Ok(found.first().copied().unwrap_or_default())
 }
 
 /// Refuses a database whose schema is not the one of this program. Nothing is changed.
-pub(super) async fn require_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
-    require(sqlx::query_scalar(NEWEST).fetch_one(pool).await, SQLITE)
-}
-
-/// The same for PostgreSQL.
-pub(super) async fn require_postgres(pool: &Pool<Postgres>) -> Result<()> {
-    require(sqlx::query_scalar(NEWEST).fetch_one(pool).await, POSTGRES)
-}
-
-const NEWEST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
-
-fn require(newest: sqlx::Result<i64>, known: &[(i64, &str, &str)]) -> Result<()> {
-    let found = newest.map_err(faults::from_driver)?;
-    let known = known.last().map_or(0, |(version, ..)| *version);
+pub(super) async fn require_newest(backend: &dyn Backend) -> Result<()> {
+    let (found, known) = (found(backend).await?, newest());
     match found {
         _ if found > known => Err(StoreError::NewerSchema { found, known }),
         _ if found < known => Err(StoreError::Migration(
-            "its schema is older than this program; start the server once, which brings it up to date".into(),
+            "its schema is older than this program; run keywheel migrate up, or start the server, which brings it \
+             up to date"
+                .into(),
         )),
         _ => Ok(()),
     }
 }
 
-fn migrator(list: &'static [(i64, &'static str, &'static str)]) -> Migrator {
-    let migrations = list.iter().map(|(version, name, sql)| {
+/// Where the driver keeps which versions a database has.
+const BOOKS: &str = "_sqlx_migrations";
+
+fn migrator(list: &'static [(i64, &'static str, &'static str)], up_to: i64) -> Migrator {
+    let wanted = list.iter().filter(|(version, ..)| *version <= up_to);
+    let migrations = wanted.map(|(version, name, sql)| {
         let sql = sqlx::SqlSafeStr::into_sql_str(*sql);
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
     Migrator::with_migrations(migrations.collect())
 }
 
-fn refused(fault: MigrateError, known: &[(i64, &str, &str)]) -> StoreError {
+fn refused(fault: MigrateError, known: i64) -> StoreError {
     match fault {
-        MigrateError::VersionMissing(found) => StoreError::NewerSchema {
-            found,
-            known: known.last().map_or(0, |(version, ..)| *version),
-        },
+        MigrateError::VersionMissing(found) => StoreError::NewerSchema { found, known },
         MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => {
             match faults::from_driver(fault) {
                 StoreError::Database(fault) => StoreError::Migration(fault),

@@ -18,8 +18,7 @@ pub async fn emigrate(
     identity: IdentityId,
     organization: &Organization,
 ) -> Result<Arc<dyn Store>> {
-    let backend = adapter::open(url).await?;
-    let store = SqlStore { backend };
+    let store = SqlStore::open(url).await?;
     let sql = "INSERT INTO organizations (id, name, slug, created_at) VALUES ($1, $2, $3, $4)";
     let Organization {
         id,
@@ -31,4 +30,10 @@ pub async fn emigrate(
     let sql = "UPDATE identities SET organization_id = $1 WHERE id = $2";
     store.change(sql, args![*id, identity]).await?;
     Ok(Arc::new(store))
+}
+
+/// A database of an older version of the schema, as the program of then left it.
+pub async fn open_at(url: &str, schema: i64) -> Result<Arc<dyn Store>> {
+    let backend = adapter::open(url, schema).await?;
+    Ok(Arc::new(SqlStore { backend }))
 }

@@ -7,15 +7,13 @@ use keywheel_core::ids::{AuditEntryId, RotationId};
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, adapter, audit, folders, ledgers, outbox, pages, rotations, secrets};
+use super::{SqlStore, audit, folders, ledgers, outbox, pages, rotations, secrets};
 use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
 use crate::{AuditLog, Page, Setup, Store, StoreError};
 
 async fn store(folder: &TempDir) -> SqlStore {
     let url = format!("sqlite://{}/keywheel.db", folder.path().display());
-    SqlStore {
-        backend: adapter::open(&url).await.unwrap(),
-    }
+    SqlStore::open(&url).await.unwrap()
 }
 
 /// How SQLite would go about a statement, line by line.

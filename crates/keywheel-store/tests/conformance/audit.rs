@@ -6,7 +6,7 @@ use keywheel_store::audit::{AuditFilter, AuditMarks, AuditPart, ChainHash, Chain
 use crate::world::{Shared, at, id};
 
 /// Stands in for the hash: no two records of a test have the same.
-fn link(seq: i64, previous: &ChainHash, body: &str) -> ChainHash {
+pub fn link(seq: i64, previous: &ChainHash, body: &str) -> ChainHash {
     let mut hash = *previous;
     for (place, byte) in seq.to_be_bytes().iter().chain(body.as_bytes()).enumerate() {
         hash[place % 32] = hash[place % 32].rotate_left(3) ^ byte;
@@ -27,7 +27,7 @@ fn marks(event: &str) -> AuditMarks {
     }
 }
 
-fn whole(event: &str, millis: i64) -> NewAuditRecord {
+pub fn whole(event: &str, millis: i64) -> NewAuditRecord {
     NewAuditRecord {
         entry: id!(AuditEntryId),
         part: AuditPart::Whole,

@@ -75,7 +75,7 @@ fn client_secret(auth: UniversalAuthId, uses_limit: i64) -> ClientSecret {
     }
 }
 
-fn token(identity: IdentityId, client_secret: Option<ClientSecretId>) -> Token {
+pub fn token(identity: IdentityId, client_secret: Option<ClientSecretId>) -> Token {
     Token {
         id: id!(TokenId),
         identity,

@@ -15,13 +15,22 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// A fresh SQLite file.
 pub async fn sqlite(test: impl AsyncFnOnce(Shared)) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/keywheel.db", folder.path().display());
-    test(keywheel_store::open(&url).await.unwrap()).await;
+    sqlite_place(async |url| test(keywheel_store::open(url).await.unwrap()).await).await;
 }
 
 /// A fresh database of the server that is named in the environment.
 pub async fn postgres(test: impl AsyncFnOnce(Shared)) {
+    postgres_place(async |url| test(keywheel_store::open(url).await.unwrap()).await).await;
+}
+
+/// The address of a SQLite file that is not there yet.
+pub async fn sqlite_place(test: impl AsyncFnOnce(&str)) {
+    let folder = tempfile::tempdir().unwrap();
+    test(&format!("sqlite://{}/keywheel.db", folder.path().display())).await;
+}
+
+/// The address of a new database without a table.
+pub async fn postgres_place(test: impl AsyncFnOnce(&str)) {
     let Ok(server) = std::env::var(SERVER) else {
         let without = std::env::var("KEYWHEEL_TEST_WITHOUT").unwrap_or_default();
         assert!(
@@ -37,7 +46,7 @@ pub async fn postgres(test: impl AsyncFnOnce(Shared)) {
     let create = format!("CREATE DATABASE {name}");
     connection.execute(AssertSqlSafe(create)).await.unwrap();
     let (address, _) = server.rsplit_once('/').unwrap();
-    test(keywheel_store::open(&format!("{address}/{name}")).await.unwrap()).await;
+    test(&format!("{address}/{name}")).await;
     let drop = format!("DROP DATABASE {name} WITH (FORCE)");
     connection.execute(AssertSqlSafe(drop)).await.unwrap();
 }

@@ -9,7 +9,7 @@ use keywheel_store::{Conflict, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug};
 
-async fn import(store: &Shared, into: FolderId, from: FolderId) -> ImportId {
+pub async fn import(store: &Shared, into: FolderId, from: FolderId) -> ImportId {
     let new = NewImport {
         id: id!(ImportId),
         into,

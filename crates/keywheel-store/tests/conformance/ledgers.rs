@@ -58,7 +58,7 @@ async fn due<L: Ledgers + ?Sized>(store: &Arc<L>, user_id: &str, due_at: Option<
     claim.user
 }
 
-fn intent(claim: Claim, kind: IntentKind, opened_at: i64) -> Intent {
+pub fn intent(claim: Claim, kind: IntentKind, opened_at: i64) -> Intent {
     Intent {
         id: id!(IntentId),
         fence: claim.fence,

@@ -12,11 +12,14 @@ mod audit;
 mod callers;
 mod connections;
 mod databases;
+mod dumps;
+mod everything;
 mod imports;
 mod ledgers;
 mod memory;
 mod pace;
 mod pages;
+mod rewraps;
 mod rotations;
 mod runs;
 mod secret_writes;
@@ -181,6 +184,64 @@ promises! {
         what_waits_goes_with_its_webhook_or_when_that_rests,
         no_more_than_so_many_wait_for_one_webhook,
         a_commit_that_left_something_to_tell_gives_a_hint;
+}
+
+/// Promises about a database as a whole, which need its address.
+macro_rules! places {
+    ($($place:ident: $database:ident;)+) => {$(
+        mod $place {
+            places! { promises $database:
+                rewraps every_sealed_value_comes_under_the_new_root_key_and_stays_what_it_is,
+                rewraps a_pass_that_was_given_up_is_taken_up_again,
+                rewraps a_value_that_is_written_meanwhile_is_not_lost,
+                rewraps a_value_that_cannot_be_wrapped_anew_stops_the_pass,
+                dumps a_dump_has_every_table_of_the_database,
+                dumps every_column_of_bytes_is_known_as_sealed_or_as_a_hash,
+            }
+        }
+    )+};
+    (promises $database:ident: $($module:ident $promise:ident,)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            crate::databases::$database(async |url| crate::$module::$promise(url).await).await;
+        }
+    )+};
+}
+
+places! {
+    whole_sqlite: sqlite_place;
+    whole_postgres: postgres_place;
+}
+
+/// From each kind of database to each.
+macro_rules! directions {
+    ($($direction:ident: $from:ident to $to:ident;)+) => {$(
+        mod $direction {
+            directions! { promises $from $to:
+                everything_comes_over_and_stays_as_it_was,
+                a_database_that_is_not_empty_is_refused_and_stays_as_it_was,
+                a_load_that_fails_in_the_middle_leaves_nothing,
+                a_dump_shows_one_state_whoever_writes_meanwhile,
+                numbers_that_were_given_once_are_never_given_again,
+            }
+        }
+    )+};
+    (promises $from:ident $to:ident: $($promise:ident,)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            crate::databases::$from(async |from| {
+                crate::databases::$to(async |to| crate::dumps::$promise(from, to).await).await;
+            })
+            .await;
+        }
+    )+};
+}
+
+directions! {
+    sqlite_to_sqlite: sqlite_place to sqlite_place;
+    sqlite_to_postgres: sqlite_place to postgres_place;
+    postgres_to_sqlite: postgres_place to sqlite_place;
+    postgres_to_postgres: postgres_place to postgres_place;
 }
 
 /// Where one process has the database alone, it counts its writes, and its clock is the only one.

@@ -18,7 +18,7 @@ use crate::ledgers::{changes, claimed, key, terms};
 use crate::secrets::{secret_version, secrets_in};
 use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, user};
 
-fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
+pub fn rotation(world: &World, claim: Claim, rotation_name: &str) -> Rotation {
     Rotation {
         id: id!(RotationId),
         place: Place {

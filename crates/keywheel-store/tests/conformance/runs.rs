@@ -11,7 +11,7 @@ use keywheel_store::runs::{RUNS_KEPT, RunEnd, RunRecord, RunStep};
 use crate::ledgers::{changes, claimed, terms};
 use crate::world::{Shared, at, id, user};
 
-fn run(claim: Claim, rotation: RotationId, number: i64) -> RunRecord {
+pub fn run(claim: Claim, rotation: RotationId, number: i64) -> RunRecord {
     RunRecord {
         id: RunId::new(at(number), &[0; 10]),
         user: claim.user,

@@ -14,7 +14,7 @@ use keywheel_store::webhooks::{
 };
 
 use crate::rotations::{publish, rotating, values};
-use crate::world::{Shared, World, at, conflict, id, name, path, secret, slug, version};
+use crate::world::{Shared, World, at, conflict, id, name, path, sealed, secret, slug, version};
 
 fn webhook(world: &World, place: &str) -> NewWebhook {
     NewWebhook {
@@ -22,15 +22,15 @@ fn webhook(world: &World, place: &str) -> NewWebhook {
         environment: world.environment,
         kind: WebhookKind::General,
         place: PathGlob::parse(place).unwrap(),
-        url: b"sealed".to_vec(),
-        signing_key: Some(b"sealed too".to_vec()),
+        url: sealed("url"),
+        signing_key: Some(sealed("signing key")),
         events: Vec::new(),
         now: at(1),
     }
 }
 
 /// A webhook of a place, made.
-async fn listening(store: &Shared, world: &World, place: &str) -> NewWebhook {
+pub async fn listening(store: &Shared, world: &World, place: &str) -> NewWebhook {
     let new = webhook(world, place);
     store.create_webhook(&new).await.unwrap();
     new

@@ -17,6 +17,7 @@ use keywheel_store::folders::NewFolder;
 use keywheel_store::identities::{AuthMethod, Identity};
 use keywheel_store::memberships::{Membership, MembershipRole};
 use keywheel_store::projects::Project;
+use keywheel_store::sealed::WRAPPING_BYTES;
 use keywheel_store::secrets::{Author, NewSecret, NewVersion};
 use keywheel_store::setup::{Account, Bootstrap, Organization};
 use keywheel_store::{Ledgers, Store, StoreError};
@@ -151,6 +152,18 @@ pub fn membership(project: ProjectId, identity: IdentityId, role: &str) -> Membe
     }
 }
 
+/// The root key that [`sealed`] names.
+pub const ROOT_KEY: [u8; 8] = *b"root key";
+
+/// Bytes in the form of sealed ones: a wrapping that names its root key, and a value.
+pub fn sealed(value: &str) -> Vec<u8> {
+    let mut bytes = vec![1];
+    bytes.extend(ROOT_KEY);
+    bytes.resize(WRAPPING_BYTES, b'w');
+    bytes.extend(value.as_bytes());
+    bytes
+}
+
 pub fn version(value: &str) -> NewVersion {
     NewVersion {
         id: id!(SecretVersionId),
@@ -185,7 +198,7 @@ pub fn connection(organization: OrganizationId, project: Option<ProjectId>, name
         description: None,
         method: ConnectionMethod::AccessKey,
         credentials: ConnectionCredentials {
-            sealed: b"sealed".to_vec(),
+            sealed: sealed("credentials"),
             hash: "00".to_owned(),
             config: r#"{"accessKeyId":"AKIA0"}"#.to_owned(),
         },

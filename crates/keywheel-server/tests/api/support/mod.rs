@@ -36,6 +36,9 @@ pub use self::world::{RealTime, SeededEntropy, TestClock};
 /// The database in the folder of a server.
 const DATABASE: &str = "keywheel.db";
 
+/// The root key of a server.
+pub const ROOT_KEY: [u8; 32] = [7; 32];
+
 /// A server without a network.
 pub struct TestApp {
     #[allow(dead_code, reason = "for tests that look behind the API")]
@@ -98,6 +101,18 @@ impl TestApp {
         clock: Arc<dyn Clock>,
         test_clock: Arc<TestClock>,
     ) -> Self {
+        let keyring = Keyring::new(&RootKey::from(ROOT_KEY), &[]).unwrap();
+        Self::assemble_under(keyring, folder, provider, settings, clock, test_clock).await
+    }
+
+    async fn assemble_under(
+        keyring: Keyring,
+        folder: TempDir,
+        provider: Arc<dyn IamUsers>,
+        settings: &[(&str, &str)],
+        clock: Arc<dyn Clock>,
+        test_clock: Arc<TestClock>,
+    ) -> Self {
         let data_dir = ("KEYWHEEL_DATA_DIR", folder.path().to_str().unwrap());
         let variables = settings.iter().chain([&data_dir]);
         let variables = variables
@@ -111,7 +126,7 @@ impl TestApp {
         let url = format!("sqlite://{}", folder.path().join(DATABASE).display());
         let app = App::assemble(Parts {
             store: keywheel_store::open(&url).await.unwrap(),
-            keyring: Arc::new(Keyring::new(&RootKey::from([7; 32]), &[]).unwrap()),
+            keyring: Arc::new(keyring),
             provider,
             clock,
             entropy: Arc::new(SeededEntropy::new()),
@@ -128,6 +143,12 @@ impl TestApp {
 
     /// The same server after a stop and a start.
     pub async fn restarted(self) -> Self {
+        let keyring = Keyring::new(&RootKey::from(ROOT_KEY), &[]).unwrap();
+        self.restarted_under(keyring).await
+    }
+
+    /// The same with other root keys.
+    pub async fn restarted_under(self, keyring: Keyring) -> Self {
         let Self {
             app,
             clock,
@@ -137,7 +158,8 @@ impl TestApp {
         app.audit().shut_down().await;
         // The database is for one process at a time.
         drop((app, front));
-        Self::assemble(folder, Arc::new(FakeAws), &[], Arc::clone(&clock) as _, clock).await
+        let aws = Arc::new(FakeAws);
+        Self::assemble_under(keyring, folder, aws, &[], Arc::clone(&clock) as _, clock).await
     }
 
     /// The database file.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::hints::{Given, Hint, Hints};
 use super::rows::{bind, postgres_record};
-use super::{ACQUIRE_TIMEOUT, Backend, Session};
+use super::{ACQUIRE_TIMEOUT, Backend, Dialect, Session};
 use crate::error::{Result, StoreError};
 use crate::sql::value::{Reader, Record, Value};
 use crate::sql::{faults, migrations};
@@ -58,14 +58,14 @@ pub(super) struct PostgresBackend {
 }
 
 impl PostgresBackend {
-    /// Connects, brings the schema up to date, and begins to listen to the other processes.
-    pub(super) async fn open(url: &str) -> Result<Self> {
+    /// Connects, brings the schema up to a version, and begins to listen to the other processes.
+    pub(super) async fn open(url: &str, schema: i64) -> Result<Self> {
         let options = connect_options(url)?;
         // Without the bounds of a session: a change of the schema may take its time.
         let mut connection = PgConnection::connect_with(&options)
             .await
             .map_err(faults::from_driver)?;
-        migrations::run_postgres(&mut connection).await?;
+        migrations::run_postgres(&mut connection, schema).await?;
         // It has done its work, however it ends.
         let _ = connection.close().await;
         let (pool, hints) = (pool(options), Hints::default());
@@ -79,11 +79,10 @@ impl PostgresBackend {
         })
     }
 
-    pub(super) async fn open_to_read(url: &str) -> Result<Self> {
-        let pool = pool(connect_options(url)?);
-        migrations::require_postgres(&pool).await?;
+    /// The database as it is.
+    pub(super) fn open_to_read(url: &str) -> Result<Self> {
         Ok(Self {
-            pool,
+            pool: pool(connect_options(url)?),
             hints: Hints::default(),
             _tasks: JoinSet::new(),
         })
@@ -242,6 +241,10 @@ impl Backend for PostgresBackend {
                 "the database server is a standby, or read-only".into(),
             )),
         }
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
     }
 
     fn revision(&self) -> Option<u64> {

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Pool, Sqlite, Transaction}
 
 use super::hints::{Given, Hint, Hints};
 use super::rows::{bind, sqlite_record};
-use super::{ACQUIRE_TIMEOUT, Backend, Session};
+use super::{ACQUIRE_TIMEOUT, Backend, Dialect, Session};
 use keywheel_core::clock::Moment;
 
 use crate::error::{Result, StoreError};
@@ -36,8 +36,8 @@ pub(super) struct SqliteBackend {
 }
 
 impl SqliteBackend {
-    /// Opens the file, makes it if it is missing, and brings its schema up to date.
-    pub(super) async fn open(file: &Path) -> Result<Self> {
+    /// Opens the file, makes it if it is missing, and brings its schema up to a version.
+    pub(super) async fn open(file: &Path, schema: i64) -> Result<Self> {
         let lock = lock(file)?;
         open_for_us(file).map_err(unavailable)?;
         let options = sqlite_options(file)
@@ -48,7 +48,7 @@ impl SqliteBackend {
             .connect_with(options.clone())
             .await
             .map_err(faults::from_driver)?;
-        migrations::run_sqlite(&writer).await?;
+        migrations::run_sqlite(&writer, schema).await?;
         let readers = sqlite_pool(READERS).connect_lazy_with(options.read_only(true));
         // It starts at 1, so that nothing that was kept before counts.
         Ok(Self {
@@ -60,19 +60,19 @@ impl SqliteBackend {
         })
     }
 
-    /// Without the lock, since nothing is written: a connection that only reads refuses it.
-    pub(super) async fn open_to_read(file: &Path) -> Result<Self> {
+    /// Needs no lock, since nothing is written: a connection that only reads refuses it.
+    pub(super) async fn open_to_read(file: &Path, alone: bool) -> Result<Self> {
+        let lock = if alone { Some(lock(file)?) } else { None };
         let readers = sqlite_pool(1)
             .connect_with(sqlite_options(file).read_only(true))
             .await
             .map_err(faults::from_driver)?;
-        migrations::require_sqlite(&readers).await?;
         Ok(Self {
             writer: readers.clone(),
             readers,
             revision: Arc::new(AtomicU64::new(1)),
             hints: Hints::default(),
-            _lock: None,
+            _lock: lock,
         })
     }
 }
@@ -179,6 +179,10 @@ impl Backend for SqliteBackend {
 
     async fn ready(&self) -> Result<()> {
         self.fetch("SELECT 1", Vec::new()).await.map(|_| ())
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 
     fn revision(&self) -> Option<u64> {
