@@ -16,6 +16,8 @@ HELD = [
     ("DeleteAccessKey", "holdRequest"),
     ("CreateAccessKey", "holdRequest"),
 ]
+# So that rotations that are asked for together are at different steps.
+STAGGER_SECONDS = 0.1
 # While a node sleeps with the database's locks in its hands, the others are not held up longer than this.
 UNBLOCKED_SECONDS_MAX = 10
 # What a load balancer waits until it is told that a node is cut off from the database.
@@ -84,6 +86,38 @@ def suspended(binary, folder):
         time.sleep(2)
     for application in applications:
         application.check()
+    works_again(cluster, users, victim)
+
+
+def suspended_before_hearing(binary, folder):
+    """A node falls asleep after the database did what it was told and before it hears of it: between an intent and its
+    call, too. What the others did meanwhile it does not do again."""
+    cluster = Cluster(binary, folder)
+    users = cluster.users(12, keys=2)
+    victim = cluster.nodes[0]
+    with cluster.application(users[0]) as application:
+        asked = []
+        for user in users:
+            path = f"{ROTATIONS}/{cluster.rotations[user]}/rotate-secrets"
+            asked.append(in_background(lambda path=path: cluster.at(victim).call("POST", path)))
+            time.sleep(STAGGER_SECONDS)
+        victim.to_database.hold_answers()
+        # By then no call to AWS is under way: each waits for the database.
+        until("it waits for the database only", lambda: not victim.is_asking() or None)
+        time.sleep(STAGGER_SECONDS)
+        victim.suspend()
+        time.sleep(TAKEN_OVER_SECONDS_MAX)
+        victim.to_database.heal()
+        victim.resume()
+        answers = [answer.result() for answer in asked]
+    application.check()
+    cluster.until_at_rest()
+    for user, (status, answer) in zip(users, answers, strict=True):
+        require(status in (200, 503), f"it says that it did it, or that it does not know: {status} {answer}")
+        made = cluster.created(user) - cluster.wanted[user]
+        require(made == 1 or (made == 0 and status == 503), f"{user} is rotated once: {status}, {made}")
+        cluster.wanted[user] += made
+    print(f"        {sorted(status for status, _ in answers)}", flush=True)
     works_again(cluster, users, victim)
 
 
@@ -212,6 +246,7 @@ def lost_create(cluster, user, victim):
 STORIES = [
     ("a node is killed in the middle of rotations", killed),
     ("a node sleeps longer than its lease in the middle of rotations", suspended),
+    ("a node sleeps before it hears what the database did", suspended_before_hearing),
     ("a node sleeps with locks of the database in its hands", suspended_in_a_transaction),
     ("a node is cut off from the database longer than its lease", cut_off),
     ("a node is cut off from AWS", without_aws),
