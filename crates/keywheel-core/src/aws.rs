@@ -269,6 +269,16 @@ pub struct AwsFailure {
 }
 
 impl AwsFailure {
+    /// A failure on our side of the wire: nothing was sent.
+    pub fn not_sent(reason: &str) -> Self {
+        Self {
+            kind: FailureKind::Unavailable,
+            code: None,
+            message: format!("{reason}; nothing was sent"),
+            aws_date: None,
+        }
+    }
+
     /// Whether AWS answered with this code.
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

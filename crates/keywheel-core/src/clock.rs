@@ -112,6 +112,14 @@ impl Add for Millis {
     }
 }
 
+impl Sub for Millis {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds and `Z`, as every answer of the API shows times (contract rule R14). What is
 /// beyond the years that RFC 3339 has is shown as the last moment of them.
 impl fmt::Display for Moment {

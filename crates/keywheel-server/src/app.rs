@@ -1,6 +1,7 @@
 //! Every part of a running server, built once. Handlers, actions and the engine share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use keywheel_core::clock::Moment;
@@ -57,6 +58,7 @@ struct Inner {
     audit: Audit,
     engine: Engine,
     deliverer: Deliverer,
+    is_stopping: AtomicBool,
 }
 
 impl App {
@@ -70,7 +72,8 @@ impl App {
         let node = if alone {
             ONLY_NODE.to_owned()
         } else {
-            hex::encode(parts.entropy.bytes::<8>())
+            let name = &parts.settings.node_name;
+            format!("{name}-{}", hex::encode(parts.entropy.bytes::<4>()))
         };
         let audit = Audit::new(AuditParts {
             store: Arc::clone(&parts.store),
@@ -111,6 +114,7 @@ impl App {
             audit,
             engine,
             deliverer,
+            is_stopping: AtomicBool::new(false),
         })))
     }
 
@@ -187,6 +191,17 @@ impl App {
     /// What tells webhooks.
     pub fn deliverer(&self) -> &Deliverer {
         &self.0.deliverer
+    }
+
+    /// Takes up no more work by itself, and is not ready from now on.
+    pub fn begin_to_stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Release);
+        self.engine().stop_schedule();
+    }
+
+    /// Whether the server is about to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Acquire)
     }
 
     /// The time of day.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where the database is. May hold a password.
     pub database_url: SecretString,
+    /// The name of this node, for people.
+    pub node_name: String,
     /// Where the root key comes from.
     pub root_key: RootKeySource,
     /// What is logged, and how.
@@ -101,7 +103,9 @@ pub struct HttpSettings {
     pub idle_timeout: Millis,
     /// Time for one request.
     pub request_timeout: Millis,
-    /// Time for running requests at shutdown.
+    /// How long requests are still taken at shutdown.
+    pub drain_delay: Millis,
+    /// Time for running requests at shutdown, after that.
     pub drain_timeout: Millis,
 }
 
@@ -144,6 +148,10 @@ impl Settings {
         let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
         let webhooks_allow_internal = reader.switch("webhooks_allow_internal");
         let http = HttpSettings::read(reader);
+        let node_name = reader.checked("node_name", "1 to 64 letters, digits, dots and dashes", |text| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+            ((1..=64).contains(&text.len()) && text.chars().all(fits)).then(|| text.to_owned())
+        });
         let database_url = reader.optional("database_url");
         let root_key = reader.optional("root_key");
         let root_key_file = reader.optional("root_key_file");
@@ -164,6 +172,7 @@ impl Settings {
             listen: listen?,
             data_dir,
             database_url,
+            node_name: node_name?,
             root_key,
             log: log?,
             timings,
@@ -268,6 +277,7 @@ impl HttpSettings {
         let body_timeout = reader.length("body_timeout", 100..=3_600_000);
         let idle_timeout = reader.length("idle_timeout", 100..=3_600_000);
         let request_timeout = reader.length("request_timeout", 1_000..=3_600_000);
+        let drain_delay = reader.length("drain_delay", 0..=600_000);
         let drain_timeout = reader.length("drain_timeout", 1..=600_000);
         Ok(Self {
             trusted_proxies: trusted_proxies?,
@@ -277,6 +287,7 @@ impl HttpSettings {
             body_timeout: body_timeout?,
             idle_timeout: idle_timeout?,
             request_timeout: request_timeout?,
+            drain_delay: drain_delay?,
             drain_timeout: drain_timeout?,
         })
     }

@@ -13,6 +13,7 @@
 //! | `identity` | which IAM user a connection reaches |
 //! | `fault_point` | where tests stop a process to kill it |
 //! | [`lease`] | keeps a lease alive, and knows when a call may still be sent |
+//! | `pace` | when the next call to an AWS account may be sent |
 //! | [`scheduler`] | claims what is due |
 //! | `turns` | how many runs an AWS account has under way |
 
@@ -22,17 +23,16 @@ mod fault_point;
 mod history;
 mod identity;
 pub mod lease;
+mod pace;
 pub mod preview;
 pub mod scheduler;
 mod turns;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, CallerIdentity};
-use keywheel_core::clock::Millis;
+use keywheel_core::aws::{AccessKeyId, Answer, AwsAccount, AwsFailure, CallerIdentity};
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{ConnectionId, ManagedUserId, RotationId, RunId};
 use keywheel_core::ledger::{Author, Change, Commit, Ledger, ManagedUser};
 use keywheel_core::run::{Goal, NewRotation, Outcome, RunError, RunErrorCode};
@@ -92,8 +92,8 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     parts: EngineParts,
-    /// One bucket per account: a busy account delays no other (liveness rule L4).
-    limiter: DefaultKeyedRateLimiter<AwsAccount>,
+    /// One pace per account: a busy account delays no other (liveness rule L4).
+    pace: pace::Pacer,
     /// For all accounts together.
     permits: Arc<Semaphore>,
     turns: Arc<turns::Turns>,
@@ -144,14 +144,13 @@ struct Held {
 }
 
 /// What the engine ends in.
-pub type Result<T> = std::result::Result<T, EngineError>;
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 impl Engine {
     /// An engine that does nothing by itself until [`Engine::start_schedule`].
     pub fn new(parts: EngineParts) -> Self {
-        let per_second = NonZeroU32::new(parts.calls_per_second).unwrap_or(NonZeroU32::MIN);
         Self(Arc::new(Inner {
-            limiter: RateLimiter::keyed(Quota::per_second(per_second)),
+            pace: pace::Pacer::new(parts.calls_per_second, parts.store.revision().is_none()),
             permits: Arc::new(Semaphore::new(RUNS_MAX)),
             turns: turns::Turns::new(parts.runs_max),
             rests_until: AtomicI64::new(i64::MIN),
@@ -185,6 +184,11 @@ impl Engine {
         self.0.wake.notify_one();
     }
 
+    /// Claims nothing more; what people ask for still runs.
+    pub fn stop_schedule(&self) {
+        self.0.rests_until.store(i64::MAX, Ordering::Release);
+    }
+
     /// Stops: no new run starts, and those under way end at their next step. Whatever is left is taken up at
     /// the next start.
     pub async fn shut_down(&self) {
@@ -204,7 +208,7 @@ impl Engine {
             let claim = match engine
                 .parts()
                 .store
-                .reserve_user(&user, engine.lease_terms())
+                .reserve_user(&user, engine.lease_terms().await?)
                 .await?
             {
                 Reservation::Claimed(claim) => claim,
@@ -281,7 +285,7 @@ impl Engine {
         key: &AccessKeyId,
         secret: &SecretString,
     ) -> Answer<CallerIdentity> {
-        self.0.limiter.until_key_ready(&user.identity.account).await;
+        self.turn(&user.identity.account).await?;
         self.parts().provider.verify(&user.region, key, secret).await
     }
 
@@ -355,19 +359,40 @@ impl Engine {
 
     async fn claim(&self, user: ManagedUserId) -> Result<Held> {
         let asked_at = self.parts().clock.monotonic();
-        let claim = self.parts().store.claim_user(user, self.lease_terms()).await?;
+        let claim = self
+            .parts()
+            .store
+            .claim_user(user, self.lease_terms().await?)
+            .await?;
         claim
             .map(|claim| Held { claim, asked_at })
             .ok_or(EngineError::InProgress)
     }
 
-    fn lease_terms(&self) -> LeaseTerms<'_> {
-        let now = self.parts().clock.now();
-        LeaseTerms {
+    /// The terms of a claim that is made right away. What the holder counts from has to be asked before.
+    async fn lease_terms(&self) -> Result<LeaseTerms<'_>, StoreError> {
+        let now = self.lease_time().await?;
+        Ok(LeaseTerms {
             node: &self.parts().node,
             now,
             until: now + self.parts().timings.lease,
-        }
+        })
+    }
+
+    /// The time that leases count in.
+    async fn lease_time(&self) -> Result<Moment, StoreError> {
+        let EngineParts { store, clock, .. } = self.parts();
+        store.lease_time(clock.now()).await
+    }
+
+    /// Waits for the account's turn to be called.
+    async fn turn(&self, account: &AwsAccount) -> Result<(), AwsFailure> {
+        let EngineParts { store, clock, .. } = self.parts();
+        let turn = self.0.pace.turn(store.as_ref(), clock.as_ref(), account).await;
+        turn.map_err(|error| {
+            tracing::warn!(%error, "an AWS account was not called, as its limit could not be looked up");
+            AwsFailure::not_sent("its limit could not be looked up")
+        })
     }
 
     /// Ends a lease early. A failure is tolerated: the lease ends by itself.
@@ -479,7 +504,7 @@ impl Engine {
             .open_credentials(id, &connection.credentials.sealed, external_id)?)
     }
 
-    fn new_id<T>(&self, make: impl FnOnce(keywheel_core::clock::Moment, &[u8; 10]) -> T) -> T {
+    fn new_id<T>(&self, make: impl FnOnce(Moment, &[u8; 10]) -> T) -> T {
         make(self.parts().clock.now(), &self.parts().entropy.bytes())
     }
 }

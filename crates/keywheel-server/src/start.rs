@@ -125,13 +125,28 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     if let Some(kept) = app.settings().audit_retention {
         audit.start_retention(kept);
     }
-    listen::serve(listener, router::front(app), &http, stop).await;
+    listen::serve(listener, router::front(app.clone()), &http, closing(&app, stop)).await;
     // Rotations that run end at their next step; the ledger says where they go on.
     engine.shut_down().await;
     deliverer.shut_down().await;
     // Last, as all of them write to it.
     audit.shut_down().await;
     tracing::info!("stopped");
+}
+
+/// A token that is cancelled when no more requests are taken: some time after `stop`, in which the server still answers
+/// and says that it is not ready.
+fn closing(app: &App, stop: CancellationToken) -> CancellationToken {
+    let closing = CancellationToken::new();
+    let (app, closes) = (app.clone(), closing.clone());
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        app.begin_to_stop();
+        app.clock().sleep(app.settings().http.drain_delay).await;
+        tracing::info!("no new requests are taken");
+        closes.cancel();
+    });
+    closing
 }
 
 /// A token that is cancelled at the first SIGTERM or SIGINT.
@@ -145,7 +160,7 @@ pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: no new requests are taken");
+        tracing::info!("stopping");
         told.cancel();
     });
     Ok(stop)

@@ -148,7 +148,7 @@ impl Deliverer {
         while !self.0.stop.is_cancelled()
             && let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned()
         {
-            let now = clock.now();
+            let now = store.lease_time(clock.now()).await?;
             let Some(delivery) = store.claim_delivery(now, now + LEASE).await? else {
                 break;
             };

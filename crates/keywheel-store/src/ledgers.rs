@@ -1,11 +1,15 @@
 //! The record of IAM users and their keys, and who may write it: what the engine works on.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use keywheel_core::aws::AwsAccount;
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{ManagedUserId, RotationId};
 use keywheel_core::lease::Fence;
 use keywheel_core::ledger::{Commit, Ledger, ManagedUser, PublishedValues, UserIdentity};
+
+use tokio::sync::Notify;
 
 use crate::error::Result;
 use crate::runs::RunRecord;
@@ -75,13 +79,19 @@ pub enum Reservation {
 /// The engine's record.
 #[async_trait]
 pub trait Ledgers: Send + Sync {
+    /// The time that leases count in. Where several processes claim, it is the database's, since their clocks may differ
+    /// by anything; where one does, its own: `local`. To be asked right before terms are made of it.
+    async fn lease_time(&self, local: Moment) -> Result<Moment>;
+
     /// Claims users that are due and that nobody holds, earliest first, at most `limit`, and none of the accounts
-    /// in `except`. The cost grows with what is due, not with what exists.
+    /// in `except` nor of those of which `per_account` users or more are held by anybody. The cost grows with what is
+    /// due and what is held, not with what exists.
     async fn claim_due(
         &self,
         terms: LeaseTerms<'_>,
         limit: u32,
         except: &[AwsAccount],
+        per_account: u32,
     ) -> Result<Vec<DueClaim>>;
 
     /// Claims one user; none if somebody holds it or it does not exist.
@@ -113,6 +123,10 @@ pub trait Ledgers: Send + Sync {
     /// Makes users due now whose work failed and that are due later than `latest` only: under a clock that was wrong,
     /// a retry may have been set far into the future. How many there were.
     async fn recall_failed(&self, now: Moment, latest: Moment) -> Result<u64>;
+
+    /// Notified when a lease has ended early, here or by another process: somebody may be due, or an account may have
+    /// room. A hint: whoever waits for it also looks by itself.
+    fn due_hint(&self) -> Arc<Notify>;
 
     /// The earliest moment from which some user is due, leases aside; none if none ever is.
     async fn next_due(&self) -> Result<Option<Moment>>;

@@ -19,6 +19,7 @@
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
 //! | [`audit`] | the audit log: records in a chain |
+//! | [`pace`] | turns to call AWS, for all processes together |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
 pub mod audit;
@@ -30,6 +31,7 @@ pub mod identities;
 pub mod imports;
 pub mod ledgers;
 pub mod memberships;
+pub mod pace;
 pub mod patch;
 pub mod projects;
 pub mod rotations;
@@ -53,6 +55,7 @@ pub use identities::Identities;
 pub use imports::Imports;
 pub use ledgers::Ledgers;
 pub use memberships::Memberships;
+pub use pace::Pace;
 pub use patch::Patch;
 pub use projects::Projects;
 pub use rotations::Rotations;
@@ -87,6 +90,7 @@ pub trait Store:
     + Runs
     + AuditLog
     + Webhooks
+    + Pace
 {
     /// A number that changes with each write but those to the audit log and those of logins, if this process is the
     /// only one that writes. What a login writes, nobody can have read before: its token, and counts.

@@ -24,6 +24,7 @@ mod ledgers;
 mod memberships;
 mod migrations;
 mod outbox;
+mod pace;
 mod projects;
 mod references;
 mod rotations;

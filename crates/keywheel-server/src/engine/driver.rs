@@ -1,8 +1,6 @@
 //! Performs the effects of one run and feeds the answers back: the only place where rules and world meet.
 
-use keywheel_core::aws::{
-    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, KeyStatus, Observed, Region,
-};
+use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, CallerIdentity, KeyStatus, Observed, Region};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
@@ -155,13 +153,17 @@ impl Driver<'_> {
         match effect {
             Effect::Identify => {
                 let session = session(self.id);
-                self.slot().await;
-                Event::Identified(parts.provider.identify(self.target(&session)).await)
+                Event::Identified(match self.slot().await {
+                    Ok(()) => parts.provider.identify(self.target(&session)).await,
+                    Err(failure) => Err(failure),
+                })
             }
             Effect::List => {
                 let session = session(self.id);
-                self.slot().await;
-                Event::Listed(parts.provider.list(self.target(&session)).await)
+                Event::Listed(match self.slot().await {
+                    Ok(()) => parts.provider.list(self.target(&session)).await,
+                    Err(failure) => Err(failure),
+                })
             }
             Effect::Issue(intent) => self.issue(intent).await,
             Effect::Deactivate(key) => self.change(&key, Some(KeyStatus::Inactive)).await,
@@ -169,8 +171,10 @@ impl Driver<'_> {
             Effect::Delete(key) => self.change(&key, None).await,
             Effect::LastUsed(key) => {
                 let session = session(self.id);
-                self.slot().await;
-                Event::LastUsed(parts.provider.last_used(self.target(&session), &key).await)
+                Event::LastUsed(match self.slot().await {
+                    Ok(()) => parts.provider.last_used(self.target(&session), &key).await,
+                    Err(failure) => Err(failure),
+                })
             }
             Effect::Verify { key, region } => Event::Verified(self.verify(&key, &region).await),
             Effect::Commit(commit) => Event::Committed(self.commit(&commit).await),
@@ -183,18 +187,20 @@ impl Driver<'_> {
     }
 
     /// Waits for the account's turn.
-    async fn slot(&self) {
-        let account = &self.run.ledger().user.identity.account;
-        self.engine.0.limiter.until_key_ready(account).await;
+    async fn slot(&self) -> Result<(), AwsFailure> {
+        self.engine.turn(&self.run.ledger().user.identity.account).await
     }
 
     /// Waits for the account's turn, unless that takes so long that the deadline of the announced call would not
     /// hold: what is sent later than announced could land later than anybody waits for.
-    async fn slot_in_time(&self) -> bool {
-        let parts = self.engine.parts();
-        let asked_at = parts.clock.monotonic();
-        self.slot().await;
-        parts.clock.monotonic() <= asked_at + SLOT_WAIT_MAX
+    async fn slot_in_time(&self) -> Result<(), AwsFailure> {
+        let clock = &self.engine.parts().clock;
+        let asked_at = clock.monotonic();
+        self.slot().await?;
+        if clock.monotonic() > asked_at + SLOT_WAIT_MAX {
+            return Err(AwsFailure::not_sent("too many calls wait for this account"));
+        }
+        Ok(())
     }
 
     /// Waits, or less if the engine is shut down: the run then ends before its next effect.
@@ -231,8 +237,8 @@ impl Driver<'_> {
             Ok(data_key) => data_key,
             Err(error) => return Event::Issued(Err(nothing_happened(&error))),
         };
-        if !self.slot_in_time().await {
-            return Event::Issued(Err(too_busy()));
+        if let Err(failure) = self.slot_in_time().await {
+            return Event::Issued(Err(failure));
         }
         if !self.may_send() {
             return Event::LeaseLost;
@@ -260,8 +266,8 @@ impl Driver<'_> {
     /// Deactivates a key, or deletes it where no status is given.
     async fn change(&self, key: &AccessKeyId, status: Option<KeyStatus>) -> Event {
         let parts = self.engine.parts();
-        if !self.slot_in_time().await {
-            return Event::Changed(Err(too_busy()));
+        if let Err(failure) = self.slot_in_time().await {
+            return Event::Changed(Err(failure));
         }
         if !self.may_send() {
             return Event::LeaseLost;
@@ -278,7 +284,7 @@ impl Driver<'_> {
     async fn verify(&self, key: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {
         let parts = self.engine.parts();
         let secret = self.secret(key).map_err(|error| nothing_happened(&error))?;
-        self.slot().await;
+        self.slot().await?;
         parts.provider.verify(region, key, &secret).await
     }
 
@@ -382,22 +388,7 @@ fn session(id: impl std::fmt::Display) -> String {
 /// within the margin of `late_landing` for clocks that differ.
 const SLOT_WAIT_MAX: Millis = Millis::from_secs(5);
 
-/// Nothing was sent.
-fn too_busy() -> AwsFailure {
-    AwsFailure {
-        kind: FailureKind::Unavailable,
-        code: None,
-        message: "too many calls wait for this account; nothing was sent".to_owned(),
-        aws_date: None,
-    }
-}
-
 /// A failure on our side of the wire, before anything was sent.
 fn nothing_happened(error: &keywheel_envelope::Error) -> AwsFailure {
-    AwsFailure {
-        kind: FailureKind::Unavailable,
-        code: None,
-        message: error.to_string(),
-        aws_date: None,
-    }
+    AwsFailure::not_sent(&error.to_string())
 }

@@ -74,7 +74,11 @@ async fn heartbeat(engine: Engine, claim: Claim, length: Millis, state: Arc<Stat
             () = parts.clock.sleep(pause) => {}
         }
         let asked_at = parts.clock.monotonic();
-        match parts.store.renew(claim, parts.clock.now() + length).await {
+        let renewed = match engine.lease_time().await {
+            Ok(now) => parts.store.renew(claim, now + length).await,
+            Err(error) => Err(error),
+        };
+        match renewed {
             Ok(()) => state.renewed_at.store(asked_at.get(), Ordering::Release),
             Err(StoreError::Stale) => {
                 state.lost.store(true, Ordering::Release);

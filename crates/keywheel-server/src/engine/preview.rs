@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use keywheel_core::aws::{
-    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, Identified, KeyStatus, ListedKey, Observed,
-    Region,
+    AccessKeyId, Answer, AwsFailure, CallerIdentity, FailureKind, Identified, KeyStatus, LastUse, ListedKey,
+    Observed, Region,
 };
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{ManagedUserId, RotationId};
@@ -223,10 +223,7 @@ impl<'a> Imagination<'a> {
                 (Event::Verified(answer), done, error)
             }
             Effect::LastUsed(key) if key.as_str() != NEW_KEY => {
-                self.slot(run).await;
-                let session = session(run);
-                let provider = &self.engine.parts().provider;
-                let answer = provider.last_used(self.target(run, &session), key).await;
+                let answer = self.last_used(run, key).await;
                 let error = answer.as_ref().err().map(ToString::to_string);
                 (
                     Event::LastUsed(answer.map(|found| self.dated(found.value))),
@@ -282,7 +279,7 @@ impl<'a> Imagination<'a> {
 
     async fn identify(&mut self, run: &Run) -> Answer<Identified> {
         if self.identified.is_none() {
-            self.slot(run).await;
+            self.slot(run).await?;
             let session = session(run);
             let provider = &self.engine.parts().provider;
             self.identified = Some(provider.identify(self.target(run, &session)).await?);
@@ -294,7 +291,7 @@ impl<'a> Imagination<'a> {
 
     async fn list(&mut self, run: &Run) -> Answer<Vec<ListedKey>> {
         if self.listed.is_none() {
-            self.slot(run).await;
+            self.slot(run).await?;
             let session = session(run);
             let provider = &self.engine.parts().provider;
             let listed = provider.list(self.target(run, &session)).await?.value;
@@ -311,10 +308,10 @@ impl<'a> Imagination<'a> {
             let parts = self.engine.parts();
             let sealed = run.secret_of(key).map(SealedSecret::as_bytes).unwrap_or_default();
             let answer = match parts.vault.open_access_key(key, sealed) {
-                Ok(secret) => {
-                    self.slot(run).await;
-                    parts.provider.verify(region, key, &secret).await
-                }
+                Ok(secret) => match self.slot(run).await {
+                    Ok(()) => parts.provider.verify(region, key, &secret).await,
+                    Err(failure) => Err(failure),
+                },
                 Err(error) => Err(nothing_known(&error.to_string())),
             };
             self.verified.insert(key.clone(), answer);
@@ -324,10 +321,16 @@ impl<'a> Imagination<'a> {
         answer.map(|found| self.dated(found.value))
     }
 
+    async fn last_used(&self, run: &Run, key: &AccessKeyId) -> Answer<Option<LastUse>> {
+        self.slot(run).await?;
+        let session = session(run);
+        let provider = &self.engine.parts().provider;
+        provider.last_used(self.target(run, &session), key).await
+    }
+
     /// Waits for the account's turn.
-    async fn slot(&self, run: &Run) {
-        let account = &run.ledger().user.identity.account;
-        self.engine.0.limiter.until_key_ready(account).await;
+    async fn slot(&self, run: &Run) -> Result<(), AwsFailure> {
+        self.engine.turn(&run.ledger().user.identity.account).await
     }
 
     /// A key that does not exist yet is taken to work.

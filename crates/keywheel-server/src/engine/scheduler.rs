@@ -27,6 +27,7 @@ const SET_BACK_MIN: Millis = Millis::from_secs(60);
 /// Works until the engine is shut down.
 pub(super) async fn run(engine: &Engine) {
     let mut ahead_max = None;
+    let hint = engine.parts().store.due_hint();
     loop {
         ahead_max = watch_clock(engine, ahead_max).await;
         let pause = match claim_due(engine).await {
@@ -39,6 +40,7 @@ pub(super) async fn run(engine: &Engine) {
         tokio::select! {
             () = engine.0.stop.cancelled() => return,
             () = engine.0.wake.notified() => {}
+            () = hint.notified() => {}
             () = engine.parts().clock.sleep(pause) => {}
         }
     }
@@ -88,13 +90,14 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
         // One by one, because each may fill its account. Users of an account that is full wait for its next turn.
         let full = engine.0.turns.full();
         let asked_at = parts.clock.monotonic();
-        let due = parts.store.claim_due(engine.lease_terms(), 1, &full).await?;
+        let terms = engine.lease_terms().await?;
+        let due = parts.store.claim_due(terms, 1, &full, parts.runs_max).await?;
         let Some(DueClaim { claim, account }) = due.into_iter().next() else {
             break;
         };
         start(engine, Held { claim, asked_at }, engine.0.turns.take(account));
     }
-    engine.0.limiter.retain_recent();
+    engine.0.pace.forget_idle();
     let next = parts.store.next_due().await?;
     let until = next.map_or(SLEEP_MAX, |at| at - parts.clock.now());
     Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))

@@ -212,7 +212,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let outside = match &error {
             StoreError::Full(_) => Self::unavailable(
-                "The database cannot grow: its disk is full. Free space on the disk and try again.",
+                "The database cannot be written: its disk is full, or it is read-only. Free space on the disk, or bring back its \
+                 primary server, and try again.",
             ),
             StoreError::Unavailable(_) => Self::unavailable(
                 "The database cannot be reached at the moment. Try again shortly; if it lasts, see the log of the server.",

@@ -1,14 +1,20 @@
 //! Whether the server is there, and whether it can work. None of these needs a token.
 
 use axum::extract::State;
+use keywheel_core::clock::Millis;
+use keywheel_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{Answer, Reply, Time};
+use super::errors::ApiError;
 use super::openapi::at;
 use crate::app::App;
+
+/// How long the database may take to say that it is there. Load balancers wait for some seconds at most.
+const READY_MAX: Millis = Millis::from_secs(2);
 
 /// What clients look at before they do anything else.
 #[derive(Serialize, ToSchema)]
@@ -74,7 +80,8 @@ async fn alive() -> Answer<&'static str> {
 
 /// Whether the server can work
 ///
-/// The database is asked too.
+/// The database is asked too, and has to answer soon. A server that was told to stop is not ready, and still answers for
+/// as long as `drain_delay` says.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -84,6 +91,10 @@ async fn alive() -> Answer<&'static str> {
     security(())
 )]
 async fn ready(State(app): State<App>) -> Reply<&'static str> {
-    app.store().ready().await?;
+    if app.is_stopping() {
+        return Err(ApiError::unavailable("This server is about to stop."));
+    }
+    let asked = tokio::time::timeout(READY_MAX.as_std(), app.store().ready()).await;
+    asked.unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer in time".into())))?;
     Ok(Answer("ok"))
 }

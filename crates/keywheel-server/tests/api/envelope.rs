@@ -24,6 +24,16 @@ async fn status_answers_without_a_token_as_the_kubernetes_operator_wants_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_about_to_stop_answers_and_says_that_it_is_not_ready() {
+    let app = TestApp::start().await;
+    app.app.begin_to_stop();
+    let seen = app.nobody().get("/readyz").await;
+    assert_eq!(seen.status, 503);
+    app.nobody().get("/healthz").await.ok();
+    app.nobody().get("/api/status").await.ok();
+}
+
+#[tokio::test]
 async fn an_unknown_route_and_a_wrong_method_are_404_in_the_shape_of_the_contract() {
     let app = TestApp::start().await;
     for (method, path) in [(Method::GET, "/api/v9/nothing"), (Method::PUT, "/api/status")] {

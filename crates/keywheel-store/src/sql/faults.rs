@@ -75,6 +75,7 @@ pub(super) fn from_driver(error: sqlx::Error) -> StoreError {
         return match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => StoreError::Unavailable(error.into()),
@@ -112,11 +113,25 @@ fn trouble(fault: &dyn DatabaseError) -> Option<Trouble> {
     }
 }
 
+/// Whether the connection is gone, so that another one may do better. What was sent on it may have had an effect.
+pub(super) fn is_connection_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(fault) => fault.kind() != std::io::ErrorKind::TimedOut,
+        // The server ended the session: an operator's doing, a crash, or it was idle within a transaction.
+        sqlx::Error::Database(fault) => fault
+            .code()
+            .is_some_and(|state| matches!(state.as_ref(), "57P01" | "57P02" | "25P03" | "08003" | "08006")),
+        _ => false,
+    }
+}
+
 /// SQLSTATE (PostgreSQL: appendix A, error codes).
 fn postgres_trouble(state: &str) -> Option<Trouble> {
     match (state, state.get(..2)?) {
         // The disk is full; the transaction only reads.
         ("53100" | "25006", _) => Some(Trouble::Full),
+        // A session that was idle within a transaction for too long; a lock that was not to be had in time.
+        ("25P03" | "55P03", _) => Some(Trouble::Unavailable),
         // A broken connection, no resources, the operator's doing; a deadlock or a failed serialization.
         (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
         // Data or an index is corrupted.

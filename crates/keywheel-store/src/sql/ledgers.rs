@@ -1,5 +1,7 @@
 //! Statements of the engine's record: claims and reading. What a commit changes is in `ledger_changes`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use keywheel_core::aws::{
     AccessKeyId, Arn, AwsAccount, IamUserId, IamUserName, KeyStatus, Partition, Region,
@@ -13,7 +15,9 @@ use keywheel_core::ledger::{
     CREATES_LOADED, Commit, ENDED_KEYS_LOADED, Ledger, ManagedUser, PublishedValues, UserIdentity,
 };
 
-use super::adapter::Session;
+use tokio::sync::Notify;
+
+use super::adapter::{Hint, Session};
 use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, ledger_changes, one_in, outbox, rotations};
@@ -127,12 +131,15 @@ pub(super) const fn status_word(status: KeyStatus) -> &'static str {
     }
 }
 
-/// The claim of due users. Its cost grows with what is due: the index is read in its order, up to now.
+/// The claim of due users. Its cost grows with what is due and with what is held: the index is read in its order, up to
+/// now.
 pub(super) fn claim_due_sql(skip_locked: &str) -> String {
     format!(
         "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
          (SELECT id FROM managed_users WHERE due_at <= $3 AND \
          (lease_until IS NULL OR lease_until <= $3 OR lease_until > $5) AND $6 NOT LIKE '%' || account || '%' \
+         AND account NOT IN (SELECT account FROM managed_users WHERE lease_until > $3 AND lease_until <= $5 \
+         GROUP BY account HAVING COUNT(*) >= $7) \
          ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}, account"
     )
 }
@@ -196,16 +203,25 @@ impl SqlStore {
 
 #[async_trait]
 impl Ledgers for SqlStore {
+    async fn lease_time(&self, local: Moment) -> Result<Moment> {
+        self.backend.lease_time(local).await
+    }
+
     async fn claim_due(
         &self,
         terms: LeaseTerms<'_>,
         limit: u32,
         except: &[AwsAccount],
+        per_account: u32,
     ) -> Result<Vec<DueClaim>> {
         // Twelve digits each, so that none is found in another or across two.
         let except: Vec<&str> = except.iter().map(AwsAccount::as_str).collect();
         let mut session = self.write().await?;
-        let sql = claim_due_sql(self.backend.skip_locked());
+        // Two claims at the same moment would each find the last place of an account free.
+        if let Some(turn) = self.backend.alone() {
+            session.execute(turn, args![]).await?;
+        }
+        let sql = claim_due_sql(&self.backend.skip_locked("managed_users"));
         let claims = all_in(
             &mut session,
             &sql,
@@ -215,7 +231,8 @@ impl Ledgers for SqlStore {
                 terms.now,
                 limit,
                 self.lease_ahead_max(terms),
-                except.join(",")
+                except.join(","),
+                per_account
             ],
             due_claim,
         )
@@ -309,8 +326,10 @@ impl Ledgers for SqlStore {
     async fn release(&self, claim: Claim) -> Result<()> {
         let sql =
             "UPDATE managed_users SET lease_node = NULL, lease_until = NULL WHERE id = $1 AND fence = $2";
-        self.change(sql, args![claim.user, claim.fence.get()]).await?;
-        Ok(())
+        let mut session = self.write().await?;
+        session.execute(sql, args![claim.user, claim.fence.get()]).await?;
+        session.wake(Hint::Due);
+        session.commit().await
     }
 
     async fn release_all(&self, node: &str) -> Result<u64> {
@@ -349,6 +368,10 @@ impl Ledgers for SqlStore {
     async fn next_due(&self) -> Result<Option<Moment>> {
         let sql = "SELECT due_at FROM managed_users WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
         self.one(sql, args![], Reader::moment).await
+    }
+
+    fn due_hint(&self) -> Arc<Notify> {
+        self.backend.hints().of(Hint::Due)
     }
 
     async fn recall_failed(&self, now: Moment, latest: Moment) -> Result<u64> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Pool, Postgres, Sqlite};
+use sqlx::{PgConnection, Pool, Postgres, Sqlite};
 
 use super::faults;
 use crate::error::{Result, StoreError};
@@ -45,6 +45,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         9,
         "collation",
         include_str!("../../migrations/sqlite/0009_collation.sql"),
+    ),
+    (
+        10,
+        "cluster",
+        include_str!("../../migrations/sqlite/0010_cluster.sql"),
     ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -89,6 +94,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         "collation",
         include_str!("../../migrations/postgres/0009_collation.sql"),
     ),
+    (
+        10,
+        "cluster",
+        include_str!("../../migrations/postgres/0010_cluster.sql"),
+    ),
 ];
 
 pub(super) async fn run_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
@@ -98,9 +108,10 @@ pub(super) async fn run_sqlite(pool: &Pool<Sqlite>) -> Result<()> {
         .map_err(|fault| refused(fault, SQLITE))
 }
 
-pub(super) async fn run_postgres(pool: &Pool<Postgres>) -> Result<()> {
+/// Of several processes that start at once, one works and the others wait for it: the migrator takes a lock.
+pub(super) async fn run_postgres(connection: &mut PgConnection) -> Result<()> {
     migrator(POSTGRES)
-        .run(pool)
+        .run(connection)
         .await
         .map_err(|fault| refused(fault, POSTGRES))
 }
@@ -152,6 +163,9 @@ fn refused(fault: MigrateError, known: &[(i64, &str, &str)]) -> StoreError {
         other => StoreError::Migration(other.into()),
     }
 }
+
+#[cfg(test)]
+mod additions;
 
 #[cfg(test)]
 mod tests {

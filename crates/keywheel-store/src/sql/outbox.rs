@@ -6,7 +6,7 @@ use keywheel_core::ledger::{Author, Change, Commit};
 use keywheel_core::names::SecretPath;
 use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, category, is_told};
 
-use super::adapter::Session;
+use super::adapter::{Hint, Session};
 use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
 use super::{SqlStore, all_in, one_in, webhooks};
@@ -99,7 +99,7 @@ async fn leave(
     session
         .execute(sql, args![to.id, &to.path, json(occurrence)?, now])
         .await?;
-    session.wake_deliverer();
+    session.wake(Hint::Delivery);
     Ok(())
 }
 
@@ -107,19 +107,42 @@ async fn leave(
 /// up those of their own project only.
 const PER_PROJECT_MAX: u32 = 4;
 
-/// One row of the webhooks that are told nothing at the moment: a receiver that is slow holds up its own rows only.
-pub(super) fn claim_sql(skip_locked: &str) -> String {
+/// The next row of the webhooks that are told nothing at the moment, with its webhook locked: a receiver that is slow holds
+/// up its own rows only.
+pub(super) fn next_sql(skip_locked: &str) -> String {
     format!(
-        "UPDATE webhook_deliveries SET lease_until = $2, attempts = attempts + 1 WHERE seq IN \
-         (SELECT d.seq FROM webhook_deliveries d WHERE d.due_at <= $1 \
-         AND (d.lease_until IS NULL OR d.lease_until <= $1) AND NOT EXISTS \
+        "SELECT d.seq FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id WHERE d.due_at <= $1 \
+         AND (d.lease_until IS NULL OR d.lease_until <= $1) AND NOT w.disabled AND NOT EXISTS \
          (SELECT 1 FROM webhook_deliveries o WHERE o.webhook_id = d.webhook_id AND o.lease_until > $1) \
          AND d.webhook_id NOT IN (SELECT w.id FROM webhooks w JOIN environments e ON e.id = w.environment_id \
          WHERE e.project_id IN (SELECT le.project_id FROM webhook_deliveries l JOIN webhooks lw ON lw.id = l.webhook_id \
          JOIN environments le ON le.id = lw.environment_id WHERE l.lease_until > $1 \
          GROUP BY le.project_id HAVING COUNT(*) >= {PER_PROJECT_MAX})) \
-         ORDER BY d.due_at, d.seq LIMIT 1 {skip_locked}) RETURNING seq"
+         ORDER BY d.due_at, d.seq LIMIT 1 {skip_locked}"
     )
+}
+
+/// The claim of that row. Somebody else may have claimed one of the webhook between the question and the lock; this
+/// statement sees that.
+const TAKE: &str = "UPDATE webhook_deliveries SET lease_until = $3, attempts = attempts + 1 WHERE seq = $1 AND NOT EXISTS \
+    (SELECT 1 FROM webhook_deliveries o WHERE o.webhook_id = webhook_deliveries.webhook_id AND o.lease_until > $2)";
+/// How often a claim looks again that came too late. Others are at work then.
+const TRIES: u32 = 5;
+
+/// Claims a row, in a transaction of its own: one that cannot be read must not be the first of all for ever.
+async fn take_next(store: &SqlStore, now: Moment, until: Moment) -> Result<Option<i64>> {
+    let sql = next_sql(&store.backend.skip_locked("w"));
+    let mut session = store.write_aside().await?;
+    for _ in 0..TRIES {
+        let Some(seq) = one_in(&mut session, &sql, args![now], Reader::int).await? else {
+            return Ok(None);
+        };
+        if session.execute(TAKE, args![seq, now, until]).await? > 0 {
+            session.commit().await?;
+            return Ok(Some(seq));
+        }
+    }
+    Ok(None)
 }
 
 fn delivery(r: &mut Reader) -> Result<Delivery> {
@@ -135,9 +158,7 @@ fn delivery(r: &mut Reader) -> Result<Delivery> {
 }
 
 pub(super) async fn claim(store: &SqlStore, now: Moment, until: Moment) -> Result<Option<Delivery>> {
-    let mut session = store.write_aside().await?;
-    let sql = claim_sql(store.backend.skip_locked());
-    let Some(seq) = one_in(&mut session, &sql, args![now, until], Reader::int).await? else {
+    let Some(seq) = take_next(store, now, until).await? else {
         return Ok(None);
     };
     let sql = format!(
@@ -146,8 +167,6 @@ pub(super) async fn claim(store: &SqlStore, now: Moment, until: Moment) -> Resul
          JOIN projects p ON p.id = e.project_id WHERE d.seq = $1",
         webhooks::COLUMNS
     );
-    // The lease is taken first: a row that cannot be read must not be the first of all for ever.
-    session.commit().await?;
     match store.one(&sql, args![seq], delivery).await {
         Err(fault @ StoreError::Corrupt { .. }) => {
             let mut session = store.write_aside().await?;

@@ -37,7 +37,7 @@ fn account(r: &mut Reader) -> Result<Account> {
 #[async_trait]
 impl Setup for SqlStore {
     async fn ready(&self) -> Result<()> {
-        self.all("SELECT 1", args![], Reader::int).await.map(|_| ())
+        self.backend.ready().await
     }
 
     async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {

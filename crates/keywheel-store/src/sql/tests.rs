@@ -26,7 +26,7 @@ async fn plan(store: &SqlStore, sql: &str) -> String {
         }
         r.text()
     };
-    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64, ""];
+    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64, "", 0_i64];
     let lines = store
         .all(&format!("EXPLAIN QUERY PLAN {sql}"), values, detail)
         .await
@@ -46,7 +46,7 @@ async fn the_claim_reads_what_is_due_by_its_index_and_nothing_else() {
 #[tokio::test]
 async fn what_is_to_be_told_is_claimed_by_indexes_only() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = plan(&store(&folder).await, &outbox::claim_sql("")).await;
+    let plan = plan(&store(&folder).await, &outbox::next_sql("")).await;
     assert!(plan.contains("INDEX webhook_deliveries_due (due_at<?)"), "{plan}");
     assert!(plan.contains("INDEX webhook_deliveries_leased"), "{plan}");
     assert!(

@@ -8,7 +8,7 @@ use keywheel_core::ids::{ProjectId, WebhookId};
 use keywheel_core::webhooks::{PathGlob, WebhookKind};
 use tokio::sync::Notify;
 
-use super::adapter::Session;
+use super::adapter::{Hint, Session};
 use super::value::{Reader, args, json};
 use super::{SqlStore, one_in, outbox};
 use crate::error::{Conflict, Result, StoreError};
@@ -71,6 +71,10 @@ pub(super) async fn note_run(session: &mut Box<dyn Session>, id: WebhookId, run:
 impl Webhooks for SqlStore {
     async fn create_webhook(&self, new: &NewWebhook) -> Result<()> {
         let mut session = self.write().await?;
+        // Two at the same moment would each count without the other.
+        let lock = "UPDATE projects SET version_limit = version_limit \
+                    WHERE id = (SELECT project_id FROM environments WHERE id = $1)";
+        session.execute(lock, args![new.environment]).await?;
         let insert = "INSERT INTO webhooks (id, environment_id, kind, secret_path, url, signing_key, events, \
                       disabled, last_status, last_error, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, NULL, $9, $9)";
@@ -159,6 +163,6 @@ impl Webhooks for SqlStore {
     }
 
     fn delivery_hint(&self) -> Arc<Notify> {
-        self.backend.delivery_hint()
+        self.backend.hints().of(Hint::Delivery)
     }
 }

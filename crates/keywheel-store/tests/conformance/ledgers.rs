@@ -13,6 +13,9 @@ use keywheel_store::{Conflict, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, user};
 
+/// More than are ever held here.
+const MANY: u32 = 99;
+
 pub const fn terms(node: &str, now: i64) -> LeaseTerms<'_> {
     LeaseTerms {
         node,
@@ -82,7 +85,7 @@ pub async fn due_users_are_claimed_once_and_earliest_first(store: &Shared) {
     due(store, "AIDA3", None).await;
     due(store, "AIDA4", Some(at(90_000))).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(100)));
-    let claim = |limit| store.claim_due(terms("a", 1_000), limit, &[]);
+    let claim = |limit| store.claim_due(terms("a", 1_000), limit, &[], MANY);
     let users = |claims: Vec<DueClaim>| claims.iter().map(|due| due.claim.user).collect::<Vec<_>>();
     assert_eq!(users(claim(1).await.unwrap()), [early]);
     assert_eq!(users(claim(9).await.unwrap()), [late]);
@@ -98,10 +101,37 @@ pub async fn due_users_of_accounts_that_are_passed_over_wait(store: &Shared) {
     let waits = due(store, "AIDA1", Some(at(100))).await;
     let own = store.load(waits).await.unwrap().unwrap().user.identity.account;
     let other = AwsAccount::from_trusted("999999999999");
-    let claim = |except: Vec<AwsAccount>| async move { store.claim_due(terms("a", 1_000), 9, &except).await };
+    let claim =
+        |except: Vec<AwsAccount>| async move { store.claim_due(terms("a", 1_000), 9, &except, MANY).await };
     assert_eq!(claim(vec![other.clone(), own.clone()]).await.unwrap(), []);
     let claimed = claim(vec![other]).await.unwrap();
     assert_eq!((claimed[0].claim.user, &claimed[0].account), (waits, &own));
+}
+
+pub async fn an_account_has_so_many_users_held_at_a_time_and_no_more(store: &Shared) {
+    for n in 0..6 {
+        due(store, &format!("AIDA{n}"), Some(at(n))).await;
+    }
+    let claims = (0..6).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let node = format!("node-{n}");
+            store.claim_due(terms(&node, 1_000), 1, &[], 2).await.unwrap()
+        })
+    });
+    let mut held = Vec::new();
+    for claim in claims.collect::<Vec<_>>() {
+        held.extend(claim.await.unwrap());
+    }
+    assert_eq!(held.len(), 2);
+    store.release(held[0].claim).await.unwrap();
+    assert_eq!(
+        store.claim_due(terms("c", 1_000), 1, &[], 2).await.unwrap().len(),
+        1
+    );
+    assert_eq!(store.claim_due(terms("d", 1_000), 1, &[], 2).await.unwrap(), []);
+    let later = store.claim_due(terms("d", 61_000), 1, &[], 2).await.unwrap();
+    assert_eq!(later.len(), 1, "leases that ended count no more");
 }
 
 pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared) {
@@ -113,7 +143,7 @@ pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared)
         .map(|n| {
             let store = store.clone();
             let node = format!("node-{n}");
-            tokio::spawn(async move { store.claim_due(terms(&node, 1_000), 2, &[]).await.unwrap() })
+            tokio::spawn(async move { store.claim_due(terms(&node, 1_000), 2, &[], MANY).await.unwrap() })
         })
         .collect();
     let mut claims = Vec::new();
@@ -127,9 +157,12 @@ pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared)
 
 pub async fn a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence(store: &Shared) {
     let user = due(store, "AIDA1", Some(at(10))).await;
-    let first = store.claim_due(terms("a", 1_000), 1, &[]).await.unwrap()[0].claim;
-    assert_eq!(store.claim_due(terms("b", 60_999), 1, &[]).await.unwrap(), []);
-    let second = store.claim_due(terms("b", 61_000), 1, &[]).await.unwrap()[0].claim;
+    let first = store.claim_due(terms("a", 1_000), 1, &[], MANY).await.unwrap()[0].claim;
+    assert_eq!(
+        store.claim_due(terms("b", 60_999), 1, &[], MANY).await.unwrap(),
+        []
+    );
+    let second = store.claim_due(terms("b", 61_000), 1, &[], MANY).await.unwrap()[0].claim;
     assert_eq!(second.user, user);
     assert!(second.fence > first.fence);
     assert!(matches!(

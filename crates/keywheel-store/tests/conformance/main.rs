@@ -14,6 +14,7 @@ mod connections;
 mod databases;
 mod imports;
 mod ledgers;
+mod pace;
 mod rotations;
 mod runs;
 mod secret_writes;
@@ -124,6 +125,7 @@ promises! {
     ledgers:
         due_users_are_claimed_once_and_earliest_first,
         due_users_of_accounts_that_are_passed_over_wait,
+        an_account_has_so_many_users_held_at_a_time_and_no_more,
         parallel_claims_share_the_due_users_without_overlap,
         a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
         a_write_with_an_old_fence_changes_nothing,
@@ -135,6 +137,9 @@ promises! {
         a_commit_that_fails_in_the_middle_changes_nothing,
         only_the_latest_ended_keys_and_creates_are_loaded,
         what_failed_under_a_wrong_clock_is_recalled_and_nothing_else;
+    pace:
+        turns_of_an_account_follow_each_other_whoever_takes_them,
+        the_turns_of_one_second_may_come_at_once;
     runs:
         a_run_reads_back_as_it_stands_and_as_it_ended,
         a_refused_commit_leaves_no_history,

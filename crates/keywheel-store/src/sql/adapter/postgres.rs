@@ -1,0 +1,369 @@
+//! PostgreSQL: a pool of connections per process, and bounds for everything that one process may do to the others.
+//!
+//! A process that is stopped in the middle of a transaction holds its locks; the server ends such a session soon. A
+//! network that swallows everything shows as a statement without an answer; its connection is given up, and never waited
+//! for again.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keywheel_core::clock::Moment;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Pool, Postgres};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::hints::{Given, Hint, Hints};
+use super::rows::{bind, postgres_record};
+use super::{ACQUIRE_TIMEOUT, Backend, Session};
+use crate::error::{Result, StoreError};
+use crate::sql::value::{Reader, Record, Value};
+use crate::sql::{faults, migrations};
+
+/// Connections per process. Statements are short: more would only wait inside of the server.
+const CONNECTIONS: u32 = 16;
+/// Prepared statements that each connection keeps: more than there are texts of statements.
+const STATEMENTS_KEPT: usize = 512;
+/// What every session has. No statement of ours comes near these bounds; who does is stuck, and holds up others: one
+/// that waits for a lock, one whose process was stopped or cut off in the middle of a transaction. A commit that was
+/// confirmed is on disk, whatever the server's default says: an intent that is lost is a key that nobody knows.
+const SESSION_SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '8s'; \
+    SET idle_in_transaction_session_timeout = '5s'; \
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// When an answer is not waited for any longer: after the server would have ended the statement.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection that rested longer than this is asked whether it is still there before it is used.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long it may take to say so, and how long a rollback may take, before the connection is given up.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Rest between two hints to other processes, and after a failure of either side.
+const HINT_PAUSE: Duration = Duration::from_millis(100);
+const LISTEN_PAUSE: Duration = Duration::from_secs(2);
+/// Takes the turn of claiming: an arbitrary number, the same in all processes.
+const ALONE: &str = "SELECT pg_advisory_xact_lock(4719827331)";
+/// A standby answers, and cannot be written.
+const WRITABLE: &str =
+    "SELECT 1 WHERE NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
+/// The time of the server, also within a transaction that began earlier.
+const NOW_MICROS: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
+
+/// A database that several processes share.
+pub(super) struct PostgresBackend {
+    pool: Pool<Postgres>,
+    hints: Hints,
+    /// They end with this value.
+    _tasks: JoinSet<()>,
+}
+
+impl PostgresBackend {
+    /// Connects, brings the schema up to date, and begins to listen to the other processes.
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        let options = connect_options(url)?;
+        // Without the bounds of a session: a change of the schema may take its time.
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(faults::from_driver)?;
+        migrations::run_postgres(&mut connection).await?;
+        // It has done its work, however it ends.
+        let _ = connection.close().await;
+        let (pool, hints) = (pool(options), Hints::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(tell_others(pool.clone(), hints.clone()));
+        tasks.spawn(hear_others(url.to_owned(), hints.clone()));
+        Ok(Self {
+            pool,
+            hints,
+            _tasks: tasks,
+        })
+    }
+
+    pub(super) async fn open_to_read(url: &str) -> Result<Self> {
+        let pool = pool(connect_options(url)?);
+        migrations::require_postgres(&pool).await?;
+        Ok(Self {
+            pool,
+            hints: Hints::default(),
+            _tasks: JoinSet::new(),
+        })
+    }
+
+    /// A transaction on a connection that is there: the first may have been cut while nobody used it.
+    async fn begin(&self, begin: &'static str) -> Result<Box<dyn Session>> {
+        let session = match self.try_begin(begin).await {
+            Err(error) if faults::is_connection_lost(&error) => self.try_begin(begin).await,
+            other => other,
+        };
+        Ok(Box::new(session.map_err(faults::from_driver)?))
+    }
+
+    async fn try_begin(&self, begin: &'static str) -> sqlx::Result<PostgresSession> {
+        let mut session = PostgresSession {
+            connection: Some(self.pool.acquire().await?),
+            answer_timeout: Some(ANSWER_TIMEOUT),
+            is_stuck: false,
+            given: Given::new(&self.hints),
+        };
+        session.run(begin).await?;
+        Ok(session)
+    }
+
+    async fn try_fetch(&self, sql: &str, args: Vec<Value>) -> Result<sqlx::Result<Vec<Record>>> {
+        let mut connection = match self.pool.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return Ok(Err(error)),
+        };
+        let query = sqlx::query_with(AssertSqlSafe(sql), bind::<Postgres>(args)?);
+        match timeout(ANSWER_TIMEOUT, query.fetch_all(&mut *connection)).await {
+            Ok(Ok(rows)) => rows.iter().map(postgres_record).collect::<Result<_>>().map(Ok),
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(_) => {
+                connection.close_on_drop();
+                Err(no_answer())
+            }
+        }
+    }
+}
+
+fn connect_options(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url).map_err(faults::from_driver)?;
+    Ok(options
+        .application_name("keywheel")
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .disable_statement_logging())
+}
+
+fn pool(options: PgConnectOptions) -> Pool<Postgres> {
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(SESSION_SETTINGS)).await?;
+                Ok(())
+            })
+        })
+        // Asking each time would double the statements.
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                let is_fresh = state.idle_for < FRESH;
+                Ok(is_fresh || matches!(timeout(CHECK_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Unavailable("the database did not answer in time".into())
+}
+
+/// Tells the other processes of hints that were given here.
+async fn tell_others(pool: Pool<Postgres>, hints: Hints) {
+    loop {
+        for hint in hints.untold().await {
+            let notify = sqlx::query("SELECT pg_notify($1, '')").bind(hint.channel());
+            if let Ok(Err(error)) = timeout(ANSWER_TIMEOUT, notify.execute(&pool)).await {
+                tracing::debug!(%error, "other nodes were not told; they look by themselves");
+            }
+        }
+        tokio::time::sleep(HINT_PAUSE).await;
+    }
+}
+
+/// Passes on what the other processes tell.
+async fn hear_others(url: String, hints: Hints) {
+    loop {
+        if let Err(error) = listen(&url, &hints).await {
+            tracing::debug!(%error, "other nodes are not heard at the moment");
+        }
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
+}
+
+async fn listen(url: &str, hints: &Hints) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect(url).await?;
+    listener.listen_all(Hint::ALL.map(Hint::channel)).await?;
+    loop {
+        match listener.try_recv().await? {
+            Some(told) => Hint::ALL
+                .into_iter()
+                .filter(|hint| hint.channel() == told.channel())
+                .for_each(|hint| hints.wake_here(hint)),
+            // The connection was lost: something may have been missed.
+            None => Hint::ALL.into_iter().for_each(|hint| hints.wake_here(hint)),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for PostgresBackend {
+    async fn fetch(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>> {
+        let fetched = match self.try_fetch(sql, args.clone()).await? {
+            Err(error) if faults::is_connection_lost(&error) => self.try_fetch(sql, args).await?,
+            other => other,
+        };
+        fetched.map_err(faults::from_driver)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Session>> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+    }
+
+    async fn write_aside(&self) -> Result<Box<dyn Session>> {
+        self.write().await
+    }
+
+    async fn write(&self) -> Result<Box<dyn Session>> {
+        // Whatever the server's default is: the statements count on seeing what was committed before each of them.
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+            .await
+    }
+
+    fn alone(&self) -> Option<&'static str> {
+        Some(ALONE)
+    }
+
+    fn skip_locked(&self, table: &str) -> String {
+        format!("FOR UPDATE OF {table} SKIP LOCKED")
+    }
+
+    fn now_micros(&self) -> &'static str {
+        NOW_MICROS
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let rows = self.fetch(WRITABLE, Vec::new()).await?;
+        match rows.first() {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Full(
+                "the database server is a standby, or read-only".into(),
+            )),
+        }
+    }
+
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
+    async fn lease_time(&self, _local: Moment) -> Result<Moment> {
+        let rows = self
+            .fetch(&format!("SELECT {NOW_MICROS} / 1000"), Vec::new())
+            .await?;
+        Reader::new(rows.into_iter().next().unwrap_or_default()).moment()
+    }
+
+    fn hints(&self) -> &Hints {
+        &self.hints
+    }
+}
+
+struct PostgresSession {
+    /// There until the transaction has ended.
+    connection: Option<PoolConnection<Postgres>>,
+    /// None: as long as it takes.
+    answer_timeout: Option<Duration>,
+    /// A statement had no answer: nothing more is asked on this connection.
+    is_stuck: bool,
+    given: Given,
+}
+
+impl PostgresSession {
+    fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
+        self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
+        let limit = self.answer_timeout;
+        let connection = self.connection()?;
+        match in_time(limit, connection.execute(statement)).await {
+            Some(outcome) => outcome.map(|_| ()),
+            None => {
+                self.is_stuck = true;
+                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+async fn in_time<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64> {
+        let query = sqlx::query_with(AssertSqlSafe(sql), bind::<Postgres>(args)?);
+        let limit = self.answer_timeout;
+        let connection = self.connection().map_err(faults::from_driver)?;
+        let Some(outcome) = in_time(limit, query.execute(connection)).await else {
+            self.is_stuck = true;
+            return Err(no_answer());
+        };
+        Ok(outcome.map_err(faults::from_driver)?.rows_affected())
+    }
+
+    async fn fetch(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>> {
+        let query = sqlx::query_with(AssertSqlSafe(sql), bind::<Postgres>(args)?);
+        let limit = self.answer_timeout;
+        let connection = self.connection().map_err(faults::from_driver)?;
+        let Some(outcome) = in_time(limit, query.fetch_all(connection)).await else {
+            self.is_stuck = true;
+            return Err(no_answer());
+        };
+        let rows = outcome.map_err(faults::from_driver)?;
+        rows.iter().map(postgres_record).collect()
+    }
+
+    async fn without_limits(&mut self) -> Result<()> {
+        self.answer_timeout = None;
+        let settings = "SET LOCAL statement_timeout = 0";
+        self.run(settings).await.map_err(faults::from_driver)?;
+        let settings = "SET LOCAL idle_in_transaction_session_timeout = 0";
+        self.run(settings).await.map_err(faults::from_driver)
+    }
+
+    fn wake(&mut self, hint: Hint) {
+        self.given.note(hint);
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        let outcome = self.run("COMMIT").await;
+        if outcome.is_ok() {
+            self.connection = None;
+        }
+        let given = std::mem::replace(&mut self.given, Given::new(&Hints::default()));
+        // Also after a failure: whether anything was written is not known then.
+        given.give();
+        outcome.map_err(faults::from_driver)
+    }
+}
+
+impl Drop for PostgresSession {
+    /// Rolls back at once, so that no lock is held until the connection is used again.
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if self.is_stuck {
+            connection.close_on_drop();
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            if !matches!(
+                timeout(CHECK_TIMEOUT, connection.execute("ROLLBACK")).await,
+                Ok(Ok(_))
+            ) {
+                connection.close_on_drop();
+            }
+        });
+    }
+}
