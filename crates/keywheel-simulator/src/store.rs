@@ -173,7 +173,12 @@ impl Row {
             let closing = |c: &Change| matches!(c, Change::CloseIntent { id: closed, .. } if *closed == id);
             commit.changes.iter().any(closing)
         };
+        let opened = commit.changes.iter().filter_map(|change| match change {
+            Change::OpenIntent(intent) => Some(intent),
+            _ => None,
+        });
         self.open_intents()
+            .chain(opened)
             .any(|open| open.id != new.id && !closes(open.id))
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+pub use crate::memory::memory;
 use crate::world::Shared;
 
 /// Where the address of a PostgreSQL server is; `tests/postgres/main.py` starts one.

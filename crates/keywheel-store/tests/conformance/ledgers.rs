@@ -1,6 +1,7 @@
 //! Leases, fences and the record of keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use keywheel_core::aws::{AccessKeyId, AwsAccount, KeyStatus, LastUse};
 use keywheel_core::clock::{Millis, Moment};
@@ -9,7 +10,7 @@ use keywheel_core::intent::{Intent, IntentKind, IntentOutcome};
 use keywheel_core::key::{KeyState, ManagedKey, Proof, SealedSecret, Terms};
 use keywheel_core::ledger::{Change, Commit, ENDED_KEYS_LOADED, Ledger, ManagedUser, Unfinished};
 use keywheel_store::ledgers::{Claim, DueClaim, LeaseTerms, Reservation};
-use keywheel_store::{Conflict, StoreError};
+use keywheel_store::{Conflict, Ledgers, StoreError};
 
 use crate::world::{Shared, World, at, conflict, id, user};
 
@@ -37,7 +38,7 @@ pub fn key(id: &str) -> ManagedKey {
 }
 
 /// A recorded user that is claimed at moment 0.
-pub async fn claimed(store: &Shared, user: &ManagedUser) -> Claim {
+pub async fn claimed<L: Ledgers + ?Sized>(store: &Arc<L>, user: &ManagedUser) -> Claim {
     match store.reserve_user(user, terms("a", 0)).await.unwrap() {
         Reservation::Claimed(claim) => claim,
         other => panic!("not claimed: {other:?}"),
@@ -45,7 +46,7 @@ pub async fn claimed(store: &Shared, user: &ManagedUser) -> Claim {
 }
 
 /// A user that nobody holds and that is due at the given moment.
-async fn due(store: &Shared, user_id: &str, due_at: Option<Moment>) -> ManagedUserId {
+async fn due<L: Ledgers + ?Sized>(store: &Arc<L>, user_id: &str, due_at: Option<Moment>) -> ManagedUserId {
     let user = user(user_id);
     let claim = claimed(store, &user).await;
     let user = ManagedUser { due_at, ..user };
@@ -74,11 +75,11 @@ fn intent(claim: Claim, kind: IntentKind, opened_at: i64) -> Intent {
     }
 }
 
-async fn ledger(store: &Shared, claim: Claim) -> Ledger {
+async fn ledger<L: Ledgers + ?Sized>(store: &Arc<L>, claim: Claim) -> Ledger {
     store.load(claim.user).await.unwrap().unwrap()
 }
 
-pub async fn due_users_are_claimed_once_and_earliest_first(store: &Shared) {
+pub async fn due_users_are_claimed_once_and_earliest_first<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     assert_eq!(store.next_due().await.unwrap(), None);
     let late = due(store, "AIDA1", Some(at(200))).await;
     let early = due(store, "AIDA2", Some(at(100))).await;
@@ -134,7 +135,9 @@ pub async fn an_account_has_so_many_users_held_at_a_time_and_no_more(store: &Sha
     assert_eq!(later.len(), 1, "leases that ended count no more");
 }
 
-pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared) {
+pub async fn parallel_claims_share_the_due_users_without_overlap<L: Ledgers + ?Sized + 'static>(
+    store: &Arc<L>,
+) {
     let mut all = BTreeSet::new();
     for n in 0..10 {
         all.insert(due(store, &format!("AIDA{n}"), Some(at(n))).await);
@@ -155,7 +158,11 @@ pub async fn parallel_claims_share_the_due_users_without_overlap(store: &Shared)
     assert_eq!(different, all);
 }
 
-pub async fn a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence(store: &Shared) {
+pub async fn a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence<
+    L: Ledgers + ?Sized + 'static,
+>(
+    store: &Arc<L>,
+) {
     let user = due(store, "AIDA1", Some(at(10))).await;
     let first = store.claim_due(terms("a", 1_000), 1, &[], MANY).await.unwrap()[0].claim;
     assert_eq!(
@@ -184,7 +191,7 @@ pub async fn a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence(st
     );
 }
 
-pub async fn a_write_with_an_old_fence_changes_nothing(store: &Shared) {
+pub async fn a_write_with_an_old_fence_changes_nothing<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     let user = user("AIDA1");
     let old = claimed(store, &user).await;
     let new = store
@@ -208,7 +215,7 @@ pub async fn a_write_with_an_old_fence_changes_nothing(store: &Shared) {
     );
 }
 
-pub async fn a_released_lease_is_free_at_once(store: &Shared) {
+pub async fn a_released_lease_is_free_at_once<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     let first = claimed(store, &user("AIDA1")).await;
     store.release(first).await.unwrap();
     let second = store
@@ -222,7 +229,7 @@ pub async fn a_released_lease_is_free_at_once(store: &Shared) {
     assert_eq!(store.claim_user(first.user, terms("c", 2)).await.unwrap(), None);
 }
 
-pub async fn the_leases_of_a_restarted_node_are_void(store: &Shared) {
+pub async fn the_leases_of_a_restarted_node_are_void<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     let own = claimed(store, &user("AIDA1")).await;
     let other_user = due(store, "AIDA2", None).await;
     let other = store
@@ -240,7 +247,7 @@ pub async fn the_leases_of_a_restarted_node_are_void(store: &Shared) {
     store.commit(other, &write, None, None, at(1)).await.unwrap();
 }
 
-pub async fn a_user_is_recorded_once_by_its_identity(store: &Shared) {
+pub async fn a_user_is_recorded_once_by_its_identity<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     let first = user("AIDA1");
     let claim = claimed(store, &first).await;
     let again = user("AIDA1");
@@ -334,7 +341,7 @@ pub async fn a_ledger_reads_back_as_it_was_written(store: &Shared) {
     );
 }
 
-pub async fn a_user_has_one_open_intent(store: &Shared) {
+pub async fn a_user_has_one_open_intent<L: Ledgers + ?Sized + 'static>(store: &Arc<L>) {
     let claim = claimed(store, &user("AIDA1")).await;
     let other = claimed(store, &user("AIDA2")).await;
     let first = changes(vec![Change::OpenIntent(intent(claim, IntentKind::Create, 1))]);
@@ -349,7 +356,9 @@ pub async fn a_user_has_one_open_intent(store: &Shared) {
     store.commit(other, &second, None, None, at(1)).await.unwrap();
 }
 
-pub async fn a_commit_that_fails_in_the_middle_changes_nothing(store: &Shared) {
+pub async fn a_commit_that_fails_in_the_middle_changes_nothing<L: Ledgers + ?Sized + 'static>(
+    store: &Arc<L>,
+) {
     let claim = claimed(store, &user("AIDA1")).await;
     let open = |kind| Change::OpenIntent(intent(claim, kind, 1));
     let write = changes(vec![
@@ -399,7 +408,9 @@ pub async fn only_the_latest_ended_keys_and_creates_are_loaded(store: &Shared) {
     assert_eq!((opened.len(), opened.iter().min()), (20, Some(&at(5))));
 }
 
-pub async fn what_failed_under_a_wrong_clock_is_recalled_and_nothing_else(store: &Shared) {
+pub async fn what_failed_under_a_wrong_clock_is_recalled_and_nothing_else<L: Ledgers + ?Sized + 'static>(
+    store: &Arc<L>,
+) {
     let far = at(400 * Millis::DAY.get());
     let failed = due(store, "AIDA1", Some(far)).await;
     let planned = due(store, "AIDA2", Some(far)).await;

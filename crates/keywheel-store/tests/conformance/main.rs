@@ -14,6 +14,7 @@ mod connections;
 mod databases;
 mod imports;
 mod ledgers;
+mod memory;
 mod pace;
 mod rotations;
 mod runs;
@@ -181,5 +182,23 @@ mod sqlite_alone {
         setup: the_revision_changes_with_each_write_and_with_no_read;
         audit: an_append_is_no_new_revision;
         runs: a_lease_of_the_far_future_counts_as_over;
+    }
+}
+
+/// The simulator knows leases, fences and intents, and no more: all that it loads is what there is, and secrets are not its
+/// matter.
+mod simulator {
+    tests! { memory;
+        ledgers:
+            due_users_are_claimed_once_and_earliest_first,
+            parallel_claims_share_the_due_users_without_overlap,
+            a_lease_that_ended_can_be_claimed_by_another_with_a_higher_fence,
+            a_write_with_an_old_fence_changes_nothing,
+            a_released_lease_is_free_at_once,
+            the_leases_of_a_restarted_node_are_void,
+            a_user_is_recorded_once_by_its_identity,
+            a_user_has_one_open_intent,
+            a_commit_that_fails_in_the_middle_changes_nothing,
+            what_failed_under_a_wrong_clock_is_recalled_and_nothing_else;
     }
 }

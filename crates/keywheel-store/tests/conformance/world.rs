@@ -19,9 +19,10 @@ use keywheel_store::memberships::{Membership, MembershipRole};
 use keywheel_store::projects::Project;
 use keywheel_store::secrets::{Author, NewSecret, NewVersion};
 use keywheel_store::setup::{Account, Bootstrap, Organization};
-use keywheel_store::{Store, StoreError};
+use keywheel_store::{Ledgers, Store, StoreError};
 
 pub type Shared = Arc<dyn Store>;
+pub type SharedLedgers = Arc<dyn Ledgers>;
 
 /// Random bytes that are none.
 pub fn entropy() -> [u8; 10] {
