@@ -237,7 +237,7 @@ class PostgresWire(Wire):
 
     def harm(self, sent):
         kind = sent[:1]
-        is_commit = kind == b"Q" and b"COMMIT" in sent
+        is_commit = sent[5:].rstrip(b"\0") == b"COMMIT"
         with self.lock:
             self.statements += kind in self.STATEMENTS
             self.commits += is_commit
