@@ -144,9 +144,9 @@ class Cluster:
         api.server, api.token = node, token or self.api.token
         return api
 
-    def application(self, user):
-        """Reads its pair anywhere, and uses it at once."""
-        return Application(self.aws, copy.copy(self.api), user)
+    def application(self, user, node=None):
+        """Reads its pair anywhere, or at one node, and uses it at once."""
+        return Application(self.aws, self.at(node or self.anywhere), user)
 
     # --- rotations ------------------------------------------------------------------------------------------------
 

@@ -5,16 +5,16 @@ import datetime
 from cluster import Cluster
 from support import require
 
-CALLS_PER_SECOND = 20
+CALLS_PER_SECOND = 10
 ROTATIONS_MAX = 3
-# Calls that left in time may come late, together: as a part of those of a second.
-LATE_PART = 0.25
+# Calls that left in time may come late, on a machine that is busy with other things.
+LATE_SECONDS = 1
 
 
 def calls_per_second(binary, folder):
     """Whatever the nodes do, AWS sees no more calls a second than were set, but for one burst."""
     cluster = Cluster(binary, folder, KEYWHEEL_AWS_CALLS_PER_SECOND=str(CALLS_PER_SECOND))
-    users = cluster.users(15)
+    users = cluster.users(12)
     before = len(cluster.aws.calls())
     cluster.make_due(users)
     cluster.until_done("all are rotated", users, 40)
@@ -26,7 +26,7 @@ def calls_per_second(binary, folder):
     )
     densest = f"{worst[1]} in {worst[2]:.2f} s"
     print(f"        {len(moments)} calls in {moments[-1] - moments[0]:.1f} s; the densest: {densest}", flush=True)
-    require(worst[0] <= CALLS_PER_SECOND * (1 + LATE_PART),
+    require(worst[0] <= CALLS_PER_SECOND * (1 + LATE_SECONDS),
             f"no more than {CALLS_PER_SECOND} a second and a burst of as many: {densest}")
     cluster.check()
 

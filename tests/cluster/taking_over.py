@@ -16,6 +16,8 @@ HELD = [
     ("DeleteAccessKey", "holdRequest"),
     ("CreateAccessKey", "holdRequest"),
 ]
+# So that rotations that are asked for together are at different steps.
+STAGGER_SECONDS = 0.1
 # While a node sleeps with the database's locks in its hands, the others are not held up longer than this.
 UNBLOCKED_SECONDS_MAX = 10
 # What a load balancer waits until it is told that a node is cut off from the database.
@@ -84,6 +86,47 @@ def suspended(binary, folder):
         time.sleep(2)
     for application in applications:
         application.check()
+    works_again(cluster, users, victim)
+
+
+def suspended_before_hearing(binary, folder):
+    """A node falls asleep after the database did what it was told and before it hears of it: between an intent and its
+    call, too. What the others did meanwhile it does not do again."""
+    cluster = Cluster(binary, folder)
+    users = cluster.users(12, keys=2)
+    victim = cluster.nodes[0]
+    with cluster.application(users[0]) as application:
+        asked = []
+        for user in users:
+            path = f"{ROTATIONS}/{cluster.rotations[user]}/rotate-secrets"
+            asked.append(in_background(lambda path=path: cluster.at(victim).call("POST", path)))
+            time.sleep(STAGGER_SECONDS)
+        victim.to_database.hold_answers()
+        # By then no call to AWS is under way: each waits for the database.
+        until("it waits for the database only", lambda: not victim.is_asking() or None)
+        time.sleep(STAGGER_SECONDS)
+        victim.suspend()
+        time.sleep(TAKEN_OVER_SECONDS_MAX)
+        victim.to_database.heal()
+        victim.resume()
+        answers = [answer.result() for answer in asked]
+    application.check()
+    lost = dict.fromkeys(users, 0)
+
+    def at_rest():
+        # A key that AWS had made when the node fell asleep, and of which the database had not heard.
+        for user in users:
+            lost[user] += cluster.remove_lost(user)
+        return True if cluster.is_at_rest() else None
+
+    until("all are at rest", at_rest, TAKEN_OVER_SECONDS_MAX)
+    for user, (status, answer) in zip(users, answers, strict=True):
+        require(status in (200, 503), f"it says that it did it, or that it does not know: {status} {answer}")
+        made = cluster.created(user) - cluster.wanted[user] - lost[user]
+        require(made == 1 or (made == 0 and status == 503), f"{user} is rotated once: {status}, {made}")
+        require(lost[user] <= 1 - (status == 200), f"at most one key is lost, and none that was told of: {lost[user]}")
+        cluster.wanted[user] += made + lost[user]
+    print(f"        {sorted(status for status, _ in answers)}, {sum(lost.values())} keys lost", flush=True)
     works_again(cluster, users, victim)
 
 
@@ -212,6 +255,7 @@ def lost_create(cluster, user, victim):
 STORIES = [
     ("a node is killed in the middle of rotations", killed),
     ("a node sleeps longer than its lease in the middle of rotations", suspended),
+    ("a node sleeps before it hears what the database did", suspended_before_hearing),
     ("a node sleeps with locks of the database in its hands", suspended_in_a_transaction),
     ("a node is cut off from the database longer than its lease", cut_off),
     ("a node is cut off from AWS", without_aws),

@@ -168,6 +168,8 @@ class PostgresWire(Wire):
         super().__init__(port)
         self.statements, self.commits = 0, 0
         self.aim = None
+        self.answering = threading.Event()
+        self.answering.set()
         self.struck = threading.Event()
         self.released = threading.Event()
 
@@ -178,6 +180,14 @@ class PostgresWire(Wire):
         self.released.clear()
         with self.lock:
             self.aim = [at, number, how]
+
+    def hold_answers(self):
+        """The database does what it is told, and nobody hears of it until `heal`."""
+        self.answering.clear()
+
+    def heal(self):
+        self.answering.set()
+        super().heal()
 
     def spare(self):
         with self.lock:
@@ -217,6 +227,7 @@ class PostgresWire(Wire):
         with contextlib.suppress(OSError):
             while read := upstream.recv(CHUNK):
                 self.passing.wait()
+                self.answering.wait()
                 if swallowing.is_set():
                     self.struck.set()
                     break
@@ -226,7 +237,7 @@ class PostgresWire(Wire):
 
     def harm(self, sent):
         kind = sent[:1]
-        is_commit = kind == b"Q" and b"COMMIT" in sent
+        is_commit = sent[5:].rstrip(b"\0") == b"COMMIT"
         with self.lock:
             self.statements += kind in self.STATEMENTS
             self.commits += is_commit

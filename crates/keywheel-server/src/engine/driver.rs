@@ -153,7 +153,7 @@ impl Driver<'_> {
         match effect {
             Effect::Identify => {
                 let session = session(self.id);
-                Event::Identified(match self.slot().await {
+                Event::Identified(match self.slots_to_identify().await {
                     Ok(()) => parts.provider.identify(self.target(&session)).await,
                     Err(failure) => Err(failure),
                 })
@@ -189,6 +189,12 @@ impl Driver<'_> {
     /// Waits for the account's turn.
     async fn slot(&self) -> Result<(), AwsFailure> {
         self.engine.turn(&self.run.ledger().user.identity.account).await
+    }
+
+    /// Two: who the connection is, and the user.
+    async fn slots_to_identify(&self) -> Result<(), AwsFailure> {
+        self.slot().await?;
+        self.slot().await
     }
 
     /// Waits for the account's turn, unless that takes so long that the deadline of the announced call would not

@@ -98,7 +98,12 @@ impl Pacer {
                 .waiting
                 .load(Ordering::Acquire)
                 .clamp(1, self.per_second.get());
-            let taken = store.take_turns(account, count, self.per_second).await?;
+            let take = || store.take_turns(account, count, self.per_second);
+            // A connection that broke is replaced. Turns that were taken and not heard of are lost, which only delays.
+            let taken = match take().await {
+                Err(StoreError::Unavailable(_)) => take().await?,
+                taken => taken?,
+            };
             // The turns were counted before now, so that each is late rather than early.
             let now = clock.monotonic();
             turns.extend((0..count).map(|nth| now + millis(taken.wait + taken.interval * nth)));
