@@ -250,7 +250,9 @@ class Cluster:
         """What its owner does with a key whose secret was lost: looks for it in the ledger, and deletes it at AWS.
         How many there were."""
         keys = self.api.ok("GET", f"{ROTATIONS}/{self.rotations[user]}/keys")["keys"]
-        lost = [key["accessKeyId"] for key in keys if key["state"] == "orphan_suspect"]
+        there = self.aws.keys(user)
+        suspects = (key["accessKeyId"] for key in keys if key["state"] == "orphan_suspect")
+        lost = [key for key in suspects if key in there]
         for key in lost:
             self.aws.control("POST", "/foreign", {"do": "deleteKey", "userName": user, "accessKeyId": key})
         return len(lost)

@@ -103,7 +103,8 @@ def cut_at(cluster, node, user, moment):
     require(status in (200, 503), f"it is done, or the database was away: {status} {answer}")
     cluster.until_at_rest([user])
     made = cluster.created(user) - cluster.wanted[user]
-    require(made == 1 or (made == 0 and status == 503), f"it is rotated once, or never if that is said: {status}, {made}")
+    is_true = made == 1 or (made == 0 and status == 503)
+    require(is_true, f"it is rotated once, or never if that is said: {status}, {made}")
     cluster.wanted[user] += made
     return status, made
 
@@ -222,7 +223,8 @@ def database_restarts(binary, folder):
         for load in loads:
             made = cluster.created(load.user) - cluster.wanted[load.user]
             said = f"{load.granted} were done, {load.asked} were asked for"
-            require(load.granted <= made <= load.asked, f"each rotation was done once: {said}, and AWS made {made} keys")
+            is_true = load.granted <= made <= load.asked
+            require(is_true, f"each rotation was done once: {said}, and AWS made {made} keys")
             cluster.wanted[load.user] += made
             for name in load.written:
                 require(cluster.api.secret(name)["secretValue"] == name, "what was said to be written is there")
