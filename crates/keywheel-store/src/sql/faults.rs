@@ -132,12 +132,11 @@ fn postgres_trouble(state: &str) -> Option<Trouble> {
     match (state, state.get(..2)?) {
         // The disk is full; the transaction only reads.
         ("53100" | "25006", _) => Some(Trouble::Full),
-        // A session that was idle within a transaction for too long; a lock that was not to be had in time.
-        ("25P03" | "55P03", _) => Some(Trouble::Unavailable),
         // There is no database of that name.
         ("3D000", _) => Some(Trouble::Missing),
-        // A broken connection, no resources, the operator's doing; a deadlock or a failed serialization.
-        (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
+        // A session that was idle within a transaction for too long; a lock that was not to be had in time. A broken
+        // connection, no resources, the operator's doing; a deadlock or a failed serialization.
+        ("25P03" | "55P03", _) | (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
         // Data or an index is corrupted.
         ("XX001" | "XX002", _) => Some(Trouble::Corrupt),
         _ => None,

@@ -281,13 +281,11 @@ impl PostgresSession {
     async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
         let limit = self.answer_timeout;
         let connection = self.connection()?;
-        match in_time(limit, connection.execute(statement)).await {
-            Some(outcome) => outcome.map(|_| ()),
-            None => {
-                self.is_stuck = true;
-                Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
-            }
-        }
+        let Some(outcome) = in_time(limit, connection.execute(statement)).await else {
+            self.is_stuck = true;
+            return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+        };
+        outcome.map(|_| ())
     }
 }
 
