@@ -18,6 +18,7 @@ sys.path += [str(TESTS / "stories"), str(TESTS / "postgres")]
 
 import clocks
 import limits
+import moving
 import outages
 import serving
 import sharing
@@ -34,6 +35,7 @@ STORIES = dict(
     + sharing.STORIES
     + limits.STORIES
     + clocks.STORIES
+    + moving.STORIES
 )
 
 
