@@ -10,6 +10,11 @@ use aws_sdk_iam::config::{AppName, Credentials, IdentityCache, Region as SdkRegi
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use keywheel_core::aws::{AccessKeyId, AwsFailure, DEFAULT_REGION, Observed, Region};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
@@ -155,6 +160,25 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The SDK's pool without what it does for each new client: it reads and parses the root certificates again, which takes
+/// longer than the call. They are read at the first call.
+#[derive(Debug)]
+struct Pool(SharedHttpClient);
+
+impl HttpClient for Pool {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
+}
+
 /// Makes clients. Building it does nothing; what the SDK reads from the environment is read at the first call.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -295,7 +319,7 @@ impl Clients {
                 // A region is named so that the SDK does not ask the instance it runs on for one.
                 aws_config::defaults(BehaviorVersion::latest())
                     .region(SdkRegion::new(DEFAULT_REGION))
-                    .http_client(pool)
+                    .http_client(Pool(pool))
                     .load()
                     .await
             })

@@ -2,6 +2,7 @@
 //! own: `now` is an argument, and ids come from a seed that is part of the state.
 
 mod entropy;
+mod grouped;
 mod keys;
 mod last_used;
 mod policies;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use entropy::Entropy;
+use grouped::Grouped;
 use policies::Verdict;
 
 pub use entropy::Secret;
@@ -48,9 +50,9 @@ pub struct Account {
     #[serde(skip)]
     revision: u64,
     /// By name in lower case: names are unique without regard to case.
-    users: BTreeMap<String, User>,
+    users: Grouped<User>,
     /// By id; deleted keys stay for a while, because regions may still see them.
-    keys: BTreeMap<String, AccessKey>,
+    keys: Grouped<AccessKey>,
     /// By name in lower case.
     roles: BTreeMap<String, Role>,
     /// By access key id.
@@ -246,8 +248,8 @@ impl Account {
             entropy: Entropy::from_seed(seed),
             changes: 0,
             revision: 0,
-            users: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            users: Grouped::default(),
+            keys: Grouped::default(),
             roles: BTreeMap::new(),
             sessions: BTreeMap::new(),
             propagation: Propagation::default(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::grouped::OfUser;
 use super::last_used::Uses;
 use super::propagation::Propagation;
 use super::{Account, Answer, Code, Freshness, Page, Quota, Refusal, Secret, Use, User, paged};
@@ -10,7 +11,7 @@ use crate::clock::Moment;
 /// Keys per user; inactive ones count (AWS: quotas of IAM).
 const KEYS_PER_USER_MAX: usize = 2;
 
-/// How long a deleted key is remembered: longer than any propagation worth trying.
+/// How long a deleted key is remembered, until the next one of its user: longer than any propagation worth trying.
 const TOMBSTONE_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Whether requests signed with a key are accepted.
@@ -64,6 +65,12 @@ pub struct AccessKey {
     pub(super) uses: Uses,
     /// Never empty; the first is the creation.
     history: Vec<Change>,
+}
+
+impl OfUser for AccessKey {
+    fn user_id(&self) -> &str {
+        &self.user_id
+    }
 }
 
 /// A key with its secret, shown once.
@@ -129,10 +136,7 @@ impl Account {
 
     /// The living keys of a user, in no particular order.
     pub(super) fn keys_of(&self, user_id: &str) -> impl Iterator<Item = &AccessKey> {
-        let user_id = user_id.to_owned();
-        self.keys
-            .values()
-            .filter(move |key| key.user_id == user_id && key.status().is_some())
+        self.keys.of_user(user_id).filter(|key| key.status().is_some())
     }
 
     pub(crate) fn create_key(&mut self, now: Moment, user_id: &str, quota: Quota) -> Result<NewKey, Refusal> {
@@ -160,10 +164,17 @@ impl Account {
             secret_access_key: key.secret.clone(),
             create_date: now,
         };
-        self.keys
-            .retain(|_, old| old.status().is_some() || now.since(old.last_change().1) < TOMBSTONE_MS);
+        self.forget_deleted(now, user_id);
         self.keys.insert(key.id.clone(), key);
         Ok(created)
+    }
+
+    fn forget_deleted(&mut self, now: Moment, user_id: &str) {
+        let is_old =
+            |key: &&AccessKey| key.status().is_none() && now.since(key.last_change().1) >= TOMBSTONE_MS;
+        let old = self.keys.of_user(user_id).filter(is_old);
+        let old: Vec<String> = old.map(|key| key.id.clone()).collect();
+        old.iter().for_each(|id| self.keys.remove(id));
     }
 
     /// Sets the status of a living key, or deletes it (`to` is none).
@@ -204,7 +215,7 @@ impl Account {
         page: &Page,
         freshness: Freshness,
     ) -> Result<Answer, Refusal> {
-        let mut all: Vec<&AccessKey> = self.keys.values().filter(|key| key.user_id == user.id).collect();
+        let mut all: Vec<&AccessKey> = self.keys.of_user(&user.id).collect();
         all.sort_by_key(|key| key.first().0);
         let last = all.iter().map(|key| key.last_change().0).max().unwrap_or(0);
         let entries = all.into_iter().filter_map(|key| {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::grouped::OfUser;
 use super::{Account, Answer, Code, Page, PolicyDocument, Refusal, Signer, paged};
 use crate::clock::Moment;
 
@@ -26,6 +27,12 @@ pub struct User {
     pub created_at: Moment,
     /// What the user may do; nothing without one.
     pub policy: Option<PolicyDocument>,
+}
+
+impl OfUser for User {
+    fn user_id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// A user as the API shows it.
@@ -61,7 +68,7 @@ impl Account {
     }
 
     pub(super) fn user_by_id(&self, id: &str) -> Option<&User> {
-        self.users.values().find(|user| user.id == id)
+        self.users.of_user(id).next()
     }
 
     /// The user as the API would show it.

@@ -317,7 +317,7 @@ impl Driver<'_> {
                 self.lease.claim(),
                 commit,
                 values.as_ref(),
-                self.history.so_far(),
+                self.history.along(commit),
                 self.now(),
             )
             .await;

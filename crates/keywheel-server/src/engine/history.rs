@@ -2,7 +2,7 @@
 
 use keywheel_core::aws::{AccessKeyId, Answer};
 use keywheel_core::clock::Moment;
-use keywheel_core::ledger::Change;
+use keywheel_core::ledger::{Change, Commit};
 use keywheel_core::run::{Effect, Event, Goal, Outcome};
 use keywheel_store::runs::{RunEnd, RunRecord, RunStep};
 
@@ -30,6 +30,17 @@ impl History {
             let opens = |change: &Change| matches!(change, Change::OpenIntent(_));
             self.tells_something |= commit.changes.iter().any(opens);
         }
+    }
+
+    /// What goes with a commit. One that only records an answer goes alone: the next one, or the end, tells of it.
+    pub(super) fn along(&self, commit: &Commit) -> Option<&RunRecord> {
+        let records = |change: &Change| {
+            matches!(
+                change,
+                Change::User(_) | Change::Key(_) | Change::CloseIntent { .. } | Change::EraseValues(_)
+            )
+        };
+        self.so_far().filter(|_| !commit.changes.iter().all(records))
     }
 
     /// Takes down a step that has ended.
@@ -62,7 +73,7 @@ impl History {
     }
 
     /// The run so far, if it is worth a row.
-    pub(super) fn so_far(&self) -> Option<&RunRecord> {
+    fn so_far(&self) -> Option<&RunRecord> {
         self.tells_something.then_some(&self.record)
     }
 

@@ -6,7 +6,7 @@ use keywheel_core::clock::Moment;
 use keywheel_core::ids::{FolderId, RotationId, SecretId, SecretVersionId};
 use keywheel_core::intent::Intent;
 use keywheel_core::key::ManagedKey;
-use keywheel_core::ledger::{Author, Change, ManagedUser, PublishedValues, SealedVersion};
+use keywheel_core::ledger::{Author, Change, Commit, ManagedUser, PublishedValues, SealedVersion};
 use keywheel_core::names::SecretName;
 use keywheel_core::rotation::{MappedSecrets, Rotation};
 
@@ -14,7 +14,7 @@ use super::adapter::Session;
 use super::ledgers::{opt_json, status_word};
 use super::secret_versions::forget_old;
 use super::value::{Reader, Value, args, json};
-use super::{one_in, references};
+use super::{all_in, one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
 
@@ -30,7 +30,8 @@ pub(super) async fn apply(
     touched: &mut Touched,
 ) -> Result<()> {
     match change {
-        Change::User(user) => write_user(session, claim, user).await,
+        // Written by `hold_user`.
+        Change::User(_) => Ok(()),
         Change::Key(key) => write_key(session, claim, key).await,
         Change::OpenIntent(intent) => open_intent(session, claim, intent).await,
         Change::CloseIntent { id, outcome, at } => {
@@ -73,11 +74,30 @@ pub(super) async fn apply(
     }
 }
 
-async fn write_user(session: &mut Box<dyn Session>, claim: Claim, user: &ManagedUser) -> Result<()> {
-    let sql = "UPDATE managed_users SET name = $2, arn = $3, region = $4, connection_id = $5, settles_at = $6, \
-               unfinished = $7, failures = $8, due_at = $9 WHERE id = $1";
+/// Checks the fence and locks the row, so that no claim comes between it and the other writes; false if a later claim
+/// exists. What the commit says of the user is written along: it is the same row.
+pub(super) async fn hold_user(session: &mut Box<dyn Session>, claim: Claim, commit: &Commit) -> Result<bool> {
+    let users = commit.changes.iter().filter_map(|change| match change {
+        Change::User(user) => Some(user),
+        _ => None,
+    });
+    let held = match users.last() {
+        Some(user) => write_user(session, claim, user).await?,
+        None => {
+            let sql = "UPDATE managed_users SET fence = fence WHERE id = $1 AND fence = $2 AND lease_node IS NOT NULL";
+            session.execute(sql, args![claim.user, claim.fence.get()]).await?
+        }
+    };
+    Ok(held > 0)
+}
+
+async fn write_user(session: &mut Box<dyn Session>, claim: Claim, user: &ManagedUser) -> Result<u64> {
+    let sql = "UPDATE managed_users SET name = $3, arn = $4, region = $5, connection_id = $6, settles_at = $7, \
+               unfinished = $8, failures = $9, due_at = $10 \
+               WHERE id = $1 AND fence = $2 AND lease_node IS NOT NULL";
     let values = args![
         claim.user,
+        claim.fence.get(),
         user.name.as_str(),
         user.arn.as_str(),
         &user.region,
@@ -87,7 +107,7 @@ async fn write_user(session: &mut Box<dyn Session>, claim: Claim, user: &Managed
         user.failures,
         user.due_at
     ];
-    session.execute(sql, values).await.map(|_| ())
+    session.execute(sql, values).await
 }
 
 async fn write_key(session: &mut Box<dyn Session>, claim: Claim, key: &ManagedKey) -> Result<()> {
@@ -295,12 +315,19 @@ async fn publish(
             let sql = "UPDATE secrets SET version = version + 1, updated_at = $2 WHERE id = $1";
             session.execute(sql, args![secret, now]).await?;
         }
-        let sql = "UPDATE secret_versions SET value = NULL WHERE secret_id = $1 AND value IS NOT NULL \
-                   AND number < (SELECT version FROM secrets WHERE id = $1) AND access_key_id IN \
-                   (SELECT access_key_id FROM managed_keys WHERE user_id = $2 AND ended_at IS NOT NULL)";
-        session.execute(sql, args![secret, rotation.user]).await?;
         forget_old(session, secret).await?;
     }
+    let MappedSecrets {
+        access_key_id,
+        secret_access_key,
+    } = rotation.secrets;
+    let sql = "UPDATE secret_versions SET value = NULL WHERE secret_id IN ($1, $2) AND value IS NOT NULL \
+               AND number < (SELECT version FROM secrets WHERE secrets.id = secret_versions.secret_id) \
+               AND access_key_id IN \
+               (SELECT access_key_id FROM managed_keys WHERE user_id = $3 AND ended_at IS NOT NULL)";
+    session
+        .execute(sql, args![access_key_id, secret_access_key, rotation.user])
+        .await?;
     Ok(())
 }
 
@@ -342,20 +369,18 @@ async fn take_along(
 ) -> Result<()> {
     let mapping = &rotation.settings.mapping;
     let folder = rotation.place.folder;
-    let wanted = [
+    let [(first, first_name), (second, second_name)] = [
         (rotation.secrets.access_key_id, mapping.access_key_id()),
         (rotation.secrets.secret_access_key, mapping.secret_access_key()),
     ];
-    let mut changed = Vec::new();
-    for (secret, name) in wanted {
-        let sql = "UPDATE secrets SET name = '/' || id WHERE id = $1 AND (name <> $2 OR folder_id <> $3) \
-                   RETURNING folder_id";
-        if let Some(before) = one_in(session, sql, args![secret, name, folder], Reader::id).await? {
-            touched.extend([before, folder]);
-            changed.push((secret, name));
-        }
-    }
-    for (secret, name) in changed {
+    let sql = "UPDATE secrets SET name = '/' || id WHERE (id = $1 AND (name <> $2 OR folder_id <> $5)) \
+               OR (id = $3 AND (name <> $4 OR folder_id <> $5)) RETURNING id, folder_id";
+    let values = args![first, first_name, second, second_name, folder];
+    let elsewhere: Vec<(SecretId, FolderId)> =
+        all_in(session, sql, values, |r| Ok((r.id()?, r.id()?))).await?;
+    for (secret, before) in elsewhere {
+        touched.extend([before, folder]);
+        let name = if secret == first { first_name } else { second_name };
         let sql = "UPDATE secrets SET name = $2, folder_id = $3, updated_at = $4 WHERE id = $1";
         session.execute(sql, args![secret, name, folder, now]).await?;
     }

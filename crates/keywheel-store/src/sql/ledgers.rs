@@ -144,6 +144,10 @@ pub(super) fn claim_due_sql(skip_locked: &str) -> String {
     )
 }
 
+/// Asked at each start: an index has those who failed, and nobody else.
+pub(super) const RECALL_FAILED: &str =
+    "UPDATE managed_users SET due_at = $1 WHERE failures > 0 AND due_at > $2";
+
 async fn claim_one(
     session: &mut Box<dyn Session>,
     id: ManagedUserId,
@@ -168,10 +172,12 @@ async fn read_ledger(session: &mut Box<dyn Session>, id: ManagedUserId) -> Resul
         return Ok(None);
     };
     let mut ledger = Ledger::new(user);
-    let live = format!("{KEY} WHERE user_id = $1 AND ended_at IS NULL");
-    let ended = format!("{KEY} WHERE user_id = $1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $2");
-    let mut keys = all_in(session, &live, args![id], key).await?;
-    keys.extend(all_in(session, &ended, args![id, ENDED_KEYS_LOADED], key).await?);
+    // Two parts each, and not one condition: so each reads an index of its own.
+    let keys = format!(
+        "{KEY} WHERE user_id = $1 AND ended_at IS NULL UNION ALL SELECT * FROM \
+         ({KEY} WHERE user_id = $1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $2) ended"
+    );
+    let keys = all_in(session, &keys, args![id, ENDED_KEYS_LOADED], key).await?;
     ledger.keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
     let open = format!("{INTENT} WHERE user_id = $1 AND outcome IS NULL");
     ledger.open_intent = one_in(session, &open, args![id], intent).await?;
@@ -375,8 +381,7 @@ impl Ledgers for SqlStore {
     }
 
     async fn recall_failed(&self, now: Moment, latest: Moment) -> Result<u64> {
-        let sql = "UPDATE managed_users SET due_at = $1 WHERE failures > 0 AND due_at > $2";
-        self.change(sql, args![now, latest]).await
+        self.change(RECALL_FAILED, args![now, latest]).await
     }
 
     async fn commit(
@@ -391,10 +396,7 @@ impl Ledgers for SqlStore {
             return Err(StoreError::corrupt("a publish without the values of its key"));
         }
         let mut session = self.write().await?;
-        // The check of the fence locks the row, so that no claim comes between it and the writes.
-        let sql =
-            "UPDATE managed_users SET fence = fence WHERE id = $1 AND fence = $2 AND lease_node IS NOT NULL";
-        if session.execute(sql, args![claim.user, claim.fence.get()]).await? == 0 {
+        if !ledger_changes::hold_user(&mut session, claim, commit).await? {
             return Err(StoreError::Stale);
         }
         let mut touched = Touched::new();

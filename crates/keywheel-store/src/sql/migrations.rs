@@ -54,6 +54,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "cluster",
         include_str!("../../migrations/sqlite/0010_cluster.sql"),
     ),
+    (
+        12,
+        "failed",
+        include_str!("../../migrations/sqlite/0012_failed.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -101,6 +106,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         10,
         "cluster",
         include_str!("../../migrations/postgres/0010_cluster.sql"),
+    ),
+    (
+        12,
+        "failed",
+        include_str!("../../migrations/postgres/0012_failed.sql"),
     ),
 ];
 

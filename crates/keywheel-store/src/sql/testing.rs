@@ -1,4 +1,6 @@
-//! What tests of the borders between organizations need and no server does: a second organization.
+//! What tests and benchmarks need and no server does: a second organization, and databases of any size.
+
+pub mod copies;
 
 use std::sync::Arc;
 

@@ -42,6 +42,13 @@ async fn the_claim_reads_what_is_due_by_its_index_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_failed_is_recalled_without_a_look_at_what_did_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&store(&folder).await, ledgers::RECALL_FAILED).await;
+    assert!(plan.contains("INDEX managed_users_failed (due_at>?)"), "{plan}");
+}
+
+#[tokio::test]
 async fn what_is_to_be_told_is_claimed_by_indexes_only() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&store(&folder).await, &outbox::next_sql("")).await;
