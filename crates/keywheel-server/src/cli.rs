@@ -23,7 +23,19 @@ pub fn run() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the log may not have been started")]
 fn last_words(fault: &anyhow::Error) {
-    eprintln!("keywheel: {fault:#}");
+    eprintln!("keywheel: {}", causes(fault.chain()));
+}
+
+/// An error with its causes, outermost first; those that an outer one tells already are left out.
+pub(crate) fn causes<'a>(chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>) -> String {
+    let mut text = String::new();
+    for cause in chain.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let gap = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{gap}{cause}");
+        }
+    }
+    text
 }
 
 fn command() -> Command {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use keywheel_envelope::{Keyring, RootKey, Sealed};
 use keywheel_store::Store;
+use keywheel_store::sealed::root_key_of;
 use keywheel_store::setup::setting;
 use secrecy::ExposeSecret;
 
@@ -18,6 +19,13 @@ pub async fn open_keyring(keys: &RootKeys, store: &dyn Store) -> anyhow::Result<
     let keyring = keyring(keys, is_new)?;
     let fresh = keyring.check_value()?.into_bytes();
     let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
+    if root_key_of(&kept).is_some_and(|id| id != *keyring.current_id().as_bytes()) {
+        tracing::warn!(
+            root_key = %keyring.current_id(),
+            "what is stored is sealed under another root key than this server seals with: run keywheel root-key rotate; \
+             or this server still has the root_key_file of before"
+        );
+    }
     check(&keyring, kept)?;
     Ok(keyring)
 }

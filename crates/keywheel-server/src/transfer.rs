@@ -44,9 +44,12 @@ pub async fn fill(
         .await
         .context("cannot complete the database that was filled")?;
     // What was of an older version is brought up to date, as at a start.
-    keywheel_store::open(url)
+    let store = keywheel_store::open(url)
         .await
         .context("the database is filled, but cannot be opened; start the server")?;
+    if let Err(error) = store.analyze().await {
+        tracing::warn!(%error, "the database plans by what it held before, until it looks by itself");
+    }
     Ok(Loaded { rows, audit })
 }
 

@@ -191,7 +191,13 @@ impl Asked {
             now,
             until: now + Millis::from_secs(60),
         };
-        assert!(self.store.claim_due(terms, 1, &[], 16).await.unwrap().is_empty());
+        assert!(
+            self.store
+                .claim_due(terms, terms.now, 1, &[], 16)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert!(self.store.next_due().await.unwrap().is_some());
     }
 

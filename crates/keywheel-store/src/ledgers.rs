@@ -83,12 +83,13 @@ pub trait Ledgers: Send + Sync {
     /// by anything; where one does, its own: `local`. To be asked right before terms are made of it.
     async fn lease_time(&self, local: Moment) -> Result<Moment>;
 
-    /// Claims users that are due and that nobody holds, earliest first, at most `limit`, and none of the accounts
+    /// Claims users that are due by a moment and that nobody holds, earliest first, at most `limit`, and none of the accounts
     /// in `except` nor of those of which `per_account` users or more are held by anybody. The cost grows with what is
     /// due and what is held, not with what exists.
     async fn claim_due(
         &self,
         terms: LeaseTerms<'_>,
+        due_by: Moment,
         limit: u32,
         except: &[AwsAccount],
         per_account: u32,

@@ -76,6 +76,9 @@ pub trait Setup: Send + Sync {
     /// Whether the database answers. For readiness checks.
     async fn ready(&self) -> Result<()>;
 
+    /// Lets the database look at what its tables hold now, so that it plans by it: after much was written at once.
+    async fn analyze(&self) -> Result<()>;
+
     /// A value that is kept once per instance; see [`setting`].
     async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>>;
 

@@ -176,6 +176,13 @@ impl SqlStore {
     }
 }
 
+/// Locks a row until the end of the transaction, so that nobody changes it between a question and the write that is made
+/// from the answer.
+async fn lock_row(session: &mut Box<dyn Session>, table: &'static str, id: impl Into<Value>) -> Result<()> {
+    let sql = format!("UPDATE {table} SET updated_at = updated_at WHERE id = $1");
+    session.execute(&sql, vec![id.into()]).await.map(|_| ())
+}
+
 /// The row of a statement within a transaction.
 async fn one_in<T>(
     session: &mut Box<dyn Session>,

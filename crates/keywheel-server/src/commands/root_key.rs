@@ -1,18 +1,23 @@
 //! `keywheel root-key new FILE`, `status` and `rotate`.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::{ArgMatches, Command};
 use keywheel_core::clock::Millis;
 use keywheel_envelope::{KeyId, Keyring};
 use keywheel_store::StoreError;
+use keywheel_store::sealed::SealedCount;
 
 use super::progress::Progress;
 use super::{file, file_argument, group, open_to_read, require_current, say, settings_arguments, url};
-use crate::ambient::{Clock, SystemClock};
+use crate::ambient::{Clock, SystemClock, SystemEntropy};
+use crate::auth::token::TokenSigner;
 use crate::cli::settings_from;
 use crate::config::Settings;
 use crate::root_keys::rewrap::{by_root_key, left, rewrap};
 use crate::root_keys::{find_keyring, make, read_keyring};
+use crate::vault::Vault;
 
 /// Between two looks at how far a server is: at least this, and ten times as long as a look takes.
 const LOOK_EACH: Millis = Millis::from_secs(1);
@@ -75,6 +80,13 @@ async fn status(settings: &Settings) -> anyhow::Result<()> {
             named(KeyId::from_bytes(count.root_key), &keyring)
         ));
     }
+    let unknown = |count: &&SealedCount| !keyring.ids().any(|id| *id.as_bytes() == count.root_key);
+    if let Some(count) = counts.iter().find(unknown) {
+        anyhow::bail!(
+            "values are sealed under root key {}, which was not given: name its file in more_root_key_files",
+            KeyId::from_bytes(count.root_key)
+        );
+    }
     say(match left(&counts, &keyring) {
         0 => format!(
             "everything is sealed under the current root key, {}",
@@ -100,7 +112,14 @@ async fn rotate(settings: &Settings) -> anyhow::Result<()> {
         Err(StoreError::InUse { .. }) => return follow(settings).await,
         opened => opened.context("cannot open the database")?,
     };
-    let keyring = find_keyring(&settings.root_keys, store.as_ref()).await?;
+    let keyring = Arc::new(find_keyring(&settings.root_keys, store.as_ref()).await?);
+    // Made of the root key of before, where no server of this version has started yet: tokens that are out stay good.
+    let vault = Vault::new(Arc::clone(&keyring));
+    TokenSigner::of_instance(store.as_ref(), &vault, &SystemEntropy::open())
+        .await
+        .map_err(|fault| {
+            anyhow::anyhow!("the key that tokens are signed with cannot be opened: {fault:?}")
+        })?;
     let mut progress = Progress::of("values are under the new root key");
     let written = rewrap(store.as_ref(), &keyring, None, |some| progress.add(some)).await?;
     say(format_args!(

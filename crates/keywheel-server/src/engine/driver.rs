@@ -4,7 +4,7 @@ use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, CallerIdentity, KeySta
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
-use keywheel_core::ledger::{Alarm, Author, Commit, Ledger, PublishedValues, SealedVersion};
+use keywheel_core::ledger::{Alarm, Author, Change, Commit, Ledger, PublishedValues, SealedVersion};
 use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start};
 use keywheel_providers::Target;
 use keywheel_providers::connection::ConnectionCredentials;
@@ -121,7 +121,7 @@ impl Driver<'_> {
             if let Effect::Finish(outcome) = effect {
                 return outcome;
             }
-            if self.engine.0.stop.is_cancelled() {
+            if self.engine.0.stop.is_cancelled() && !is_record(&effect) {
                 return Outcome::Parked;
             }
             let began_at = self.now();
@@ -383,6 +383,18 @@ impl Driver<'_> {
         };
         tracing::warn!(run = %self.id, user = %user.name, %key, "{text}");
     }
+}
+
+/// Whether an effect writes down what has happened and announces nothing: the answer to a call must not be lost because
+/// the server is told to stop just then.
+fn is_record(effect: &Effect) -> bool {
+    let Effect::Commit(commit) = effect else {
+        return false;
+    };
+    !commit
+        .changes
+        .iter()
+        .any(|change| matches!(change, Change::OpenIntent(_)))
 }
 
 /// Names who acts, in CloudTrail too.

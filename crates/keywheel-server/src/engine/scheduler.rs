@@ -91,7 +91,12 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
         let full = engine.0.turns.full();
         let asked_at = parts.clock.monotonic();
         let terms = engine.lease_terms().await?;
-        let due = parts.store.claim_due(terms, 1, &full, parts.runs_max).await?;
+        // What a run finds due, it finds by this server's clock.
+        let due_by = terms.now.min(parts.clock.now());
+        let due = parts
+            .store
+            .claim_due(terms, due_by, 1, &full, parts.runs_max)
+            .await?;
         let Some(DueClaim { claim, account }) = due.into_iter().next() else {
             break;
         };

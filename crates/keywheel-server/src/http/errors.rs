@@ -229,10 +229,8 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// An error with its causes, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    crate::cli::causes(std::iter::successors(Some(error), |error| error.source()))
 }
 
 /// Sealed bytes that do not open are our trouble, and what exactly is wrong with them nobody else's business.

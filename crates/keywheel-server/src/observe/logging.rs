@@ -7,6 +7,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings};
 
+/// What the database says of statements that do nothing, such as making a table that is there. The settings may say
+/// otherwise.
+const QUIET: &str = "sqlx::postgres::notice=warn";
+
 /// A filter that cannot be read, or a second start of the log.
 #[derive(Debug, thiserror::Error)]
 #[error("the log cannot be started: {0}")]
@@ -14,8 +18,7 @@ pub struct LogError(String);
 
 /// Starts the log of the process.
 pub fn start(settings: &LogSettings) -> Result<(), LogError> {
-    let filter: EnvFilter = settings
-        .filter
+    let filter: EnvFilter = format!("{QUIET},{}", settings.filter)
         .parse()
         .map_err(|fault| LogError(format!("{fault}")))?;
     let lines = tracing_subscriber::fmt()

@@ -89,10 +89,10 @@ pub(crate) async fn open(url: &str, schema: i64) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(SqliteBackend::open(sqlite_file(url)?, schema).await?))
 }
 
-/// Opens the database of a URL as it is, to be read beside the server; or, of a file, with no server beside.
+/// Opens the database of a URL as it is, to be read beside the server; or with no server beside.
 pub(crate) async fn open_to_read(url: &str, alone: bool) -> Result<Arc<dyn Backend>> {
     if is_postgres(url) {
-        return Ok(Arc::new(PostgresBackend::open_to_read(url)?));
+        return Ok(Arc::new(PostgresBackend::open_to_read(url, alone).await?));
     }
     Ok(Arc::new(
         SqliteBackend::open_to_read(sqlite_file(url)?, alone).await?,

@@ -8,7 +8,7 @@ use keywheel_core::names::Slug;
 use super::pages::Order;
 use super::projects::rotation_name;
 use super::value::{Reader, args};
-use super::{SqlStore, one_in};
+use super::{SqlStore, lock_row, one_in};
 use crate::connections::{
     Connection, ConnectionCredentials, ConnectionKey, ConnectionMethod, ConnectionProject, ConnectionScope,
     ConnectionUpdate, Connections, NewConnection,
@@ -120,6 +120,7 @@ impl Connections for SqlStore {
         now: Moment,
     ) -> Result<Option<Connection>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "connections", id).await?;
         let by_id = format!("{SELECT} WHERE c.id = $1");
         let Some(found) = one_in(&mut session, &by_id, args![id], connection).await? else {
             return Ok(None);

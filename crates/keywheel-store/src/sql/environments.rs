@@ -7,7 +7,7 @@ use keywheel_core::names::{SecretPath, Slug};
 
 use super::adapter::Session;
 use super::value::{Reader, Value, args};
-use super::{SqlStore, one_in, references};
+use super::{SqlStore, lock_row, one_in, references};
 use crate::environments::{Environment, EnvironmentUpdate, Environments, NewEnvironment};
 use crate::error::{Result, StoreError};
 
@@ -123,6 +123,7 @@ impl Environments for SqlStore {
         now: Moment,
     ) -> Result<Option<Environment>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "environments", id).await?;
         let Some(found) = by_id(&mut session, id).await? else {
             return Ok(None);
         };

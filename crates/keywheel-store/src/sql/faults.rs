@@ -127,6 +127,12 @@ pub(super) fn is_connection_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the server only reads: it is a standby, perhaps since a moment ago.
+pub(super) fn is_standby(error: &sqlx::Error) -> bool {
+    let state = error.as_database_error().and_then(DatabaseError::code);
+    state.is_some_and(|state| state == "25006")
+}
+
 /// SQLSTATE (PostgreSQL: appendix A, error codes).
 fn postgres_trouble(state: &str) -> Option<Trouble> {
     match (state, state.get(..2)?) {
@@ -134,9 +140,10 @@ fn postgres_trouble(state: &str) -> Option<Trouble> {
         ("53100" | "25006", _) => Some(Trouble::Full),
         // There is no database of that name.
         ("3D000", _) => Some(Trouble::Missing),
-        // A session that was idle within a transaction for too long; a lock that was not to be had in time. A broken
-        // connection, no resources, the operator's doing; a deadlock or a failed serialization.
-        ("25P03" | "55P03", _) | (_, "08" | "53" | "57" | "40") => Some(Trouble::Unavailable),
+        // A session that was idle within a transaction for too long; a broken connection, a login that is refused, no
+        // resources, a lock that was not to be had in time or no connections allowed, the operator's doing; a deadlock or
+        // a failed serialization.
+        ("25P03", _) | (_, "08" | "28" | "53" | "55" | "57" | "40") => Some(Trouble::Unavailable),
         // Data or an index is corrupted.
         ("XX001" | "XX002", _) => Some(Trouble::Corrupt),
         _ => None,

@@ -6,7 +6,7 @@ use keywheel_core::ids::{IdentityId, OrganizationId};
 
 use super::adapter::Session;
 use super::value::{Reader, args, json};
-use super::{SqlStore, one_in};
+use super::{SqlStore, lock_row, one_in};
 use crate::error::Result;
 use crate::identities::{AuthMethod, Identities, Identity, IdentityUpdate, Page, PageRequest};
 
@@ -121,6 +121,7 @@ impl Identities for SqlStore {
         now: Moment,
     ) -> Result<Option<Identity>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "identities", id).await?;
         let by_id = format!("SELECT {COLUMNS} FROM identities i WHERE i.id = $1");
         let Some(found) = one_in(&mut session, &by_id, args![id], identity).await? else {
             return Ok(None);

@@ -17,6 +17,7 @@ use super::value::{Reader, Value, args, json};
 use super::{all_in, one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
+use crate::sealed::WRAPPING_BYTES;
 
 /// Folders whose secrets a commit has changed.
 pub(super) type Touched = BTreeSet<FolderId>;
@@ -111,19 +112,28 @@ async fn write_user(session: &mut Box<dyn Session>, claim: Claim, user: &Managed
 }
 
 async fn write_key(session: &mut Box<dyn Session>, claim: Claim, key: &ManagedKey) -> Result<()> {
-    let sql = "INSERT INTO managed_keys (user_id, access_key_id, state, origin, proof, secret, aws_status, \
+    // A run keeps what it has read: the wrapping of the secret may have been made anew since.
+    let value = |row: &str| format!("substr({row}.secret, {})", WRAPPING_BYTES + 1);
+    let secret = format!(
+        "CASE WHEN {} = {} THEN managed_keys.secret ELSE excluded.secret END",
+        value("excluded"),
+        value("managed_keys")
+    );
+    let sql = format!(
+        "INSERT INTO managed_keys (user_id, access_key_id, state, origin, proof, secret, aws_status, \
                aws_created_at, first_seen_at, verified_at, published_at, displaced_at, deactivated_at, ended_at, \
                terms, held, last_used, use_checked_at, use_waits_since, settles_at, explained_by) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
                $21) \
                ON CONFLICT (user_id, access_key_id) DO UPDATE SET state = excluded.state, origin = excluded.origin, \
-               proof = excluded.proof, secret = excluded.secret, aws_status = excluded.aws_status, \
+               proof = excluded.proof, secret = {secret}, aws_status = excluded.aws_status, \
                aws_created_at = excluded.aws_created_at, verified_at = excluded.verified_at, \
                published_at = excluded.published_at, displaced_at = excluded.displaced_at, \
                deactivated_at = excluded.deactivated_at, ended_at = excluded.ended_at, terms = excluded.terms, \
                held = excluded.held, last_used = excluded.last_used, use_checked_at = excluded.use_checked_at, \
                use_waits_since = excluded.use_waits_since, \
-               settles_at = excluded.settles_at, explained_by = excluded.explained_by";
+               settles_at = excluded.settles_at, explained_by = excluded.explained_by"
+    );
     let values = args![
         claim.user,
         &key.id,
@@ -147,7 +157,7 @@ async fn write_key(session: &mut Box<dyn Session>, claim: Claim, key: &ManagedKe
         key.settles_at,
         key.explained_by
     ];
-    session.execute(sql, values).await.map(|_| ())
+    session.execute(&sql, values).await.map(|_| ())
 }
 
 async fn open_intent(session: &mut Box<dyn Session>, claim: Claim, intent: &Intent) -> Result<()> {

@@ -133,14 +133,18 @@ pub(super) const fn status_word(status: KeyStatus) -> &'static str {
 
 /// The claim of due users. Its cost grows with what is due and with what is held: the index is read in its order, up to
 /// now.
+///
+/// The rows are chosen once, by themselves: as a part of the update PostgreSQL may choose anew for each row that it looks
+/// at, and then more than the limit are claimed.
 pub(super) fn claim_due_sql(skip_locked: &str) -> String {
     format!(
-        "UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 WHERE id IN \
-         (SELECT id FROM managed_users WHERE due_at <= $3 AND \
+        "WITH due AS MATERIALIZED (SELECT id FROM managed_users WHERE due_at <= $8 AND \
          (lease_until IS NULL OR lease_until <= $3 OR lease_until > $5) AND $6 NOT LIKE '%' || account || '%' \
          AND account NOT IN (SELECT account FROM managed_users WHERE lease_until > $3 AND lease_until <= $5 \
          GROUP BY account HAVING COUNT(*) >= $7) \
-         ORDER BY due_at, id LIMIT $4 {skip_locked}) {CLAIMED}, account"
+         ORDER BY due_at, id LIMIT $4 {skip_locked}) \
+         UPDATE managed_users SET lease_node = $1, lease_until = $2, fence = fence + 1 \
+         WHERE id IN (SELECT id FROM due) {CLAIMED}, account"
     )
 }
 
@@ -216,6 +220,7 @@ impl Ledgers for SqlStore {
     async fn claim_due(
         &self,
         terms: LeaseTerms<'_>,
+        due_by: Moment,
         limit: u32,
         except: &[AwsAccount],
         per_account: u32,
@@ -238,7 +243,8 @@ impl Ledgers for SqlStore {
                 limit,
                 self.lease_ahead_max(terms),
                 except.join(","),
-                per_account
+                per_account,
+                due_by
             ],
             due_claim,
         )

@@ -55,9 +55,9 @@ const SQLITE: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0010_cluster.sql"),
     ),
     (
-        12,
+        11,
         "failed",
-        include_str!("../../migrations/sqlite/0012_failed.sql"),
+        include_str!("../../migrations/sqlite/0011_failed.sql"),
     ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -108,9 +108,9 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/postgres/0010_cluster.sql"),
     ),
     (
-        12,
+        11,
         "failed",
-        include_str!("../../migrations/postgres/0012_failed.sql"),
+        include_str!("../../migrations/postgres/0011_failed.sql"),
     ),
 ];
 

@@ -9,7 +9,7 @@ use super::environments::insert_environment;
 use super::memberships::insert_membership;
 use super::pages::Order;
 use super::value::{Reader, args};
-use super::{SqlStore, one_in};
+use super::{SqlStore, lock_row, one_in};
 use crate::environments::NewEnvironment;
 use crate::error::Result;
 use crate::memberships::Membership;
@@ -144,6 +144,7 @@ impl Projects for SqlStore {
         now: Moment,
     ) -> Result<Option<Project>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "projects", id).await?;
         let sql = format!("SELECT {COLUMNS} FROM projects p WHERE p.id = $1");
         let Some(mut found) = one_in(&mut session, &sql, args![id], project).await? else {
             return Ok(None);

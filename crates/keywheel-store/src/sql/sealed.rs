@@ -160,7 +160,10 @@ impl SqlStore {
             1 => |r| key_id(r).and_then(|id| Ok((vec![r.text()?], id))),
             _ => |r| key_id(r).and_then(|id| Ok((vec![r.text()?, r.text()?], id))),
         };
-        self.all(&sql, args, read).await
+        // Many rows may have no value there.
+        let mut session = self.begin_snapshot().await?;
+        session.without_limits().await?;
+        all_in(&mut session, &sql, args, read).await
     }
 }
 

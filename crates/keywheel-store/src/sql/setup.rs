@@ -40,6 +40,13 @@ impl Setup for SqlStore {
         self.backend.ready().await
     }
 
+    async fn analyze(&self) -> Result<()> {
+        let mut session = self.write_aside().await?;
+        session.without_limits().await?;
+        session.execute("ANALYZE", args![]).await?;
+        session.commit().await
+    }
+
     async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.one(
             "SELECT value FROM instance_settings WHERE name = $1",

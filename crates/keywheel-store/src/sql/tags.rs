@@ -7,7 +7,7 @@ use keywheel_core::names::Slug;
 
 use super::adapter::Session;
 use super::value::{Reader, args};
-use super::{SqlStore, one_in};
+use super::{SqlStore, lock_row, one_in};
 use crate::error::{Result, StoreError};
 use crate::patch::Patch;
 use crate::tags::{SecretTag, Tag, TagUpdate, Tags};
@@ -100,6 +100,7 @@ impl Tags for SqlStore {
 
     async fn update_tag(&self, id: TagId, update: &TagUpdate, now: Moment) -> Result<Option<Tag>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "tags", id).await?;
         let Some(found) = by_id(&mut session, id).await? else {
             return Ok(None);
         };

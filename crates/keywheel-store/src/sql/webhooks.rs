@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::adapter::{Hint, Session};
 use super::value::{Reader, args, json};
-use super::{SqlStore, one_in, outbox};
+use super::{SqlStore, lock_row, one_in, outbox};
 use crate::error::{Conflict, Result, StoreError};
 use crate::webhooks::{
     Afterwards, Delivery, LastRun, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookEnvironment, WebhookUpdate,
@@ -117,6 +117,7 @@ impl Webhooks for SqlStore {
         now: Moment,
     ) -> Result<Option<Webhook>> {
         let mut session = self.write().await?;
+        lock_row(&mut session, "webhooks", id).await?;
         let Some(found) = by_id(&mut session, id).await? else {
             return Ok(None);
         };

@@ -129,6 +129,8 @@ promises! {
         tokens_that_ended_long_ago_are_forgotten_a_few_at_a_time;
     ledgers:
         due_users_are_claimed_once_and_earliest_first,
+        a_claim_takes_no_more_than_its_limit_however_small_the_table_was,
+        work_that_is_due_later_than_asked_for_waits,
         due_users_of_accounts_that_are_passed_over_wait,
         an_account_has_so_many_users_held_at_a_time_and_no_more,
         parallel_claims_share_the_due_users_without_overlap,

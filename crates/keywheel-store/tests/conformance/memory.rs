@@ -58,13 +58,14 @@ impl Ledgers for Memory {
     async fn claim_due(
         &self,
         terms: LeaseTerms<'_>,
+        due_by: Moment,
         limit: u32,
         _except: &[AwsAccount],
         _per_account: u32,
     ) -> Result<Vec<DueClaim>> {
         let mut rows = self.rows();
         let mut due: Vec<&mut Row> = rows.values_mut().collect();
-        due.retain(|row| row.user.due_at.is_some_and(|at| at <= terms.now));
+        due.retain(|row| row.user.due_at.is_some_and(|at| at <= due_by));
         due.sort_by_key(|row| row.user.due_at);
         let claimed = due.into_iter().filter_map(|row| {
             let account = row.user.identity.account.clone();

@@ -41,8 +41,45 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rest between two hints to other processes, and after a failure of either side.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
 const LISTEN_PAUSE: Duration = Duration::from_secs(2);
+/// How long nothing is heard before the listener connects anew.
+const LISTEN_MAX: Duration = Duration::from_secs(60);
 /// Takes the turn of claiming: an arbitrary number, the same in all processes.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(4719827331)";
+/// What a server's sessions are called, by which others know that there is one; and those of who only reads.
+const SERVER: &str = "keywheel";
+const READER: &str = "keywheel command";
+/// Sessions of servers.
+const SERVERS: &str = "SELECT pid FROM pg_stat_activity \
+    WHERE datname = current_database() AND application_name = 'keywheel' LIMIT 1";
+/// A change of the schema may take its time. One whose process sleeps or was cut off must not keep all others from
+/// starting, and one that waits for a long transaction must not keep all others waiting behind it.
+const MIGRATION_SETTINGS: &str = "SET lock_timeout = '60s'; SET idle_session_timeout = '60s'; \
+    SET idle_in_transaction_session_timeout = '60s'";
+/// The parameters of a URL that the driver knows.
+const PARAMETERS: &[&str] = &[
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+/// Whether a connection is there.
+const THERE: &str = "SELECT 1";
+/// Said of a server that only follows another.
+const STANDBY: &str = "the database server is a standby, or read-only";
 /// A standby answers, and cannot be written.
 const WRITABLE: &str =
     "SELECT 1 WHERE NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
@@ -60,15 +97,16 @@ pub(super) struct PostgresBackend {
 impl PostgresBackend {
     /// Connects, brings the schema up to a version, and begins to listen to the other processes.
     pub(super) async fn open(url: &str, schema: i64) -> Result<Self> {
-        let options = connect_options(url)?;
-        // Without the bounds of a session: a change of the schema may take its time.
+        let options = connect_options(url, SERVER)?;
         let mut connection = PgConnection::connect_with(&options)
             .await
             .map_err(faults::from_driver)?;
+        let settings = connection.execute(sqlx::raw_sql(MIGRATION_SETTINGS)).await;
+        settings.map_err(faults::from_driver)?;
         migrations::run_postgres(&mut connection, schema).await?;
         // It has done its work, however it ends.
         let _ = connection.close().await;
-        let (pool, hints) = (pool(options), Hints::default());
+        let (pool, hints) = (pool(options, WRITABLE), Hints::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(tell_others(pool.clone(), hints.clone()));
         tasks.spawn(hear_others(url.to_owned(), hints.clone()));
@@ -79,13 +117,22 @@ impl PostgresBackend {
         })
     }
 
-    /// The database as it is.
-    pub(super) fn open_to_read(url: &str) -> Result<Self> {
-        Ok(Self {
-            pool: pool(connect_options(url)?),
+    /// The database as it is; if `alone`, only while no server has it.
+    pub(super) async fn open_to_read(url: &str, alone: bool) -> Result<Self> {
+        let options = connect_options(url, READER)?;
+        let name = options.get_database().unwrap_or_default().to_owned();
+        // A pool would try again and again, and tell of its own patience instead of the cause.
+        let probe = PgConnection::connect_with(&options).await;
+        let _ = probe.map_err(faults::from_driver)?.close().await;
+        let backend = Self {
+            pool: pool(options, THERE),
             hints: Hints::default(),
             _tasks: JoinSet::new(),
-        })
+        };
+        if alone && !backend.fetch(SERVERS, Vec::new()).await?.is_empty() {
+            return Err(StoreError::InUse { path: name });
+        }
+        Ok(backend)
     }
 
     /// A transaction on a connection that is there: the first may have been cut while nobody used it.
@@ -109,46 +156,68 @@ impl PostgresBackend {
     }
 
     async fn try_fetch(&self, sql: &str, args: Vec<Value>) -> Result<sqlx::Result<Vec<Record>>> {
-        let mut connection = match self.pool.acquire().await {
-            Ok(connection) => connection,
+        let query = sqlx::query_with(AssertSqlSafe(sql), bind::<Postgres>(args)?);
+        let mut lent = match self.pool.acquire().await {
+            Ok(connection) => Lent(Some(connection)),
             Err(error) => return Ok(Err(error)),
         };
-        let query = sqlx::query_with(AssertSqlSafe(sql), bind::<Postgres>(args)?);
-        match timeout(ANSWER_TIMEOUT, query.fetch_all(&mut *connection)).await {
-            Ok(Ok(rows)) => rows.iter().map(postgres_record).collect::<Result<_>>().map(Ok),
-            Ok(Err(error)) => Ok(Err(error)),
-            Err(_) => {
-                connection.close_on_drop();
-                Err(no_answer())
-            }
+        let answer = timeout(ANSWER_TIMEOUT, query.fetch_all(lent.connection()?)).await;
+        let Ok(answer) = answer else {
+            return Err(no_answer());
+        };
+        lent.0 = None;
+        match answer {
+            Ok(rows) => rows.iter().map(postgres_record).collect::<Result<_>>().map(Ok),
+            Err(error) => Ok(Err(error)),
         }
     }
 }
 
-fn connect_options(url: &str) -> Result<PgConnectOptions> {
+fn connect_options(url: &str, program: &str) -> Result<PgConnectOptions> {
+    require_known_parameters(url)?;
     let options = PgConnectOptions::from_str(url).map_err(faults::from_driver)?;
     Ok(options
-        .application_name("keywheel")
+        .application_name(program)
         .statement_cache_capacity(STATEMENTS_KEPT)
         .disable_statement_logging())
 }
 
-fn pool(options: PgConnectOptions) -> Pool<Postgres> {
+/// Refuses a misspelt parameter of a URL: the driver would pass over it, and TLS that was asked for would not be there.
+fn require_known_parameters(url: &str) -> Result<()> {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let names = parameters.split('&').filter_map(|pair| pair.split('=').next());
+    let mut unknown =
+        names.filter(|name| !name.is_empty() && !PARAMETERS.contains(name) && !name.starts_with("options["));
+    unknown.next().map_or(Ok(()), |name| {
+        let text = format!("the database URL has a parameter that is not known: {name}");
+        Err(StoreError::Unavailable(text.into()))
+    })
+}
+
+/// A pool of connections that answer a question with a row.
+fn pool(options: PgConnectOptions, question: &'static str) -> Pool<Postgres> {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(SESSION_SETTINGS)).await?;
-                Ok(())
+                match connection.fetch_optional(question).await? {
+                    Some(_) => Ok(()),
+                    None => Err(sqlx::Error::Io(std::io::Error::other(STANDBY))),
+                }
             })
         })
         // Asking each time would double the statements.
         .test_before_acquire(false)
-        .before_acquire(|connection, state| {
+        .before_acquire(move |connection, state| {
             Box::pin(async move {
                 let is_fresh = state.idle_for < FRESH;
-                Ok(is_fresh || matches!(timeout(CHECK_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
+                Ok(is_fresh
+                    || matches!(
+                        timeout(CHECK_TIMEOUT, connection.fetch_optional(question)).await,
+                        Ok(Ok(Some(_)))
+                    ))
             })
         })
         .connect_lazy_with(options)
@@ -178,22 +247,23 @@ async fn hear_others(url: String, hints: Hints) {
             tracing::debug!(%error, "other nodes are not heard at the moment");
         }
         tokio::time::sleep(LISTEN_PAUSE).await;
+        // Something may have been missed.
+        Hint::ALL.into_iter().for_each(|hint| hints.wake_here(hint));
     }
 }
 
 async fn listen(url: &str, hints: &Hints) -> sqlx::Result<()> {
     let mut listener = PgListener::connect(url).await?;
     listener.listen_all(Hint::ALL.map(Hint::channel)).await?;
-    loop {
-        match listener.try_recv().await? {
-            Some(told) => Hint::ALL
-                .into_iter()
-                .filter(|hint| hint.channel() == told.channel())
-                .for_each(|hint| hints.wake_here(hint)),
-            // The connection was lost: something may have been missed.
-            None => Hint::ALL.into_iter().for_each(|hint| hints.wake_here(hint)),
-        }
+    // One that hears nothing for long may have been cut off without a word.
+    while let Ok(told) = timeout(LISTEN_MAX, listener.try_recv()).await {
+        let Some(told) = told? else { break };
+        Hint::ALL
+            .into_iter()
+            .filter(|hint| hint.channel() == told.channel())
+            .for_each(|hint| hints.wake_here(hint));
     }
+    Ok(())
 }
 
 #[async_trait]
@@ -237,9 +307,7 @@ impl Backend for PostgresBackend {
         let rows = self.fetch(WRITABLE, Vec::new()).await?;
         match rows.first() {
             Some(_) => Ok(()),
-            None => Err(StoreError::Full(
-                "the database server is a standby, or read-only".into(),
-            )),
+            None => Err(StoreError::Full(STANDBY.into())),
         }
     }
 
@@ -285,7 +353,13 @@ impl PostgresSession {
             self.is_stuck = true;
             return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
         };
-        outcome.map(|_| ())
+        self.looked_at(outcome).map(|_| ())
+    }
+
+    /// A connection to a server that became a standby is of no more use.
+    fn looked_at<T>(&mut self, outcome: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.is_stuck |= outcome.as_ref().is_err_and(faults::is_standby);
+        outcome
     }
 }
 
@@ -306,7 +380,8 @@ impl Session for PostgresSession {
             self.is_stuck = true;
             return Err(no_answer());
         };
-        Ok(outcome.map_err(faults::from_driver)?.rows_affected())
+        let done = self.looked_at(outcome).map_err(faults::from_driver)?;
+        Ok(done.rows_affected())
     }
 
     async fn fetch(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>> {
@@ -317,7 +392,7 @@ impl Session for PostgresSession {
             self.is_stuck = true;
             return Err(no_answer());
         };
-        let rows = outcome.map_err(faults::from_driver)?;
+        let rows = self.looked_at(outcome).map_err(faults::from_driver)?;
         rows.iter().map(postgres_record).collect()
     }
 
@@ -353,18 +428,40 @@ impl Drop for PostgresSession {
         };
         if self.is_stuck {
             connection.close_on_drop();
-            return;
+        } else {
+            give_back(connection, "ROLLBACK");
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        runtime.spawn(async move {
-            if !matches!(
-                timeout(CHECK_TIMEOUT, connection.execute("ROLLBACK")).await,
-                Ok(Ok(_))
-            ) {
-                connection.close_on_drop();
-            }
-        });
     }
+}
+
+/// A connection that a question is asked on; none once it is answered.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Lent {
+    fn connection(&mut self) -> Result<&mut PgConnection> {
+        let connection = self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed);
+        connection.map_err(faults::from_driver)
+    }
+}
+
+impl Drop for Lent {
+    /// Whoever asked has gone. The pool itself would wait for the answer for ever.
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            give_back(connection, THERE);
+        }
+    }
+}
+
+/// Gives a connection back to its pool, after a last statement that has to be answered soon.
+fn give_back(mut connection: PoolConnection<Postgres>, last: &'static str) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        connection.close_on_drop();
+        return;
+    };
+    runtime.spawn(async move {
+        if !matches!(timeout(CHECK_TIMEOUT, connection.execute(last)).await, Ok(Ok(_))) {
+            connection.close_on_drop();
+        }
+    });
 }

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use keywheel_core::ids::{FolderId, ProjectId, RotationId};
 
 use super::super::value::{Reader, args};
-use super::super::{SqlStore, adapter};
+use super::super::{SqlStore, adapter, migrations};
 use crate::error::{Result, StoreError};
 
 /// Where an id begins that is no copy: its first eight digits are of the time, and those of a copy its number.
@@ -85,7 +85,7 @@ const TABLES: &[Table] = &[
 
 /// Copies all projects with what is in them, `copies` times. Nobody else may have the database open.
 pub async fn copy_projects(url: &str, copies: u32) -> Result<()> {
-    let backend = adapter::open(url).await?;
+    let backend = adapter::open(url, migrations::newest()).await?;
     let store = SqlStore { backend };
     let is_postgres = store.backend.revision().is_none();
     let mut statements = Vec::new();
@@ -162,7 +162,7 @@ pub fn copy_of(original: impl Display, number: u32) -> String {
 }
 
 async fn to_read(url: &str) -> Result<SqlStore> {
-    let backend = adapter::open_to_read(url).await?;
+    let backend = adapter::open_to_read(url, false).await?;
     Ok(SqlStore { backend })
 }
 
