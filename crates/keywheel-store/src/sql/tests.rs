@@ -24,7 +24,7 @@ async fn plan(store: &SqlStore, sql: &str) -> String {
         }
         r.text()
     };
-    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64, "", 0_i64];
+    let values = args![0_i64, 0_i64, 0_i64, 0_i64, 0_i64, "", 0_i64, 0_i64];
     let lines = store
         .all(&format!("EXPLAIN QUERY PLAN {sql}"), values, detail)
         .await
@@ -37,7 +37,8 @@ async fn the_claim_reads_what_is_due_by_its_index_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&store(&folder).await, &ledgers::claim_due_sql("")).await;
     assert!(plan.contains("INDEX managed_users_due (due_at<?)"), "{plan}");
-    assert!(!plan.contains("SCAN"), "{plan}");
+    // What was found is looked through, and no table is.
+    assert!(!plan.replace("SCAN due", "").contains("SCAN"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE FOR ORDER"), "{plan}");
 }
 
