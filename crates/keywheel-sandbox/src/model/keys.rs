@@ -174,7 +174,9 @@ impl Account {
             |key: &&AccessKey| key.status().is_none() && now.since(key.last_change().1) >= TOMBSTONE_MS;
         let old = self.keys.of_user(user_id).filter(is_old);
         let old: Vec<String> = old.map(|key| key.id.clone()).collect();
-        old.iter().for_each(|id| self.keys.remove(id));
+        for id in old {
+            self.keys.remove(&id);
+        }
     }
 
     /// Sets the status of a living key, or deletes it (`to` is none).

@@ -78,16 +78,17 @@ pub(super) async fn apply(
 /// Checks the fence and locks the row, so that no claim comes between it and the other writes; false if a later claim
 /// exists. What the commit says of the user is written along: it is the same row.
 pub(super) async fn hold_user(session: &mut Box<dyn Session>, claim: Claim, commit: &Commit) -> Result<bool> {
-    let users = commit.changes.iter().filter_map(|change| match change {
+    // The last one counts.
+    let user = commit.changes.iter().rev().find_map(|change| match change {
         Change::User(user) => Some(user),
         _ => None,
     });
-    let held = match users.last() {
-        Some(user) => write_user(session, claim, user).await?,
-        None => {
-            let sql = "UPDATE managed_users SET fence = fence WHERE id = $1 AND fence = $2 AND lease_node IS NOT NULL";
-            session.execute(sql, args![claim.user, claim.fence.get()]).await?
-        }
+    let held = if let Some(user) = user {
+        write_user(session, claim, user).await?
+    } else {
+        let sql =
+            "UPDATE managed_users SET fence = fence WHERE id = $1 AND fence = $2 AND lease_node IS NOT NULL";
+        session.execute(sql, args![claim.user, claim.fence.get()]).await?
     };
     Ok(held > 0)
 }
