@@ -285,3 +285,24 @@ async fn a_client_that_goes_away_stops_nothing_half_way() {
     stage.until(&id, |shown| shown["activeIndex"] == 1).await;
     stage.agrees(&id).await;
 }
+
+#[tokio::test]
+async fn a_key_that_is_made_while_the_server_is_told_to_stop_is_written_down() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let mut gate = stage.iam.hold(Op::Issue);
+    let (_, ()) = tokio::join!(stage.rotate(&id), async {
+        gate.arrived().await;
+        let engine = stage.app.app.engine().clone();
+        let stopping = tokio::spawn(async move { engine.shut_down().await });
+        // It says so before it waits for the run.
+        tokio::task::yield_now().await;
+        gate.open();
+        stopping.await.unwrap();
+    });
+    let recorded: Vec<_> = stage.ledger(&id).await.into_keys().collect();
+    assert_eq!(recorded.len(), 2);
+    for key in stage.iam.key_ids(USER) {
+        assert!(recorded.contains(&key), "{key} is not in {recorded:?}");
+    }
+}
