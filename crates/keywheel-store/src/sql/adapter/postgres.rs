@@ -42,7 +42,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 const HINT_PAUSE: Duration = Duration::from_millis(100);
 const LISTEN_PAUSE: Duration = Duration::from_secs(2);
 /// How long nothing is heard before the listener connects anew.
-const LISTEN_MAX: Duration = Duration::from_secs(60);
+const LISTEN_MAX: Duration = Duration::from_mins(1);
 /// Takes the turn of claiming: an arbitrary number, the same in all processes.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(4719827331)";
 /// What a server's sessions are called, by which others know that there is one; and those of who only reads.
@@ -248,7 +248,9 @@ async fn hear_others(url: String, hints: Hints) {
         }
         tokio::time::sleep(LISTEN_PAUSE).await;
         // Something may have been missed.
-        Hint::ALL.into_iter().for_each(|hint| hints.wake_here(hint));
+        for hint in Hint::ALL {
+            hints.wake_here(hint);
+        }
     }
 }
 
