@@ -17,6 +17,10 @@ use crate::ambient::Clock;
 /// A turn that nobody used for this long is over: many old ones at once would be too many calls in one second.
 const TURN_AGE_MAX: Millis = Millis::from_secs(1);
 
+/// What is taken at once at least is this part of a second's turns: small enough that no process notices what another
+/// one left unused.
+const PARTS_OF_A_SECOND: u32 = 20;
+
 /// The pace of calls to each account.
 pub(super) struct Pacer {
     per_second: NonZeroU32,
@@ -93,11 +97,13 @@ impl Pacer {
             if let Some(at) = turns.pop_front() {
                 return Ok(at);
             }
-            // For all that wait here, and of no more than a second: they may give up.
+            // For all that wait here, and of no more than a second: they may give up. Where a second has many, a few more
+            // than that: what is not used is lost for others, and each question is a transaction.
+            let least = self.per_second.get().div_ceil(PARTS_OF_A_SECOND);
             let count = lane
                 .waiting
                 .load(Ordering::Acquire)
-                .clamp(1, self.per_second.get());
+                .clamp(least, self.per_second.get());
             let take = || store.take_turns(account, count, self.per_second);
             // A connection that broke is replaced. Turns that were taken and not heard of are lost, which only delays.
             let taken = match take().await {
@@ -196,6 +202,17 @@ mod tests {
         assert_eq!(tape.taken.lock().unwrap().iter().sum::<u32>(), 5);
         assert!(tape.taken.lock().unwrap().len() <= 2, "{:?}", tape.taken);
         assert_eq!(*tape.slept.lock().unwrap(), [0, 100, 200, 300, 400]);
+    }
+
+    #[tokio::test]
+    async fn where_a_second_has_many_turns_some_are_taken_ahead() {
+        let (pacer, tape, account) = (Pacer::new(1_000, true), Tape::default(), account());
+        for _ in 0..50 {
+            pacer.turn(&tape, &tape, &account).await.unwrap();
+        }
+        assert_eq!(*tape.taken.lock().unwrap(), [50]);
+        pacer.turn(&tape, &tape, &account).await.unwrap();
+        assert_eq!(*tape.taken.lock().unwrap(), [50, 50]);
     }
 
     #[tokio::test]
