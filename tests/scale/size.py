@@ -34,7 +34,8 @@ FEW = 1_000
 STARTS = 7
 READS = 1_000
 LISTS = 50
-READY_RATIO_MAX = 1.5
+# On a busy machine starts differ by as much.
+READY_RATIO_MAX = 2
 RESIDENT_MIB_MAX = 128
 # A larger share of the memory than a test server has, as a database of this size gets.
 ROOMY = {"shared_buffers": "1GB", "max_wal_size": "2GB", "autovacuum": "off"}
