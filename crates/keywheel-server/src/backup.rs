@@ -1,6 +1,6 @@
 //! Backups: one state of a database, sealed under the root key, in one file.
 //!
-//! A file begins with [`MAGIC`], a format and a random id. Then come frames: a kind, a length, and as many sealed
+//! A file begins with `MAGIC`, a format and a random id. Then come frames: a kind, a length, and as many sealed
 //! bytes. Each is sealed for its place: the id of the backup, its number and its kind. So nothing can be changed, left
 //! out, moved, or taken from another backup; and as the last frame counts all rows, nothing can be cut off.
 //! The front page of `keywheel-envelope` has the bytes.
