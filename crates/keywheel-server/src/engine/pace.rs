@@ -121,11 +121,16 @@ impl Pacer {
         Arc::clone(lanes.entry(account.clone()).or_default())
     }
 
-    /// Forgets accounts that nobody calls.
-    pub(super) fn forget_idle(&self) {
+    /// Forgets accounts that nobody calls, once the turns that were taken for them are over.
+    pub(super) fn forget_idle(&self, now: Millis) {
         self.alone.retain_recent();
+        let oldest = now - TURN_AGE_MAX;
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        lanes.retain(|_, lane| {
+            let turns = lane.turns.try_lock();
+            let is_left = |turns: &VecDeque<Millis>| turns.back().is_some_and(|at| *at >= oldest);
+            Arc::strong_count(lane) > 1 || turns.is_ok_and(|turns| is_left(&turns))
+        });
     }
 }
 
@@ -213,6 +218,17 @@ mod tests {
         assert_eq!(*tape.taken.lock().unwrap(), [50]);
         pacer.turn(&tape, &tape, &account).await.unwrap();
         assert_eq!(*tape.taken.lock().unwrap(), [50, 50]);
+    }
+
+    #[tokio::test]
+    async fn turns_that_are_left_are_kept_until_they_are_over() {
+        let (pacer, tape, account) = (Pacer::new(1_000, true), Tape::default(), account());
+        pacer.turn(&tape, &tape, &account).await.unwrap();
+        pacer.forget_idle(Millis::new(0));
+        pacer.turn(&tape, &tape, &account).await.unwrap();
+        assert_eq!(*tape.taken.lock().unwrap(), [50]);
+        pacer.forget_idle(Millis::new(5_000));
+        assert!(pacer.lanes.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -102,7 +102,7 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
         };
         start(engine, Held { claim, asked_at }, engine.0.turns.take(account));
     }
-    engine.0.pace.forget_idle();
+    engine.0.pace.forget_idle(parts.clock.monotonic());
     let next = parts.store.next_due().await?;
     let until = next.map_or(SLEEP_MAX, |at| at - parts.clock.now());
     Ok(until.clamp(SLEEP_MIN, SLEEP_MAX))
