@@ -7,25 +7,18 @@ Without a NAME all stories are told. `./test clients` installs the SDKs first. d
 is replayed, and how a replay is written.
 """
 
-import os
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "stories"))
 
 import replays  # noqa: E402  (the path above)
 import sdks  # noqa: E402
-from support import tell  # noqa: E402
+from support import tell_chosen  # noqa: E402
 
 
 def main(binary, *names):
-    stories = [*sdks.STORIES, *replays.STORIES]
-    chosen = [(name, story) for name, story in stories if not names or name in names]
-    with tempfile.TemporaryDirectory(prefix="keywheel-clients-") as folder:
-        broken = tell(chosen, os.path.abspath(binary), folder)
-    print(f"{len(chosen) - broken} clients work, {broken} do not")
-    sys.exit(broken != 0 or not chosen)
+    tell_chosen([*sdks.STORIES, *replays.STORIES], names, binary, "{} clients work, {} do not")
 
 
 if __name__ == "__main__":

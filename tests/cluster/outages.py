@@ -4,12 +4,11 @@ import collections
 import itertools
 import random
 import secrets
-import threading
 import time
 
 from cluster import POLL_SECONDS, Cluster, at_once
 from server import running
-from support import ROTATIONS, Broken, require, until
+from support import ROTATIONS, Background, Broken, require, until
 
 # Statements of a rotation that are drawn, beside all of its commits.
 DRAWN = 9
@@ -130,27 +129,17 @@ def writes_are_cut(cluster, node):
     require(served < 6, "some were cut")
 
 
-class Load:
+class Load(Background):
     """Clients of one node that go on whatever they are answered, and take down each answer."""
 
     def __init__(self, cluster, node, user):
+        super().__init__()
         self.cluster, self.node, self.user = cluster, node, user
         self.answers = collections.Counter()
         self.wrong, self.written = [], []
         self.asked, self.granted = 0, 0
-        self.ended = threading.Event()
-        deeds = (self.read, self.log_in, self.write, self.rotate)
-        self.threads = [threading.Thread(target=self.repeat, args=(deed,), daemon=True) for deed in deeds]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
+        for deed in (self.read, self.log_in, self.write, self.rotate):
+            self.goes_on(self.repeat, deed)
 
     def repeat(self, deed):
         number = 0

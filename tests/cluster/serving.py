@@ -2,11 +2,10 @@
 
 import collections
 import secrets
-import threading
 import time
 
 from cluster import POLL_SECONDS, PROBE_SECONDS, TAKEN_OVER_SECONDS_MAX, Cluster
-from support import ROTATIONS, Process, call, require, until
+from support import ROTATIONS, Background, Process, call, require, until
 
 # How long a node that is to end says so before it takes no more requests.
 DRAIN_DELAY_SECONDS = 1
@@ -115,7 +114,7 @@ def everything(database):
         "WHERE relname <> '_sqlx_migrations' ORDER BY relname")
 
 
-class Balancer:
+class Balancer(Background):
     """Sends requests to nodes that call themselves ready, as the usual programs do: another node if one cannot be
     reached or says 503, and once more after an answer that never came if the request changes nothing."""
 
@@ -123,17 +122,9 @@ class Balancer:
     TRIES = 40
 
     def __init__(self, nodes):
+        super().__init__()
         self.nodes, self.ready, self.turn = nodes, list(nodes), 0
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
+        self.goes_on(self.watch)
 
     def watch(self):
         while not self.ended.wait(self.PROBE_EVERY_SECONDS):
@@ -156,26 +147,13 @@ class Balancer:
         return None, "no node serves it"
 
 
-class Crowd:
+class Crowd(Background):
     """Clients that go on until they are told to stop, or one of them sees a failure."""
 
     def __init__(self, cluster, balancer):
+        super().__init__()
         self.cluster, self.balancer = cluster, balancer
         self.failed, self.done = [], collections.Counter()
-        self.ended = threading.Event()
-        self.threads = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-
-    def add(self, deed):
-        self.threads.append(threading.Thread(target=self.repeat, args=(deed,), daemon=True))
-        self.threads[-1].start()
 
     def repeat(self, deed):
         while not self.ended.wait(0.05):
@@ -209,7 +187,7 @@ def rolling_restart(binary, folder):
     with Balancer(cluster.nodes) as balancer, cluster.application(by_clients[0]) as application:
         with Crowd(cluster, balancer) as crowd:
             for deed in (crowd.read, crowd.log_in, *map(crowd.rotating, by_clients)):
-                crowd.add(deed)
+                crowd.goes_on(crowd.repeat, deed)
             for node in cluster.nodes:
                 # Slow, so that the node that is to go is in the middle of some.
                 for user in by_schedule:

@@ -6,26 +6,19 @@ restart KEYWHEEL_TEST_POSTGRES, which tests/postgres/main.py gives; it fails wit
 postgres.
 """
 
-import os
 import pathlib
 import sys
-import tempfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(TESTS / name) for name in ("stories", "postgres", "cluster")]
 
 import files  # noqa: E402  (the path above)
 import rolling  # noqa: E402
-from support import tell  # noqa: E402
+from support import tell_chosen  # noqa: E402
 
 
 def main(binary, *names):
-    stories = [*files.STORIES, *rolling.stories()]
-    chosen = [(name, story) for name, story in stories if not names or name in names]
-    with tempfile.TemporaryDirectory(prefix="keywheel-deploy-") as folder:
-        broken = tell(chosen, os.path.abspath(binary), folder)
-    print(f"{len(chosen) - broken} stories hold, {broken} broke")
-    sys.exit(broken != 0 or not chosen)
+    tell_chosen([*files.STORIES, *rolling.stories()], names, binary, "{} stories hold, {} broke")
 
 
 if __name__ == "__main__":

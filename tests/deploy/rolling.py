@@ -7,13 +7,12 @@ import itertools
 import json
 import os
 import secrets
-import threading
 import time
 import urllib.parse
 
 import files
 from cluster import Database
-from support import ROTATIONS, Api, Broken, Process, Sandbox, Server, free_port, require, until
+from support import ROTATIONS, Api, Background, Broken, Process, Sandbox, Server, free_port, require, until
 
 # How long requests go on before, between and after the restarts.
 LOAD_SECONDS = 2
@@ -48,24 +47,15 @@ class Front:
         return self.program.output().count(f" nodes/node{number} ")
 
 
-class Load:
+class Load(Background):
     """Clients of several kinds, each asking again and again; what went wrong."""
 
     def __init__(self, front, kinds):
-        self.front, self.ends = front, threading.Event()
+        super().__init__()
+        self.front = front
         self.counts, self.faults = collections.Counter(), []
-        self.threads = [threading.Thread(target=self.ask, args=(kind, *request), daemon=True)
-                        for kind, request in kinds.items()]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ends.set()
-        for thread in self.threads:
-            thread.join()
+        for kind, request in kinds.items():
+            self.goes_on(self.ask, kind, *request)
 
     def check(self, kinds):
         """Requires that requests of these kinds were many, and that none of them failed."""
@@ -77,7 +67,7 @@ class Load:
 
     def ask(self, kind, keeps, method, path, body, headers):
         connection = None
-        while not self.ends.is_set():
+        while not self.ended.is_set():
             if connection is None:
                 connection = http.client.HTTPConnection("127.0.0.1", self.front.port, timeout=REQUEST_SECONDS_MAX)
             try:

@@ -1,32 +1,23 @@
 """What has to hold whatever becomes of the server, as its surroundings see it: an application, and AWS."""
 
 import http.client
-import threading
 
-from support import require
+from support import Background, require
 
 CHANGES = ("CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey")
 # An application that reads and uses its pair this often misses no gap that people would notice.
 USE_SECONDS = 0.03
 
 
-class Application:
+class Application(Background):
     """Reads its pair as often as it can, and uses at AWS what it read last: with a server, and while it is dead."""
 
     def __init__(self, aws, api, user):
+        super().__init__()
         self.aws, self.api, self.user = aws, api, user
         self.last = None
         self.refused = None
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
+        self.goes_on(self.work)
 
     def work(self):
         while not self.ended.wait(USE_SECONDS) and not self.refused:

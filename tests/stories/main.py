@@ -12,7 +12,6 @@ the emulator. Those that kill at named points need KEYWHEEL_FAULT_POINTS_BUILD, 
 import functools
 import os
 import sys
-import tempfile
 
 import audits
 import commands
@@ -22,7 +21,7 @@ import lost_answers
 import operators
 import refusals
 import rotations
-from support import Broken, Emulator, tell
+from support import Broken, Emulator, tell_chosen
 
 
 def moto(folder):
@@ -71,11 +70,7 @@ def stories():
 
 
 def main(binary, *names):
-    chosen = [(name, story) for name, story in stories() if not names or name in names]
-    with tempfile.TemporaryDirectory(prefix="keywheel-stories-") as folder:
-        broken = tell(chosen, os.path.abspath(binary), folder)
-    print(f"{len(chosen) - broken} stories told, {broken} broken")
-    sys.exit(broken != 0 or not chosen)
+    tell_chosen(stories(), names, binary, "{} stories told, {} broken")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -310,6 +312,41 @@ class Api:
 
     def rotate(self, rotation):
         return self.ok("POST", f"{ROTATIONS}/{rotation}/rotate-secrets")["secretRotation"]
+
+
+class Background:
+    """What goes on beside a story until the block that it is entered by ends."""
+
+    def __init__(self):
+        self.ended, self.is_entered, self.threads = threading.Event(), False, []
+
+    def goes_on(self, work, *arguments):
+        """Works in a thread, which looks whether `ended` is set."""
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self.threads.append(thread)
+        if self.is_entered:
+            thread.start()
+
+    def __enter__(self):
+        self.is_entered = True
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def tell_chosen(stories, names, binary, summary):
+    """Tells the stories of these names, or all, in a folder that goes with them, and ends the program: with status 1 if
+    one broke. The summary has a place for how many held, and one for how many did not."""
+    chosen = [(name, story) for name, story in stories if not names or name in names]
+    with tempfile.TemporaryDirectory(prefix="keywheel-stories-") as folder:
+        broken = tell(chosen, os.path.abspath(binary), folder)
+    print(summary.format(len(chosen) - broken, broken))
+    sys.exit(broken != 0 or not chosen)
 
 
 def tell(stories, binary, folder):

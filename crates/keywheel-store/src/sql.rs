@@ -102,6 +102,11 @@ pub async fn open_to_load(url: &str, schema: i64) -> Result<Box<dyn Load>> {
     load::open(url, schema).await
 }
 
+/// Whether a URL is one of PostgreSQL, where a database has to be made by its operator.
+pub fn is_postgres(url: &str) -> bool {
+    adapter::is_postgres(url)
+}
+
 /// Where the database of a URL stands. Nothing is written.
 pub async fn schema_of(url: &str) -> Result<Schema> {
     let found = async {

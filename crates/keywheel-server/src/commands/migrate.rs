@@ -31,6 +31,9 @@ async fn status(matches: &ArgMatches) -> anyhow::Result<()> {
     let settings = settings_from(matches)?;
     let schema = schema_of(url(&settings)).await?;
     match schema.found {
+        None if keywheel_store::sql::is_postgres(url(&settings)) => {
+            anyhow::bail!("the database does not exist; make it first, and let the user of the URL own it")
+        }
         None => say("database: does not exist yet"),
         Some(0) => say("database: empty"),
         Some(found) => say(format_args!("database: schema version {found}")),

@@ -1,6 +1,9 @@
 //! Performs the effects of one run and feeds the answers back: the only place where rules and world meet.
 
-use keywheel_core::aws::{AccessKeyId, Answer, AwsFailure, CallerIdentity, KeyStatus, Observed, Region};
+use keywheel_core::aws::{
+    AccessKeyId, Answer, AwsFailure, CallerIdentity, Identified, KeyStatus, LastUse, ListedKey, Observed,
+    Region,
+};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
@@ -149,33 +152,14 @@ impl Driver<'_> {
 
     async fn perform(&self, effect: Effect) -> Event {
         tracing::debug!(run = %self.id, step = history::name(&effect), "step");
-        let parts = self.engine.parts();
         match effect {
-            Effect::Identify => {
-                let session = session(self.id);
-                Event::Identified(match self.slots_to_identify().await {
-                    Ok(()) => parts.provider.identify(self.target(&session)).await,
-                    Err(failure) => Err(failure),
-                })
-            }
-            Effect::List => {
-                let session = session(self.id);
-                Event::Listed(match self.slot().await {
-                    Ok(()) => parts.provider.list(self.target(&session)).await,
-                    Err(failure) => Err(failure),
-                })
-            }
+            Effect::Identify => Event::Identified(self.identify().await),
+            Effect::List => Event::Listed(self.list().await),
             Effect::Issue(intent) => self.issue(intent).await,
             Effect::Deactivate(key) => self.change(&key, Some(KeyStatus::Inactive)).await,
             Effect::Reactivate(key) => self.change(&key, Some(KeyStatus::Active)).await,
             Effect::Delete(key) => self.change(&key, None).await,
-            Effect::LastUsed(key) => {
-                let session = session(self.id);
-                Event::LastUsed(match self.slot().await {
-                    Ok(()) => parts.provider.last_used(self.target(&session), &key).await,
-                    Err(failure) => Err(failure),
-                })
-            }
+            Effect::LastUsed(key) => Event::LastUsed(self.last_used(&key).await),
             Effect::Verify { key, region } => Event::Verified(self.verify(&key, &region).await),
             Effect::Commit(commit) => Event::Committed(self.commit(&commit).await),
             Effect::Wait(until) => {
@@ -189,12 +173,6 @@ impl Driver<'_> {
     /// Waits for the account's turn.
     async fn slot(&self) -> Result<(), AwsFailure> {
         self.engine.turn(&self.run.ledger().user.identity.account).await
-    }
-
-    /// Two: who the connection is, and the user.
-    async fn slots_to_identify(&self) -> Result<(), AwsFailure> {
-        self.slot().await?;
-        self.slot().await
     }
 
     /// Waits for the account's turn, unless that takes so long that the deadline of the announced call would not
@@ -285,6 +263,27 @@ impl Driver<'_> {
             Some(status) => parts.provider.set_status(target, key, status).await,
             None => parts.provider.delete(target, key).await,
         })
+    }
+
+    /// Two calls: who the connection is, and the user.
+    async fn identify(&self) -> Answer<Identified> {
+        self.slot().await?;
+        self.slot().await?;
+        let session = session(self.id);
+        self.engine.parts().provider.identify(self.target(&session)).await
+    }
+
+    async fn list(&self) -> Answer<Vec<ListedKey>> {
+        self.slot().await?;
+        let session = session(self.id);
+        self.engine.parts().provider.list(self.target(&session)).await
+    }
+
+    async fn last_used(&self, key: &AccessKeyId) -> Answer<Option<LastUse>> {
+        self.slot().await?;
+        let session = session(self.id);
+        let provider = &self.engine.parts().provider;
+        provider.last_used(self.target(&session), key).await
     }
 
     async fn verify(&self, key: &AccessKeyId, region: &Region) -> Answer<CallerIdentity> {

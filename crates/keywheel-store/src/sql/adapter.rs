@@ -107,7 +107,7 @@ pub(crate) fn require_file(url: &str) -> Result<()> {
     Err(StoreError::Missing("the file does not exist".into()))
 }
 
-fn is_postgres(url: &str) -> bool {
+pub(crate) fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
