@@ -111,6 +111,8 @@ ids! {
     AuditEntryId;
     /// A webhook: whom to tell of changes.
     WebhookId;
+    /// An attempt to tell a webhook something.
+    DeliveryId;
 }
 
 #[cfg(test)]

@@ -332,6 +332,13 @@ impl ManagedKey {
         }
     }
 
+    /// Whether it appeared, and nobody has said what it is: a key that was given back is known, and so is a suspect that
+    /// its owner called somebody else's. A suspect that was used is somebody else's by itself.
+    pub fn is_foreign(&self) -> bool {
+        let is_unexplained = self.explained_by.is_none() || self.last_used.is_some();
+        self.state == KeyState::Unmanaged && self.origin == Origin::Unknown && is_unexplained
+    }
+
     /// What is to happen to it. A key that was never displaced was never published, so nobody waits for it.
     pub fn terms(&self) -> Terms {
         match self.terms {

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod policy;
 pub mod schedule;
+pub mod state;
 
 use serde::{Deserialize, Serialize};
 

@@ -482,7 +482,11 @@ impl Run {
 
     /// What is still to be done, judged from the record and the last list alone.
     fn decide(&mut self, now: Moment) -> Effect {
-        if let Some(key) = self.suspect_to_look_up().or_else(|| self.held_to_look_up(now)) {
+        let to_look_up = self
+            .suspect_to_look_up()
+            .or_else(|| self.held_to_look_up(now))
+            .or_else(|| self.retiring_to_look_up(now));
+        if let Some(key) = to_look_up {
             return self.look_up_use(key);
         }
         if let Some(key) = self.due_for_retirement(now) {

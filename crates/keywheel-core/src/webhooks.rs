@@ -1,12 +1,16 @@
 //! Webhooks: what happened that somebody may want to hear of, who does, and when a delivery is tried again.
 
+pub mod commits;
 mod glob;
+mod mail_to;
+mod occurrence;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::glob::{PATTERN_CHARS, PathGlob};
+pub use self::mail_to::MailTo;
+pub use self::occurrence::{AboutRotation, Occurrence, StrangeKey};
 use crate::clock::Millis;
-use crate::ledger::Author;
 use crate::names::SecretPath;
 use crate::run::RunErrorCode;
 
@@ -33,14 +37,17 @@ pub enum WebhookKind {
     Slack,
     /// A card for Microsoft Teams.
     MicrosoftTeams,
+    /// A mail. Keywheel's own.
+    Email,
 }
 
 impl WebhookKind {
     /// The kinds and their words in the API.
-    pub const WORDS: [(&'static str, Self); 3] = [
+    pub const WORDS: [(&'static str, Self); 4] = [
         ("general", Self::General),
         ("slack", Self::Slack),
         ("microsoft-teams", Self::MicrosoftTeams),
+        ("email", Self::Email),
     ];
 
     /// The word in the API and in the database.
@@ -49,6 +56,17 @@ impl WebhookKind {
             Self::General => Self::WORDS[0].0,
             Self::Slack => Self::WORDS[1].0,
             Self::MicrosoftTeams => Self::WORDS[2].0,
+            Self::Email => Self::WORDS[3].0,
+        }
+    }
+
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::General => "JSON",
+            Self::Slack => "Slack",
+            Self::MicrosoftTeams => "Microsoft Teams",
+            Self::Email => "E-mail",
         }
     }
 
@@ -68,57 +86,67 @@ pub enum EventName {
     /// A rotation failed.
     #[serde(rename = "secrets.rotation-failed")]
     RotationFailed,
+    /// The two secrets of a rotation carry another key.
+    #[serde(rename = "secrets.rotated")]
+    Rotated,
+    /// A rotation that should have begun has not.
+    #[serde(rename = "secrets.rotation-overdue")]
+    RotationOverdue,
+    /// A displaced key is about to be deactivated, and is still used.
+    #[serde(rename = "secrets.key-retiring-in-use")]
+    KeyRetiringInUse,
+    /// A key appeared on a user that no rotation made and knows.
+    #[serde(rename = "secrets.key-suspect")]
+    KeySuspect,
 }
 
 impl EventName {
     /// The names and their words in the API.
-    pub const WORDS: [(&'static str, Self); 2] = [
+    pub const WORDS: [(&'static str, Self); 6] = [
         ("secrets.modified", Self::SecretsModified),
         ("secrets.rotation-failed", Self::RotationFailed),
+        ("secrets.rotated", Self::Rotated),
+        ("secrets.rotation-overdue", Self::RotationOverdue),
+        ("secrets.key-retiring-in-use", Self::KeyRetiringInUse),
+        ("secrets.key-suspect", Self::KeySuspect),
     ];
+    /// What an empty filter stands for: the events of the contract. Clients of it were promised everything when there
+    /// was no more than these two, and may fail at an event that they do not know; ours are told to who names them.
+    pub const UNLESS_NAMED: [Self; 2] = [Self::SecretsModified, Self::RotationFailed];
 
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SecretsModified => Self::WORDS[0].0,
             Self::RotationFailed => Self::WORDS[1].0,
+            Self::Rotated => Self::WORDS[2].0,
+            Self::RotationOverdue => Self::WORDS[3].0,
+            Self::KeyRetiringInUse => Self::WORDS[4].0,
+            Self::KeySuspect => Self::WORDS[5].0,
         }
     }
-}
 
-/// What happened in a folder.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum Occurrence {
-    /// Secrets were made, changed or deleted.
-    SecretsModified {
-        /// Who did it.
-        by: Author,
-    },
-    /// A rotation failed.
-    RotationFailed {
-        /// The name of the rotation.
-        rotation: String,
-        /// The kind of failure, for everyone; see [`category`].
-        category: String,
-        /// Whether somebody had asked for the run.
-        is_manual: bool,
-    },
-}
-
-impl Occurrence {
-    /// What can be subscribed to hear of it.
-    pub const fn event(&self) -> EventName {
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
         match self {
-            Self::SecretsModified { .. } => EventName::SecretsModified,
-            Self::RotationFailed { .. } => EventName::RotationFailed,
+            Self::SecretsModified => "Secrets changed",
+            Self::RotationFailed => "A rotation failed",
+            Self::Rotated => "A rotation published another key",
+            Self::RotationOverdue => "A rotation is overdue",
+            Self::KeyRetiringInUse => "A key that retires is still used",
+            Self::KeySuspect => "An unknown key appeared",
         }
     }
 }
 
-/// Whether a webhook is told of an event at a path. An empty filter lets everything through.
+/// Whether a webhook is told of an event at a path. An empty filter lets [`EventName::UNLESS_NAMED`] through.
 pub fn is_told(place: &PathGlob, filter: &[EventName], path: &SecretPath, event: EventName) -> bool {
-    (filter.is_empty() || filter.contains(&event)) && place.matches(path)
+    let wanted = if filter.is_empty() {
+        &EventName::UNLESS_NAMED
+    } else {
+        filter
+    };
+    wanted.contains(&event) && place.matches(path)
 }
 
 /// When a delivery is tried again after so many attempts; none if it is given up.
@@ -150,18 +178,25 @@ pub const fn category(code: RunErrorCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Author;
 
     #[test]
-    fn an_empty_filter_lets_everything_through_and_any_other_what_it_names() {
-        use EventName::{RotationFailed, SecretsModified};
+    fn an_empty_filter_lets_the_events_of_the_contract_through_and_any_other_what_it_names() {
         let everywhere = PathGlob::parse("/**").unwrap();
         let told = |filter: &[EventName], event| is_told(&everywhere, filter, &SecretPath::root(), event);
-        for event in [SecretsModified, RotationFailed] {
-            assert!(told(&[], event) && told(&[SecretsModified, RotationFailed], event));
+        for (word, event) in EventName::WORDS {
+            let of_contract = ["secrets.modified", "secrets.rotation-failed"].contains(&word);
+            assert_eq!(told(&[], event), of_contract, "{word}");
+            assert!(told(&[event], event), "{word}");
         }
-        assert!(told(&[RotationFailed], RotationFailed) && !told(&[RotationFailed], SecretsModified));
+        assert!(!told(&[EventName::RotationFailed], EventName::SecretsModified));
         let elsewhere = PathGlob::parse("/aws").unwrap();
-        assert!(!is_told(&elsewhere, &[], &SecretPath::root(), SecretsModified));
+        assert!(!is_told(
+            &elsewhere,
+            &[],
+            &SecretPath::root(),
+            EventName::SecretsModified
+        ));
     }
 
     #[test]
@@ -182,6 +217,7 @@ mod tests {
         assert_eq!(WebhookKind::from_name("discord"), None);
         for (word, event) in EventName::WORDS {
             assert_eq!(event.as_str(), word);
+            assert_eq!(serde_json::to_value(event).unwrap(), word, "in the store");
             assert_ne!(word, "test");
         }
     }

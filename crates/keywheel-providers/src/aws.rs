@@ -38,11 +38,12 @@ impl AwsIam {
     }
 
     fn reading<'a>(&self, region: &'a Region, session: &'a str) -> Call<'a> {
-        Call::reading(region, session, self.clients.call_timeout())
+        Call::reading(region, session, self.clients.call_timeout()).observed_by(self.clients.observer())
     }
 
     fn changing<'a>(&self, target: Target<'a>) -> Call<'a> {
         Call::changing(target.region, target.session, self.clients.call_timeout())
+            .observed_by(self.clients.observer())
     }
 
     async fn caller_identity(
@@ -50,20 +51,19 @@ impl AwsIam {
         call: &Call<'_>,
         signer: Credentials,
     ) -> Result<CallerIdentity, AwsFailure> {
-        let sent = self
-            .clients
-            .sts(call, signer)
-            .await?
-            .get_caller_identity()
-            .send()
-            .await;
-        let caller = call.outcome(sent)?;
-        Ok(CallerIdentity {
-            account: AwsAccount::from_trusted(call.field(caller.account, "Account")?),
-            user_id: IamUserId::from_trusted(call.field(caller.user_id, "UserId")?),
-            arn: Arn::from_trusted(call.field(caller.arn, "Arn")?),
-        })
+        asked(call, &self.clients.sts(call, signer).await?).await
     }
+}
+
+async fn asked(call: &Call<'_>, sts: &aws_sdk_sts::Client) -> Result<CallerIdentity, AwsFailure> {
+    let caller = call
+        .sent("GetCallerIdentity", sts.get_caller_identity().send())
+        .await?;
+    Ok(CallerIdentity {
+        account: AwsAccount::from_trusted(call.field(caller.account, "Account")?),
+        user_id: IamUserId::from_trusted(call.field(caller.user_id, "UserId")?),
+        arn: Arn::from_trusted(call.field(caller.arn, "Arn")?),
+    })
 }
 
 #[async_trait]
@@ -77,6 +77,12 @@ impl IamUsers for AwsIam {
         let call = self.reading(region, session);
         let signer = self.clients.signer(&call, connection).await?;
         let caller = self.caller_identity(&call, signer).await?;
+        Ok(call.observed(caller))
+    }
+
+    async fn own_identity(&self, region: &Region, session: &str) -> Answer<CallerIdentity> {
+        let call = self.reading(region, session);
+        let caller = asked(&call, &self.clients.own_sts(&call, None).await?).await?;
         Ok(call.observed(caller))
     }
 
@@ -113,7 +119,7 @@ impl IamUsers for AwsIam {
         loop {
             let iam = self.clients.iam(&call, signer.clone()).await?;
             let asked = iam.list_users().max_items(USERS_PER_PAGE).set_marker(marker);
-            let page = call.outcome(asked.send().await)?;
+            let page = call.sent("ListUsers", asked.send()).await?;
             users.extend(page.users.into_iter().map(|user| IamUser {
                 user_name: IamUserName::from_trusted(user.user_name),
                 arn: Arn::from_trusted(user.arn),
@@ -132,7 +138,7 @@ impl IamUsers for AwsIam {
         let caller = self.caller_identity(&call, signer.clone()).await?;
         let iam = self.clients.iam(&call, signer).await?;
         let asked = iam.get_user().user_name(target.user_name.as_str());
-        let user = call.field(call.outcome(asked.send().await)?.user, "User")?;
+        let user = call.field(call.sent("GetUser", asked.send()).await?.user, "User")?;
         Ok(call.observed(Identified {
             caller,
             user_id: IamUserId::from_trusted(user.user_id),
@@ -152,7 +158,7 @@ impl IamUsers for AwsIam {
                 .list_access_keys()
                 .user_name(target.user_name.as_str())
                 .set_marker(marker);
-            let page = call.outcome(asked.send().await)?;
+            let page = call.sent("ListAccessKeys", asked.send()).await?;
             for key in page.access_key_metadata {
                 keys.push(listed(&call, key)?);
             }
@@ -174,7 +180,10 @@ impl IamUsers for AwsIam {
         let signer = self.clients.signer(&call, target.connection).await?;
         let iam = self.clients.iam(&call, signer).await?;
         let asked = iam.create_access_key().user_name(target.user_name.as_str());
-        let key = call.field(call.outcome(asked.send().await)?.access_key, "AccessKey")?;
+        let key = call.field(
+            call.sent("CreateAccessKey", asked.send()).await?.access_key,
+            "AccessKey",
+        )?;
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         Ok(call.observed(IssuedKey {
             id: AccessKeyId::from_trusted(call.field(given(key.access_key_id), "AccessKeyId")?),
@@ -207,7 +216,7 @@ impl IamUsers for AwsIam {
                 KeyStatus::Active => StatusType::Active,
                 KeyStatus::Inactive => StatusType::Inactive,
             });
-        call.outcome(asked.send().await)?;
+        call.sent("UpdateAccessKey", asked.send()).await?;
         Ok(call.observed(()))
     }
 
@@ -219,7 +228,7 @@ impl IamUsers for AwsIam {
             .delete_access_key()
             .user_name(target.user_name.as_str())
             .access_key_id(id.as_str());
-        call.outcome(asked.send().await)?;
+        call.sent("DeleteAccessKey", asked.send()).await?;
         Ok(call.observed(()))
     }
 
@@ -228,7 +237,10 @@ impl IamUsers for AwsIam {
         let signer = self.clients.signer(&call, target.connection).await?;
         let iam = self.clients.iam(&call, signer).await?;
         let asked = iam.get_access_key_last_used().access_key_id(id.as_str());
-        let last = call.outcome(asked.send().await)?.access_key_last_used;
+        let last = call
+            .sent("GetAccessKeyLastUsed", asked.send())
+            .await?
+            .access_key_last_used;
         let used = last.and_then(|last| {
             Some(LastUse {
                 at: moment(last.last_used_date.as_ref()?)?,

@@ -1,5 +1,6 @@
 //! SDK clients for one call: who signs, which endpoint, how long, how often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -8,6 +9,7 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::config::{AppName, Credentials, IdentityCache, Region as SdkRegion};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -19,10 +21,12 @@ use keywheel_core::aws::{AccessKeyId, AwsFailure, DEFAULT_REGION, Observed, Regi
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::aws_date::AnswerDate;
 use crate::aws_outcome::{Effect, failure, incomplete, unavailable};
 use crate::connection::{AccessKey, ConnectionCredentials, Role};
+use crate::observer::{CallObserver, CallResult, Called};
 
 /// Where AWS is and how long it may take.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct Options {
     /// Keywheel's own key for assuming roles. Without it the standard chain of the SDK is asked: environment,
     /// profile, web identity, container, instance role.
     pub own_key: Option<AccessKey>,
+    /// Who is told of each call.
+    pub observer: Option<Arc<dyn CallObserver>>,
 }
 
 /// Endpoints that replace those of the region, such as `http://127.0.0.1:4566`.
@@ -51,6 +57,7 @@ impl Default for Options {
             call_timeout: Duration::from_secs(10),
             endpoints: Endpoints::default(),
             own_key: None,
+            observer: None,
         }
     }
 }
@@ -79,6 +86,7 @@ pub(crate) struct Call<'a> {
     attempts: u32,
     deadline: Instant,
     date: AnswerDate,
+    observer: Option<Arc<dyn CallObserver>>,
 }
 
 impl<'a> Call<'a> {
@@ -91,6 +99,15 @@ impl<'a> Call<'a> {
             attempts: READ_ATTEMPTS,
             deadline: Instant::now() + limit,
             date: AnswerDate::default(),
+            observer: None,
+        }
+    }
+
+    /// The same, with somebody who is told of it.
+    pub(crate) fn observed_by(self, observer: Option<&Arc<dyn CallObserver>>) -> Self {
+        Self {
+            observer: observer.cloned(),
+            ..self
         }
     }
 
@@ -108,8 +125,40 @@ impl<'a> Call<'a> {
         Self { attempts: 1, ..self }
     }
 
-    /// What the SDK answered, or what its failure means.
-    pub(crate) fn outcome<T, E: ProvideErrorMetadata>(
+    /// Sends a call: what the SDK answered, or what its failure means. One line of the log tells of it, with the id that
+    /// AWS's support asks for.
+    pub(crate) async fn sent<T: RequestId, E: ProvideErrorMetadata>(
+        &self,
+        operation: &'static str,
+        sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsFailure> {
+        let span = tracing::info_span!("aws_call", operation);
+        let began = Instant::now();
+        let sent = sending.instrument(span.clone()).await;
+        let took = began.elapsed();
+        let _inside = span.enter();
+        let asked = match &sent {
+            Ok(answer) => answer.request_id(),
+            Err(error) => error.request_id(),
+        };
+        let aws_request_id = asked.map(str::to_owned);
+        let outcome = self.outcome(sent);
+        let failure = outcome.as_ref().err();
+        let result = failure.map_or(CallResult::Success, CallResult::of_failure);
+        let code = failure.and_then(|failure| failure.code.as_deref());
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(result = result.as_str(), code, aws_request_id, ms, "called AWS");
+        if let Some(observer) = &self.observer {
+            observer.called(&Called {
+                operation,
+                result,
+                took,
+            });
+        }
+        outcome
+    }
+
+    fn outcome<T, E: ProvideErrorMetadata>(
         &self,
         sent: Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<T, AwsFailure> {
@@ -194,6 +243,10 @@ impl Clients {
         }
     }
 
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn CallObserver>> {
+        self.options.observer.as_ref()
+    }
+
     pub(crate) fn call_timeout(&self) -> Duration {
         self.options.call_timeout
     }
@@ -222,31 +275,23 @@ impl Clients {
         role: &Role,
         external_id: Option<&str>,
     ) -> Result<Credentials, AwsFailure> {
-        let shared = self.shared().await;
         let call = Call {
             effect: Effect::Reads,
             attempts: READ_ATTEMPTS,
             date: call.date.clone(),
+            observer: call.observer.clone(),
             ..*call
         };
-        let mut config = self.sts_config(&call, shared)?;
-        if let Some(endpoint) = &role.sts_endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        if let Some(key) = &self.options.own_key {
-            config = config
-                .identity_cache(IdentityCache::no_cache())
-                .credentials_provider(static_key(&key.access_key_id, &key.secret_access_key));
-        }
-        let sent = aws_sdk_sts::Client::from_conf(config.build())
+        let sts = self.own_sts(&call, role.sts_endpoint.as_deref()).await?;
+        let sent = sts
             .assume_role()
             .role_arn(role.role_arn.as_str())
             .role_session_name(call.session)
             .set_external_id(external_id.map(str::to_owned))
             .duration_seconds(ROLE_SECONDS)
-            .send()
-            .await;
-        let assumed = call.field(call.outcome(sent)?.credentials, "credentials for the role")?;
+            .send();
+        let assumed = call.sent("AssumeRole", sent).await?;
+        let assumed = call.field(assumed.credentials, "credentials for the role")?;
         Ok(Credentials::new(
             assumed.access_key_id,
             assumed.secret_access_key,
@@ -287,6 +332,24 @@ impl Clients {
             .sts_config(call, self.shared().await)?
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(signer);
+        Ok(aws_sdk_sts::Client::from_conf(config.build()))
+    }
+
+    /// An STS client that signs as Keywheel itself, perhaps at another endpoint than that of the region.
+    pub(crate) async fn own_sts(
+        &self,
+        call: &Call<'_>,
+        endpoint: Option<&str>,
+    ) -> Result<aws_sdk_sts::Client, AwsFailure> {
+        let mut config = self.sts_config(call, self.shared().await)?;
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        if let Some(key) = &self.options.own_key {
+            config = config
+                .identity_cache(IdentityCache::no_cache())
+                .credentials_provider(static_key(&key.access_key_id, &key.secret_access_key));
+        }
         Ok(aws_sdk_sts::Client::from_conf(config.build()))
     }
 

@@ -8,6 +8,7 @@
 //! | `aws_clients` | SDK clients: endpoints, deadline, attempts, user agent, AssumeRole |
 //! | `aws_outcome` | what a failed call says about its effect: one table |
 //! | `aws_date` | AWS's clock, read from its answers |
+//! | [`observer`] | who counts calls |
 //! | `scripted` | the trait over a script (feature `scripted`) |
 //!
 //! Nothing here decides anything: an answer or a failure goes back to the engine as it came. The crate is a
@@ -18,6 +19,7 @@ mod aws_clients;
 mod aws_date;
 mod aws_outcome;
 pub mod connection;
+pub mod observer;
 pub mod provider;
 #[cfg(feature = "scripted")]
 pub mod scripted;

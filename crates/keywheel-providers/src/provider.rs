@@ -6,7 +6,8 @@
 
 use async_trait::async_trait;
 use keywheel_core::aws::{
-    AccessKeyId, Answer, Arn, CallerIdentity, IamUserName, Identified, KeyStatus, LastUse, ListedKey, Region,
+    AccessKeyId, Answer, Arn, AwsFailure, CallerIdentity, IamUserName, Identified, KeyStatus, LastUse,
+    ListedKey, Region,
 };
 use keywheel_core::clock::Moment;
 use secrecy::SecretString;
@@ -74,6 +75,14 @@ pub trait IamUsers: Send + Sync {
         region: &Region,
         session: &str,
     ) -> Answer<CallerIdentity>;
+
+    /// As whom Keywheel itself acts, before it assumes any role (`sts:GetCallerIdentity`). Providers that act as nobody say
+    /// so.
+    async fn own_identity(&self, _: &Region, _: &str) -> Answer<CallerIdentity> {
+        Err(AwsFailure::not_sent(
+            "there is nobody to ask as whom Keywheel acts",
+        ))
+    }
 
     /// Tries to assume the connection's role *without* its external id, which AWS must refuse.
     async fn external_id(

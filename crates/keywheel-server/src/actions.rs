@@ -1,21 +1,28 @@
 //! What can be asked of the system, one file per noun. HTTP, command line and console go through here.
 
+pub mod accounts;
 pub mod audit_logs;
 pub mod bootstrap;
+pub mod connection_checks;
+pub mod connection_policies;
 pub mod connections;
 pub mod environments;
 mod filling;
 pub mod folders;
 pub mod identities;
 pub mod memberships;
+pub mod own_account;
 pub mod projects;
 mod references;
+pub mod retirement_default;
 pub mod rotation_keys;
 pub mod rotation_policy;
 pub mod rotation_runs;
+pub mod rotation_views;
 pub mod rotations;
 pub mod secret_imports;
 pub mod secrets;
+pub mod sessions;
 mod slugs;
 pub mod tags;
 mod tries;

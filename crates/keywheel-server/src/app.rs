@@ -8,6 +8,7 @@ use keywheel_core::ids::{IdEntropy, TokenId};
 use keywheel_envelope::Keyring;
 use keywheel_providers::IamUsers;
 use keywheel_store::{Store, tokens};
+use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::actions::secrets::{ListTags, SecretCache};
@@ -15,12 +16,17 @@ use crate::ambient::{Clock, Entropy};
 use crate::audit::{Audit, AuditParts};
 use crate::auth::caller::RoleCache;
 use crate::auth::failures::LoginFailures;
+use crate::auth::links;
+use crate::auth::password::Passwords;
 use crate::auth::token::TokenSigner;
 use crate::cache::Cache;
 use crate::config::Settings;
 use crate::engine::{Engine, EngineParts};
 use crate::http::errors::ApiError;
+use crate::observe::metrics::Metrics;
+use crate::observe::scrape::LastLook;
 use crate::vault::Vault;
+use crate::webhooks::mailer::Mailer;
 use crate::webhooks::{Deliverer, DelivererParts};
 
 /// The name in leases of a process that has its database alone.
@@ -40,6 +46,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// What was set.
     pub settings: Arc<Settings>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// A handle to all of it; cheap to clone.
@@ -55,9 +63,11 @@ struct Inner {
     secrets: SecretCache,
     list_tags: ListTags,
     login_failures: LoginFailures,
+    passwords: Passwords,
     audit: Audit,
     engine: Engine,
     deliverer: Deliverer,
+    last_look: LastLook,
     is_stopping: AtomicBool,
 }
 
@@ -90,14 +100,18 @@ impl App {
             timings: parts.settings.timings,
             runs_max: parts.settings.rotations_max,
             calls_per_second: parts.settings.aws_calls_per_second,
+            metrics: parts.metrics.clone(),
             node,
         });
         let deliverer = Deliverer::new(DelivererParts {
             store: Arc::clone(&parts.store),
             vault: vault.clone(),
             clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+            mailer: parts.settings.smtp.as_ref().map(Mailer::new).transpose()?,
             audit: audit.clone(),
             allow_internal: parts.settings.webhooks_allow_internal,
+            metrics: parts.metrics.clone(),
         });
         let (callers, roles) = (Cache::new(), Cache::new());
         let (secrets, list_tags) = (Cache::new(), Cache::new());
@@ -110,9 +124,11 @@ impl App {
             secrets,
             list_tags,
             login_failures: LoginFailures::default(),
+            passwords: Passwords::default(),
             audit,
             engine,
             deliverer,
+            last_look: LastLook::default(),
             is_stopping: AtomicBool::new(false),
         })))
     }
@@ -153,6 +169,12 @@ impl App {
         self.0.signer.get_or_try_init(make).await
     }
 
+    /// The token of a new link to set the instance up.
+    pub async fn setup_token(&self) -> Result<SecretString, ApiError> {
+        let expires_at = self.now() + links::SETUP_LASTS;
+        Ok(links::setup_token(self.signer().await?, expires_at))
+    }
+
     /// Bearers of tokens.
     pub(crate) fn callers(&self) -> &Cache<TokenId, Arc<tokens::Caller>> {
         &self.0.callers
@@ -173,6 +195,11 @@ impl App {
         &self.0.login_failures
     }
 
+    /// Hashes passwords.
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
     /// The entity tags of lists of secrets.
     pub(crate) fn list_tags(&self) -> &ListTags {
         &self.0.list_tags
@@ -191,6 +218,16 @@ impl App {
     /// What tells webhooks.
     pub fn deliverer(&self) -> &Deliverer {
         &self.0.deliverer
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.parts.metrics
+    }
+
+    /// When the database was last asked for what Prometheus reads.
+    pub(crate) fn last_look(&self) -> &LastLook {
+        &self.0.last_look
     }
 
     /// Takes up no more work by itself, and is not ready from now on.

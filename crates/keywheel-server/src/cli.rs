@@ -12,8 +12,12 @@ use crate::start;
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    match dispatch(&command().get_matches()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let matches = command().get_matches();
+    if let Some(code) = keywheel_cli::run(&matches, command) {
+        return code;
+    }
+    match dispatch(&matches) {
+        Ok(code) => code,
         Err(fault) => {
             last_words(&fault);
             ExitCode::FAILURE
@@ -49,6 +53,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(server)
         .subcommands(commands::all())
+        .subcommands(keywheel_cli::commands())
         .subcommands(trial_commands())
 }
 
@@ -125,19 +130,21 @@ async fn sandbox(matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
+fn dispatch(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match matches.subcommand() {
-        Some(("server", matches)) => runtime()?.block_on(start::server(settings_from(matches)?)),
+        Some(("doctor", matches)) => return runtime()?.block_on(commands::doctor::run(matches)),
+        Some(("server", matches)) => runtime()?.block_on(start::server(settings_from(matches)?))?,
         #[cfg(feature = "dev")]
-        Some(("dev", matches)) => runtime()?.block_on(crate::dev::run(dev_options(matches)?)),
+        Some(("dev", matches)) => runtime()?.block_on(crate::dev::run(dev_options(matches)?))?,
         #[cfg(feature = "dev")]
-        Some(("sandbox", matches)) => runtime()?.block_on(sandbox(matches)),
+        Some(("sandbox", matches)) => runtime()?.block_on(sandbox(matches))?,
         Some((name, matches)) => match commands::run(name, matches) {
-            Some(running) => runtime()?.block_on(running),
+            Some(running) => runtime()?.block_on(running)?,
             None => anyhow::bail!("no such command; see keywheel --help"),
         },
         None => anyhow::bail!("no command was named; see keywheel --help"),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -1,9 +1,11 @@
 //! The commands for operators, one file each. All take the settings of the server, and say what they did on standard
 //! output; how far they are, on standard error.
 
+mod account;
 mod audit;
 mod backup;
 mod copy;
+pub mod doctor;
 mod migrate;
 mod progress;
 mod restore;
@@ -32,7 +34,9 @@ pub fn all() -> Vec<Command> {
         restore::command(),
         copy::command(),
         root_key::command(),
+        account::command(),
         audit::command(),
+        doctor::command(),
     ]
 }
 
@@ -44,6 +48,7 @@ pub fn run<'a>(name: &str, matches: &'a ArgMatches) -> Option<Running<'a>> {
         "restore" => Box::pin(restore::run(matches)),
         "copy" => Box::pin(copy::run(matches)),
         "root-key" => Box::pin(root_key::run(matches)),
+        "account" => Box::pin(account::run(matches)),
         "audit" => Box::pin(audit::run(matches)),
         _ => return None,
     })

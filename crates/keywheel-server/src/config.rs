@@ -6,6 +6,7 @@
 
 mod layers;
 mod reader;
+pub mod smtp;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,12 +20,15 @@ use secrecy::SecretString;
 use self::layers::Layers;
 pub use self::layers::{CONFIG_VARIABLE, DEFAULTS, Setting, Source, Sources, settings_in_default_file};
 use self::reader::{Read, Reader};
+use self::smtp::SmtpSettings;
 
 /// Everything that can be set. Made by [`Settings::from_sources`] only.
 #[derive(Debug)]
 pub struct Settings {
     /// Address of the HTTP API.
     pub listen: SocketAddr,
+    /// Address where Prometheus looks; none for that of the API.
+    pub metrics_listen: Option<SocketAddr>,
     /// Folder for what Keywheel stores itself.
     pub data_dir: PathBuf,
     /// Where the database is. May hold a password.
@@ -35,6 +39,8 @@ pub struct Settings {
     pub root_keys: RootKeys,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// A collector of OpenTelemetry that is sent spans; none without.
+    pub otel_endpoint: Option<String>,
     /// Waits and margins of the rotation engine.
     pub timings: Timings,
     /// Whether timings below the floors were allowed.
@@ -45,12 +51,18 @@ pub struct Settings {
     pub aws_calls_per_second: u32,
     /// Longest life of an access token.
     pub token_ttl_max: Millis,
+    /// Longest life of a session of a person.
+    pub session_ttl_max: Millis,
+    /// How long a session lasts that nobody uses.
+    pub session_idle_max: Millis,
     /// Failed logins that one address may have in a minute; 0 is without limit.
     pub login_failures_per_minute: u32,
     /// How long entries of the audit log are kept; none keeps them for ever.
     pub audit_retention: Option<Millis>,
     /// Whether webhooks may be told on this machine and in its network.
     pub webhooks_allow_internal: bool,
+    /// How mails are sent; none are without it.
+    pub smtp: Option<SmtpSettings>,
     /// Limits of the HTTP front.
     pub http: HttpSettings,
     /// What is allowed but unwise; for the log.
@@ -153,6 +165,17 @@ impl Settings {
 
     fn read(reader: &mut Reader<'_>) -> Read<Self> {
         let listen = reader.parsed("listen", "an address and a port such as 127.0.0.1:8080");
+        let metrics_listen = reader.checked(
+            "metrics_listen",
+            "nothing, or an address and a port such as 127.0.0.1:9090",
+            |text| {
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    text.parse().ok().map(Some)
+                }
+            },
+        );
         let data_dir = reader.path("data_dir");
         let log = LogSettings::read(reader);
         let unsafe_timings = reader.switch("unsafe_timings");
@@ -161,14 +184,19 @@ impl Settings {
         // No account of AWS takes as many; whatever stands in for AWS in a trial may.
         let aws_calls_per_second = reader.count("aws_calls_per_second", 1..=10_000);
         let token_ttl_max = reader.length("token_ttl_max", 60_000..=365 * 86_400_000);
+        let session_ttl_max = reader.length("session_ttl_max", 300_000..=30 * 86_400_000);
+        // Below two minutes it would end in use: that a session is used is noted once a minute.
+        let session_idle_max = reader.length("session_idle_max", 120_000..=30 * 86_400_000);
         let login_failures_per_minute = reader.count("login_failures_per_minute", 0..=1_000_000);
         let audit_retention_days = reader.count("audit_retention_days", 0..=36_500);
         let webhooks_allow_internal = reader.switch("webhooks_allow_internal");
+        let smtp = smtp::read(reader);
         let http = HttpSettings::read(reader);
         let node_name = reader.checked("node_name", "1 to 64 letters, digits, dots and dashes", |text| {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
             ((1..=64).contains(&text.len()) && text.chars().all(fits)).then(|| text.to_owned())
         });
+        let otel_endpoint = reader.optional("otel_endpoint");
         let database_url = reader.optional("database_url");
         let root_key = reader.optional("root_key");
         let root_key_file = reader.optional("root_key_file");
@@ -190,6 +218,7 @@ impl Settings {
             .into();
         Ok(Self {
             listen: listen?,
+            metrics_listen: metrics_listen?,
             data_dir,
             database_url,
             node_name: node_name?,
@@ -198,16 +227,20 @@ impl Settings {
                 more: more_root_keys?,
             },
             log: log?,
+            otel_endpoint,
             timings,
             unsafe_timings: unsafe_timings?,
             rotations_max: rotations_max?,
             aws_calls_per_second: aws_calls_per_second?,
             token_ttl_max: token_ttl_max?,
+            session_ttl_max: session_ttl_max?,
+            session_idle_max: session_idle_max?,
             login_failures_per_minute: login_failures_per_minute?,
             audit_retention: Some(audit_retention_days?)
                 .filter(|days| *days > 0)
                 .map(|days| Millis::DAY.times(days.into())),
             webhooks_allow_internal: webhooks_allow_internal?,
+            smtp: smtp?,
             http: http?,
             warnings: Vec::new(),
         })

@@ -9,10 +9,9 @@ mod tour;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
-use keywheel_providers::{AwsIam, Endpoints};
+use keywheel_providers::Endpoints;
 use keywheel_sandbox::{Options, Sandbox};
 
 use crate::config::{Settings, Sources};
@@ -59,20 +58,19 @@ pub async fn run(options: DevOptions) -> anyhow::Result<()> {
         .file
         .get_or_insert_with(|| (PathBuf::from("keywheel dev"), QUICK.to_owned()));
     let settings = Settings::from_sources(&sources)?;
-    start::begin(&settings)?;
+    let traces = start::begin(&settings)?;
     let stop = start::stop_on_signals()?;
-    let listener = start::bind(&settings).await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let listeners = start::bind(&settings).await?;
+    let url = format!("http://{}", listeners.api.local_addr()?);
     let folder = settings.data_dir.clone();
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    start::make_data_dir(&settings)?;
     let sandbox = start_sandbox(&folder, sandbox_listen).await?;
     let endpoints = Endpoints {
         iam: Some(sandbox.url()),
         sts: Some(sandbox.url()),
     };
-    let provider = Arc::new(AwsIam::new(start::aws_options(&settings, endpoints)));
-    let app = start::build(settings, provider).await?;
+    let (provider, metrics) = start::counted_aws(&settings, endpoints);
+    let app = start::build(settings, provider, metrics).await?;
 
     let mut notes = notes::Notes::read(&folder)?;
     seed::seed(router::front(app.clone()), &sandbox, &mut notes)
@@ -88,7 +86,8 @@ pub async fn run(options: DevOptions) -> anyhow::Result<()> {
         notes::write_private(path, &serde_json::to_vec_pretty(&made)?)?;
     }
     tour::print(&made, &folder);
-    start::serve(app, listener, stop).await;
+    start::serve(app, listeners, stop).await;
+    start::end(traces).await;
     sandbox.shutdown().await;
     Ok(())
 }

@@ -45,9 +45,11 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::ambient::{Clock, Entropy};
 use crate::audit::Audit;
+use crate::observe::metrics::Metrics;
 use crate::vault::Vault;
 
 /// How long nothing is claimed after this server's clock was found to be wrong: what it calls due may not be, and it
@@ -82,6 +84,8 @@ pub struct EngineParts {
     pub runs_max: u32,
     /// Calls a second to one AWS account.
     pub calls_per_second: u32,
+    /// Where runs are counted.
+    pub metrics: Metrics,
     /// The name of this node in leases.
     pub node: String,
 }
@@ -352,7 +356,7 @@ impl Engine {
     {
         self.0
             .tasks
-            .spawn(work(self.clone()))
+            .spawn(work(self.clone()).in_current_span())
             .await
             .unwrap_or(Err(EngineError::Parked))
     }
@@ -467,7 +471,8 @@ impl Engine {
             author,
             run,
         };
-        let outcome = driver::drive(self, assignment).await;
+        let span = tracing::info_span!("run", run = %run, goal = history::goal_name(&assignment.goal));
+        let outcome = driver::drive(self, assignment).instrument(span).await;
         if let Some(entry) = entry {
             entry::end(self, entry, &outcome).await;
         }

@@ -1,11 +1,14 @@
 //! The API: routes, request data, answers, refusals. Handlers are thin; what they do is in
 //! [`crate::actions`]. One file per noun, with its bodies and answers in `json.rs` below it.
 
+mod accounts;
 pub mod answer;
 mod app_connections;
 mod audit_logs;
 mod auth;
 mod bootstrap;
+mod connection_checks;
+mod console;
 mod docs;
 pub mod edge;
 mod environments;
@@ -18,17 +21,21 @@ mod identities;
 mod idle;
 pub mod listen;
 mod memberships;
+pub mod metrics;
 mod openapi;
 mod paging;
 pub mod place;
 mod projects;
+mod retirement_default;
 mod rotation_keys;
 mod rotation_policy;
 mod rotation_runs;
+mod rotation_views;
 pub mod router;
 mod secret_imports;
 mod secret_rotations;
 mod secrets;
+mod sessions;
 mod status;
 mod tags;
 mod universal_auth;

@@ -40,4 +40,5 @@ pub mod root_keys;
 pub mod start;
 pub mod transfer;
 pub mod vault;
+pub mod watch;
 pub mod webhooks;

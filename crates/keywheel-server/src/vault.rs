@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use keywheel_core::aws::{AccessKeyId, Arn};
-use keywheel_core::ids::{ConnectionId, SecretId, SecretVersionId, WebhookId};
+use keywheel_core::ids::{AccountId, ConnectionId, SecretId, SecretVersionId, WebhookId};
 use keywheel_envelope::{Binding, DataKey, Error, Keyring, Plain, Sealed};
 use keywheel_providers::connection::{AccessKey, ConnectionCredentials, Role};
 use keywheel_store::setup::setting;
@@ -63,6 +63,22 @@ impl Vault {
     /// Opens the comment of a secret.
     pub fn open_comment(&self, secret: SecretId, sealed: &[u8]) -> Result<SecretString, Error> {
         self.open("secrets", &secret.to_string(), "comment", sealed)
+    }
+
+    /// Seals the secret of an account's one-time codes.
+    pub fn seal_totp_secret(&self, account: AccountId, secret: &[u8]) -> Result<Vec<u8>, Error> {
+        self.seal("accounts", &account.to_string(), "totp_secret", secret)
+    }
+
+    /// Opens the secret of an account's one-time codes.
+    pub fn open_totp_secret(&self, account: AccountId, sealed: &[u8]) -> Result<Plain, Error> {
+        let (sealed, row) = (Sealed::from_bytes(sealed.to_vec())?, account.to_string());
+        let place = Binding {
+            table: "accounts",
+            row: &row,
+            field: "totp_secret",
+        };
+        keywheel_envelope::open(&self.0, &place, &sealed)
     }
 
     /// Seals the credentials of a connection. Its external id is not part of them: it follows from whose the

@@ -5,34 +5,42 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`payload`] | what is said, in the words of each kind of receiver; the signature |
+//! | [`payload`] | what is said, in the form of each kind of receiver; the signature |
+//! | [`words`] | what is said to people |
 //! | [`sender`] | the only place that speaks HTTP to the outside |
+//! | [`mailer`] | the only place that speaks SMTP |
 //! | [`guard`] | which addresses are not to be spoken to |
 
 pub mod guard;
+pub mod mailer;
 pub mod payload;
 pub mod sender;
+pub mod words;
 
 use std::sync::Arc;
 
 use keywheel_core::clock::Millis;
-use keywheel_core::ids::IdentityId;
+use keywheel_core::ids::{DeliveryId, IdentityId, WebhookId};
 use keywheel_core::ledger::Author;
 use keywheel_core::names::{SecretPath, Title};
-use keywheel_core::webhooks::{AGE_MAX, Occurrence, retry_after};
-use keywheel_store::webhooks::{Afterwards, Delivery, LastRun, Webhook};
+use keywheel_core::webhooks::{AGE_MAX, MailTo, WebhookKind, retry_after};
+use keywheel_store::webhooks::{Afterwards, Attempt, Delivery, LastRun, Webhook};
 use keywheel_store::{Store, StoreError};
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::mailer::{Mail, Mailer};
 use self::payload::{Changer, News, Subject, signature};
 use self::sender::{NotTold, Post, Sender};
-use crate::ambient::Clock;
+use crate::ambient::{Clock, Entropy};
 use crate::audit::Audit;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
+use crate::auth::failures::{Failures, Limit};
+use crate::http::errors::ApiError;
+use crate::observe::metrics::Metrics;
 use crate::vault::Vault;
 
 /// Names a delivery: the same in each of its attempts, so that receivers can drop doubles.
@@ -42,8 +50,12 @@ pub const SIGNATURE_HEADER: &str = "x-infisical-signature";
 
 /// Deliveries under way at the same time. Each mostly waits; the bound is for sockets.
 const PARALLEL_MAX: usize = 16;
-/// Tests of webhooks under way at the same time; further ones wait for their turn.
+/// Tests of webhooks under way at the same time.
 const TESTS_MAX: usize = 4;
+/// How long a further test waits for its turn: receivers that hang must not hold up everybody's.
+const TEST_WAIT: Millis = Millis::from_secs(2);
+/// Tests of one webhook: with more, a server that writes mails could be made to flood somebody.
+const TESTS_PER_MINUTE: Limit = Limit::per_minute(1);
 /// How long a delivery is reserved for the process that sends it: twice what an attempt may take.
 const LEASE: Millis = Millis::from_secs(30);
 /// The longest sleep: a commit of this process wakes the deliverer; this is for those of others, and for ended leases.
@@ -61,11 +73,20 @@ pub struct DelivererParts {
     pub vault: Vault,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Sends mails, if the settings name a server for them.
+    pub mailer: Option<Mailer>,
     /// Where deliveries are told of.
     pub audit: Audit,
     /// Whether receivers may be on this machine or in its network.
     pub allow_internal: bool,
+    /// Where attempts are counted.
+    pub metrics: Metrics,
 }
+
+/// How an attempt went: the status of a receiver that understood, if it speaks HTTP.
+type Told = Result<Option<u16>, NotTold>;
 
 /// A handle to the deliverer; cheap to clone.
 #[derive(Clone)]
@@ -76,6 +97,7 @@ struct Inner {
     sender: Sender,
     permits: Arc<Semaphore>,
     tests: Semaphore,
+    tested: Failures<WebhookId>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -87,6 +109,7 @@ impl Deliverer {
             sender: Sender::new(parts.allow_internal),
             permits: Arc::new(Semaphore::new(PARALLEL_MAX)),
             tests: Semaphore::new(TESTS_MAX),
+            tested: Failures::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             parts,
@@ -111,19 +134,46 @@ impl Deliverer {
         self.0.tasks.wait().await;
     }
 
-    /// Tells a webhook that it is being tried, and waits for the answer.
-    pub async fn test(&self, webhook: &Webhook, project_name: &Title) -> Result<LastRun, StoreError> {
-        // Nobody closes it: without a permit a test would only be unbounded.
-        let _permit = self.0.tests.acquire().await;
+    /// Whether webhooks of the kind `email` can be told.
+    pub fn sends_mail(&self) -> bool {
+        self.0.parts.mailer.is_some()
+    }
+
+    /// Tells a webhook that it is being tried, and waits for the answer: once a minute, and if few others are tried.
+    pub async fn test(&self, webhook: &Webhook, project_name: &Title) -> Result<LastRun, ApiError> {
+        let _permit = self.turn_to_test(webhook.id).await?;
         let path = SecretPath::from_stored(webhook.place.as_str().to_owned());
         let subject = Subject {
             webhook,
             project_name,
             path: &path,
         };
-        let run = last_run(self.send(&subject, &News::Test, None).await);
-        self.0.parts.store.note_webhook_run(webhook.id, &run).await?;
-        Ok(run)
+        let mut attempt = self.begin(News::Test.event(), 1);
+        let told = self.send(&subject, &News::Test, &attempt.id.to_string()).await;
+        self.end(&mut attempt, told);
+        self.0.parts.store.keep_attempt(webhook.id, &attempt).await?;
+        Ok(attempt.run)
+    }
+
+    /// Counts a test, and waits for its turn. The counts are those of failed logins: the first is one too many for the
+    /// rest of the minute.
+    async fn turn_to_test(&self, webhook: WebhookId) -> Result<SemaphorePermit<'_>, ApiError> {
+        let (clock, tested) = (&self.0.parts.clock, &self.0.tested);
+        let now = clock.monotonic();
+        if let Some(rest) = tested.closed_for(&webhook, now) {
+            return Err(tested_just_now(rest));
+        }
+        if !tested.note(webhook, TESTS_PER_MINUTE, now).closes {
+            return Err(tested_just_now(TESTS_PER_MINUTE.closed_for));
+        }
+        let permit = tokio::select! {
+            permit = self.0.tests.acquire() => permit.ok(),
+            () = clock.sleep(TEST_WAIT) => None,
+        };
+        permit.ok_or_else(|| {
+            tested.forget(&webhook);
+            ApiError::unavailable("Other webhooks are being tested. Try again in a few seconds.")
+        })
     }
 
     async fn run(&self) {
@@ -164,35 +214,60 @@ impl Deliverer {
         Ok(next.map_or(SLEEP_MAX, |at| at - now).clamp(SLEEP_MIN, SLEEP_MAX))
     }
 
+    /// An attempt that begins now. How it went is known at its end.
+    fn begin(&self, event: &'static str, number: u32) -> Attempt {
+        let DelivererParts { clock, entropy, .. } = &self.0.parts;
+        let at = clock.now();
+        Attempt {
+            id: DeliveryId::new(at, &entropy.bytes()),
+            event: event.to_owned(),
+            number,
+            at,
+            took: clock.monotonic(),
+            http_status: None,
+            run: LastRun::Success,
+        }
+    }
+
+    fn end(&self, attempt: &mut Attempt, told: Told) {
+        attempt.took = self.0.parts.clock.monotonic() - attempt.took;
+        attempt.http_status = told.unwrap_or_else(NotTold::http_status);
+        attempt.run = told.map_or_else(|reason| LastRun::Failed(reason.to_string()), |_| LastRun::Success);
+    }
+
     async fn deliver(&self, delivery: &Delivery) {
+        let mut attempt = self.begin(delivery.occurrence.event().as_str(), delivery.attempt);
         let told = tokio::select! {
             () = self.0.stop.cancelled() => None,
             told = self.attempt_in_time(delivery) => Some(told),
         };
-        let now = self.0.parts.clock.now();
-        let (run, afterwards) = match told {
-            None => (None, Afterwards::Again { at: now }),
+        let DelivererParts { store, clock, .. } = &self.0.parts;
+        // What is tried again waits by the time that all nodes share.
+        let now = store
+            .lease_time(clock.now())
+            .await
+            .unwrap_or_else(|_| clock.now());
+        let afterwards = match told {
+            None => Afterwards::Again { at: now },
             Some(told) => {
-                let next = told.as_ref().err().and_then(|_| retry_after(delivery.attempts));
+                self.0.parts.metrics.delivered(told.is_ok());
+                self.end(&mut attempt, told);
+                let passes = told.err().filter(|reason| !reason.is_final());
+                let next = passes.and_then(|_| retry_after(delivery.attempt));
                 let at = next
                     .map(|wait| now + wait)
                     .filter(|at| *at < delivery.happened_at + AGE_MAX);
-                let afterwards = at.map_or(Afterwards::Over, |at| Afterwards::Again { at });
-                (Some(last_run(told)), afterwards)
+                at.map_or(Afterwards::Over, |at| Afterwards::Again { at })
             }
         };
-        let ended = self
-            .0
-            .parts
-            .store
-            .end_delivery(delivery, run.as_ref(), &afterwards)
-            .await;
+        let made = told.map(|_| &attempt);
+        let ended = store.end_delivery(delivery, made, &afterwards).await;
         match ended {
             // The claim ended, and another attempt has the say.
             Ok(false) => {}
             Ok(true) => {
-                if let (Some(run), Afterwards::Over) = (run, afterwards) {
-                    self.tell_audit(delivery, &run).await;
+                if let (Some(made), Afterwards::Over) = (made, afterwards) {
+                    self.tell_audit(delivery, &made.run).await;
                 }
             }
             Err(error) => {
@@ -201,26 +276,20 @@ impl Deliverer {
         }
     }
 
-    async fn attempt_in_time(&self, delivery: &Delivery) -> Result<(), NotTold> {
+    async fn attempt_in_time(&self, delivery: &Delivery) -> Told {
         if delivery.happened_at + AGE_MAX < self.0.parts.clock.now() {
             return Err(NotTold::TooOld);
         }
         self.attempt(delivery).await
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Result<(), NotTold> {
-        let news = match &delivery.occurrence {
-            Occurrence::SecretsModified { by } => News::Modified(self.changer(*by).await),
-            Occurrence::RotationFailed {
-                rotation,
-                category,
-                is_manual,
-            } => News::RotationFailed {
-                rotation,
-                category,
-                is_manual: *is_manual,
-            },
+    async fn attempt(&self, delivery: &Delivery) -> Told {
+        let occurrence = &delivery.occurrence;
+        let by = match occurrence.by() {
+            Some(author) => Some(self.changer(author).await),
+            None => None,
         };
+        let news = News::Happened { occurrence, by };
         let subject = Subject {
             webhook: &delivery.webhook,
             project_name: &delivery.project_name,
@@ -228,7 +297,7 @@ impl Deliverer {
         };
         let Delivery { seq, happened_at, .. } = delivery;
         let id = format!("{}-{}-{seq}", delivery.webhook.id, happened_at.as_millis());
-        self.send(&subject, &news, Some(id)).await
+        self.send(&subject, &news, &id).await
     }
 
     /// Who made a change, for people. One whose name is not known any more is told by its id.
@@ -244,26 +313,37 @@ impl Deliverer {
         found.map(|identity| identity.name)
     }
 
-    async fn send(&self, subject: &Subject<'_>, news: &News<'_>, id: Option<String>) -> Result<(), NotTold> {
+    async fn send(&self, subject: &Subject<'_>, news: &News<'_>, id: &str) -> Told {
         let DelivererParts { vault, clock, .. } = &self.0.parts;
         let webhook = subject.webhook;
         let url = vault.open_webhook_url(webhook.id, &webhook.url);
         let url = url.map_err(|_| NotTold::Sealed)?;
         let now = clock.now();
-        let body = payload::body(subject, news, now).to_string();
+        let body = payload::body(subject, news, now);
+        if webhook.kind == WebhookKind::Email {
+            let to = MailTo::parse(url.expose_secret()).map_err(|_| NotTold::Sealed)?;
+            let mail = Mail {
+                id: id.to_owned(),
+                subject: words::subject_line(subject, news),
+                text: body,
+                at: now,
+            };
+            let mailer = self.0.parts.mailer.as_ref().ok_or(NotTold::NoMail)?;
+            return mailer.send(&to, mail).await.map(|()| None);
+        }
         let mut headers = Vec::new();
         if let Some(sealed) = &webhook.signing_key {
             let key = vault.open_webhook_key(webhook.id, sealed);
             let key = key.map_err(|_| NotTold::Sealed)?;
             headers.push((SIGNATURE_HEADER, signature(&key, now, &body)));
         }
-        headers.extend(id.map(|id| (DELIVERY_HEADER, id)));
+        headers.push((DELIVERY_HEADER, id.to_owned()));
         let post = Post {
             url: url.expose_secret(),
             headers,
             body,
         };
-        self.0.sender.send(post).await
+        self.0.sender.send(post).await.map(Some)
     }
 
     async fn tell_audit(&self, delivery: &Delivery, run: &LastRun) {
@@ -271,7 +351,7 @@ impl Deliverer {
         let metadata = about(webhook)
             .with("event", delivery.occurrence.event())
             .with("secretPath", &delivery.path)
-            .with("attempts", delivery.attempts)
+            .with("attempts", delivery.attempt)
             .with("status", run.status())
             .with("errorMessage", run.error());
         let audit = &self.0.parts.audit;
@@ -279,6 +359,13 @@ impl Deliverer {
             .tell_by_platform(Event::TriggerWebhook, webhook.project, metadata)
             .await;
     }
+}
+
+fn tested_just_now(rest: Millis) -> ApiError {
+    ApiError::rate_limited(
+        "This webhook was tested within the last minute. Wait a little and test it again.",
+        rest,
+    )
 }
 
 /// What the audit log tells of a webhook. Its address may be a credential.
@@ -289,11 +376,4 @@ pub fn about(webhook: &Webhook) -> Metadata {
         .with("secretPath", &webhook.place)
         .with("type", webhook.kind)
         .with("isDisabled", webhook.disabled)
-}
-
-fn last_run(told: Result<(), NotTold>) -> LastRun {
-    told.map_or_else(
-        |reason| LastRun::Failed(reason.to_string()),
-        |()| LastRun::Success,
-    )
 }

@@ -79,6 +79,10 @@ impl StoreError {
 pub enum Conflict {
     /// The instance has its organization already.
     Bootstrapped,
+    /// The e-mail address has an account.
+    AccountEmail,
+    /// No other account administers the organization.
+    LastAdmin,
     /// The organization has a project of that slug.
     ProjectSlug,
     /// The project has an environment of that slug.
@@ -119,6 +123,8 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bootstrapped => "the instance has an organization already",
+            Self::AccountEmail => "an account with this e-mail address exists",
+            Self::LastAdmin => "no other account administers the organization",
             Self::ProjectSlug => "a project with this slug exists",
             Self::EnvironmentSlug => "an environment with this slug exists",
             Self::FolderPath => "a folder with this path exists",

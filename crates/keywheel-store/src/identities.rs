@@ -111,7 +111,8 @@ pub trait Identities: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<Identity>>;
 
-    /// Changes an identity; none if it does not exist.
+    /// Changes an identity; none if it does not exist. `Conflict::LastAdmin` if an account would lose the role `admin`
+    /// that no other account with a password has.
     async fn update_identity(
         &self,
         id: IdentityId,

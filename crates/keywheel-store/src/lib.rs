@@ -14,8 +14,10 @@
 //! | [`pages`] | parts of long lists |
 //! | [`tags`] | tags of a project, which its secrets can have |
 //! | [`connections`] | credentials for AWS |
+//! | [`accounts`] | people, and what they signed in for |
 //! | [`identities`], [`memberships`], [`universal_auth`], [`tokens`] | who may call |
 //! | [`rotations`] | rotations, for reading |
+//! | [`rotation_views`] | rotations of many projects at a glance |
 //! | [`webhooks`] | whom to tell of changes, and what is still to be told |
 //! | [`sql`] | all of it over SQLite and PostgreSQL |
 //! | [`runs`] | the history of runs |
@@ -26,6 +28,7 @@
 //! | [`pace`] | turns to call AWS, for all processes together |
 //! | [`ledgers`] | the record of IAM users and their keys: leases, fences, commits |
 
+pub mod accounts;
 pub mod audit;
 pub mod connections;
 pub mod dump;
@@ -40,6 +43,7 @@ pub mod pace;
 pub mod pages;
 pub mod patch;
 pub mod projects;
+pub mod rotation_views;
 pub mod rotations;
 pub mod runs;
 pub mod schema;
@@ -54,6 +58,7 @@ pub mod trusted_ip;
 pub mod universal_auth;
 pub mod webhooks;
 
+pub use accounts::Accounts;
 pub use audit::AuditLog;
 pub use connections::Connections;
 pub use dump::{Dump, Load};
@@ -68,6 +73,7 @@ pub use pace::Pace;
 pub use pages::{Keyed, Page, Part};
 pub use patch::Patch;
 pub use projects::Projects;
+pub use rotation_views::RotationViews;
 pub use rotations::Rotations;
 pub use runs::Runs;
 pub use schema::Schema;
@@ -93,11 +99,13 @@ pub trait Store:
     + Snapshots
     + Tags
     + Connections
+    + Accounts
     + Identities
     + Memberships
     + UniversalAuths
     + Tokens
     + Rotations
+    + RotationViews
     + Ledgers
     + Runs
     + AuditLog

@@ -31,18 +31,23 @@ pub struct Part<T, K> {
 
 impl<T: Keyed> Part<T, T::Key> {
     /// A page of rows, of which one more was read if there is one.
-    pub fn cut(mut rows: Vec<T>, size: Option<u32>) -> Self {
-        let size = size.map_or(usize::MAX, |size| size as usize);
-        let more = rows.len() > size;
-        rows.truncate(size);
-        Self {
-            next: rows.last().filter(|_| more).map(Keyed::key),
-            rows,
-        }
+    pub fn cut(rows: Vec<T>, size: Option<u32>) -> Self {
+        Self::cut_by(rows, size, Keyed::key)
     }
 }
 
 impl<T, K> Part<T, K> {
+    /// The same for rows of a list that has several orders.
+    pub fn cut_by(mut rows: Vec<T>, size: Option<u32>, key: impl FnOnce(&T) -> K) -> Self {
+        let size = size.map_or(usize::MAX, |size| size as usize);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        Self {
+            next: rows.last().filter(|_| more).map(key),
+            rows,
+        }
+    }
+
     /// The same part of the list, with its rows in another form.
     pub fn map<U>(self, to: impl FnMut(T) -> U) -> Part<U, K> {
         Part {

@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{AccountId, OrganizationId, TokenId};
+use keywheel_core::ids::OrganizationId;
 use keywheel_core::names::{Slug, Title};
 
+use crate::accounts::Account;
 use crate::error::Result;
 use crate::identities::Identity;
+use crate::tokens::Token;
 
 /// The organization of this instance.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,30 +23,6 @@ pub struct Organization {
     pub created_at: Moment,
 }
 
-/// A person who may sign in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The account.
-    pub id: AccountId,
-    /// In lower case; also the user name.
-    pub email: String,
-    /// The PHC string of the password's hash.
-    pub password_hash: String,
-    /// Whether the account administers the instance.
-    pub super_admin: bool,
-    /// When it was made.
-    pub created_at: Moment,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account")
-            .field("id", &self.id)
-            .field("email", &self.email)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Everything that exists after the bootstrap.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
@@ -52,10 +30,19 @@ pub struct Bootstrap {
     pub organization: Organization,
     /// Its first administrator.
     pub account: Account,
-    /// A machine identity with the organization role `admin` and token auth.
+    /// The administrator's own identity, with the organization role `admin`.
+    pub person: Identity,
+    /// A machine that administers; none where a person sets the instance up.
+    pub machine: Option<FirstMachine>,
+}
+
+/// The first machine identity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FirstMachine {
+    /// With the organization role `admin` and token auth.
     pub identity: Identity,
-    /// The token of that identity; it does not expire.
-    pub token: TokenId,
+    /// Its token, which does not expire.
+    pub token: Token,
 }
 
 /// Names of values that are kept once per instance.
@@ -68,6 +55,8 @@ pub mod setting {
     pub const AUDIT_KEY: &str = "audit_key";
     /// The key that signs access tokens, sealed with the root key.
     pub const TOKEN_KEY: &str = "token_key";
+    /// How new rotations treat displaced keys unless they say otherwise, as JSON. The only one that is replaced.
+    pub const RETIREMENT_DEFAULT: &str = "retirement_default";
 }
 
 /// The instance itself.
@@ -85,13 +74,13 @@ pub trait Setup: Send + Sync {
     /// Keeps the value unless there is one; returns the one that is kept.
     async fn keep_setting(&self, name: &str, value: &[u8]) -> Result<Vec<u8>>;
 
-    /// Makes the organization, its administrator and the administrator's identity, in one transaction.
+    /// Keeps the value in place of the one that there is.
+    async fn replace_setting(&self, name: &str, value: &[u8]) -> Result<()>;
+
+    /// Makes the organization, its administrator and their identities, in one transaction.
     /// `Conflict::Bootstrapped` if there is an organization.
     async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<()>;
 
     /// The organization; none before the bootstrap.
     async fn organization(&self) -> Result<Option<Organization>>;
-
-    /// An account by its e-mail address in lower case.
-    async fn account_by_email(&self, email: &str) -> Result<Option<Account>>;
 }

@@ -14,11 +14,15 @@
 //! | `within` | a transaction as a database |
 //! | `sealed` | every sealed column |
 //! | `outbox` | what is to be told to webhooks: a row for each change of secrets |
+//! | `notices` | what is told once |
+//! | `deliveries` | how webhooks were told |
 //! | one per noun | its statements |
 
+mod accounts;
 pub(crate) mod adapter;
 mod audit;
 mod connections;
+mod deliveries;
 mod dump;
 mod environments;
 mod faults;
@@ -30,11 +34,13 @@ mod ledgers;
 mod load;
 mod memberships;
 mod migrations;
+mod notices;
 mod outbox;
 mod pace;
 mod pages;
 mod projects;
 mod references;
+mod rotation_views;
 mod rotations;
 mod runs;
 mod sealed;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{ClientSecretId, IdentityId, ProjectId, TokenId};
+use keywheel_core::ids::{AccountId, ClientSecretId, IdentityId, ProjectId, TokenId};
 
 use crate::error::Result;
 use crate::identities::Identity;
@@ -50,6 +50,19 @@ pub struct Caller {
     /// From where tokens of this identity are accepted now; empty without Universal Auth, which is
     /// everywhere.
     pub trusted_ips: Vec<TrustedIp>,
+    /// Who signed in for the token; none for machines.
+    pub session: Option<SignedIn>,
+}
+
+/// Who signed in for a token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedIn {
+    /// The account.
+    pub account: AccountId,
+    /// Its e-mail address.
+    pub email: String,
+    /// When the session was used last, to about a minute.
+    pub last_seen_at: Moment,
 }
 
 /// Access tokens.

@@ -8,19 +8,24 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keywheel_core::clock::Moment;
-use keywheel_core::ids::{EnvironmentId, ProjectId, WebhookId};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{DeliveryId, EnvironmentId, ProjectId, WebhookId};
 use keywheel_core::names::{SecretPath, Slug, Title};
 use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, WebhookKind};
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::rotation_views::Glance;
 
 /// Most webhooks of a project. Each change of a secret looks at those of its environment.
 pub const WEBHOOKS_MAX: u32 = 50;
 /// Most rows that wait for one webhook: three hours of a receiver that is down, at five changes a minute. What comes
 /// beyond is not told, and the webhook says so.
 pub const WAITING_MAX: u32 = 1_000;
+/// Most attempts that are kept for one webhook: some days of a busy one, and what failed last of any.
+pub const DELIVERIES_KEPT: u32 = 100;
+/// Rotations that one transaction tells of being overdue: short enough for others to write in between.
+pub const OVERDUE_AT_A_TIME: u32 = 100;
 /// What a webhook says of its last run when more happened than may wait.
 pub const TOO_MANY_WAIT: &str = "Too many deliveries wait: what happened last was not told";
 
@@ -79,7 +84,7 @@ pub struct Webhook {
     pub url: Vec<u8>,
     /// What deliveries are signed with, sealed.
     pub signing_key: Option<Vec<u8>>,
-    /// What it tells of; everything if it is empty.
+    /// What it tells of; the events of the contract if it is empty.
     pub events: Vec<EventName>,
     /// Whether it rests.
     pub disabled: bool,
@@ -138,8 +143,10 @@ pub struct WebhookUpdate {
 pub struct Delivery {
     /// The row.
     pub seq: i64,
-    /// Which attempt this is, from 1. A later claim has a higher number, so it is the fence too.
-    pub attempts: u32,
+    /// The number of the claim: a later one has a higher number, so it is the fence.
+    pub claim: u32,
+    /// Which attempt this is, from 1. One that a crash broke off is not counted.
+    pub attempt: u32,
     /// Whom to tell.
     pub webhook: Webhook,
     /// The name of its project.
@@ -150,6 +157,25 @@ pub struct Delivery {
     pub occurrence: Occurrence,
     /// When.
     pub happened_at: Moment,
+}
+
+/// How one attempt to tell a webhook something went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// The attempt.
+    pub id: DeliveryId,
+    /// What was told.
+    pub event: String,
+    /// Which attempt of the delivery it was, from 1.
+    pub number: u32,
+    /// When it began.
+    pub at: Moment,
+    /// How long it took.
+    pub took: Millis,
+    /// What a receiver of HTTP answered, if it did.
+    pub http_status: Option<u16>,
+    /// How it went.
+    pub run: LastRun,
 }
 
 /// What becomes of a delivery after an attempt.
@@ -188,17 +214,25 @@ pub trait Webhooks: Send + Sync {
     /// Deletes a webhook with what waits for it; whether it was there.
     async fn delete_webhook(&self, id: WebhookId) -> Result<bool>;
 
-    /// Notes how a webhook was told.
-    async fn note_webhook_run(&self, id: WebhookId, run: &LastRun) -> Result<()>;
+    /// Takes down how a webhook was told outside of a delivery.
+    async fn keep_attempt(&self, id: WebhookId, attempt: &Attempt) -> Result<()>;
+
+    /// How a webhook was told; the latest first.
+    async fn attempts(&self, id: WebhookId, limit: u32) -> Result<Vec<Attempt>>;
+
+    /// Leaves a notice for rotations that are overdue ([`State::Overdue`](keywheel_core::rotation::state::State)) and that
+    /// were not told of at their date, at most [`OVERDUE_AT_A_TIME`]; how many. Of several nodes that look at the same
+    /// moment one tells.
+    async fn tell_overdue(&self, glance: Glance, now: Moment) -> Result<u32>;
 
     /// Claims what is due longest, of webhooks that nobody tells something at the moment.
     async fn claim_delivery(&self, now: Moment, until: Moment) -> Result<Option<Delivery>>;
 
-    /// Ends an attempt; whether the claim was still good. With a run the webhook shows how it went.
+    /// Ends an attempt; whether the claim was still good. Without how it went it was broken off, and does not count.
     async fn end_delivery(
         &self,
         delivery: &Delivery,
-        run: Option<&LastRun>,
+        attempt: Option<&Attempt>,
         afterwards: &Afterwards,
     ) -> Result<bool>;
 

@@ -156,7 +156,12 @@ pub enum Alarm {
     /// An id that had ended is listed again.
     Returned(AccessKeyId),
     /// A displaced key was used lately; somebody may not have moved over.
-    StillUsed(AccessKeyId),
+    StillUsed {
+        /// Which.
+        key: AccessKeyId,
+        /// Until when its use keeps it at most, from its retirement on; none if it goes all the same.
+        kept_until: Option<Moment>,
+    },
     /// A key is proven to be ours and was used all the same: its owner has to decide.
     Contradiction(AccessKeyId),
 }

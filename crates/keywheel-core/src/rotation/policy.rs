@@ -98,6 +98,42 @@ impl Default for Policy {
     }
 }
 
+/// How rotations treat displaced keys whose request says nothing of it. Its owner is who administers the instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetirementDefault {
+    /// When a displaced key is retired.
+    pub retirement: Retirement,
+    /// What recent use of it does.
+    pub when_still_used: WhenStillUsed,
+}
+
+impl Default for RetirementDefault {
+    /// What the contract knows.
+    fn default() -> Self {
+        let Policy {
+            retirement,
+            when_still_used,
+            ..
+        } = Policy::default();
+        Self {
+            retirement,
+            when_still_used,
+        }
+    }
+}
+
+impl RetirementDefault {
+    /// The policy of a new rotation whose owner says nothing.
+    pub fn policy(self) -> Policy {
+        Policy {
+            retirement: self.retirement,
+            when_still_used: self.when_still_used,
+            ..Policy::default()
+        }
+    }
+}
+
 impl Retirement {
     /// The terms of a key that is displaced now.
     pub fn terms(self, now: Moment, day_length: Millis) -> Terms {
@@ -110,6 +146,16 @@ impl Retirement {
                 until: now + grace_hours.length(day_length),
                 quarantine: quarantine_hours.length(day_length),
             },
+        }
+    }
+
+    /// The same, or with the next rotation where the waits are too long for the interval.
+    #[must_use]
+    pub fn within(self, interval: IntervalDays) -> Self {
+        if self.fits(interval) {
+            self
+        } else {
+            Self::NextRotation
         }
     }
 
@@ -138,6 +184,14 @@ mod tests {
             grace_hours: Hours::new(grace).unwrap(),
             quarantine_hours: Hours::new(quarantine).unwrap(),
         }
+    }
+
+    #[test]
+    fn a_default_that_does_not_fit_into_an_interval_leaves_keys_to_the_next_rotation() {
+        let within = |days| grace(24, 24).within(IntervalDays::new(days).unwrap());
+        assert_eq!(within(3), grace(24, 24));
+        assert_eq!(within(2), Retirement::NextRotation);
+        assert_eq!(RetirementDefault::default().policy(), Policy::default());
     }
 
     #[test]

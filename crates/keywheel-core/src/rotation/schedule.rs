@@ -14,6 +14,8 @@ pub struct IntervalDays(u32);
 impl IntervalDays {
     /// A hundred years.
     pub const MAX: u32 = 36_500;
+    /// The longest interval.
+    pub const LONGEST: Self = Self(Self::MAX);
 
     /// A whole number of days from 1 to 36500; none otherwise.
     pub fn new(days: i64) -> Option<Self> {
@@ -86,6 +88,22 @@ pub fn next_slot(
     let day_start = start_of_day(anchor, day_length);
     let extra = i64::from(manual && anchor - day_start >= at);
     day_start + day_length.times(i64::from(interval.get()) + extra) + at
+}
+
+/// The slots that follow a rotation that is asked for at `now`, one after the other: what the schedule would do if every run
+/// began on time.
+pub fn slots_after(
+    now: Moment,
+    interval: IntervalDays,
+    rotate_at: RotateAtUtc,
+    day_length: Millis,
+) -> impl Iterator<Item = Moment> {
+    let first = next_slot(now, interval, rotate_at, true, day_length);
+    let next = move |slot: &Moment| {
+        let anchor = served_slot(Some(*slot), *slot, day_length);
+        Some(next_slot(anchor, interval, rotate_at, false, day_length))
+    };
+    std::iter::successors(Some(first), next)
 }
 
 /// From when the interval counts after a scheduled run: the slot that it served, if it began within a day after
@@ -188,6 +206,25 @@ mod tests {
         ] {
             assert_eq!(next(event, days, hours, minutes, manual), expected, "{event}");
         }
+    }
+
+    #[test]
+    fn the_slots_after_a_manual_run_are_an_interval_apart() {
+        let slots = |now: &str, hours| -> Vec<String> {
+            let interval = IntervalDays::new(30).unwrap();
+            let at = RotateAtUtc::new(hours, 0.0).unwrap();
+            let slots = slots_after(now.parse().unwrap(), interval, at, Millis::DAY);
+            slots.take(3).map(|slot| slot.to_string()).collect()
+        };
+        assert_eq!(
+            slots("2026-03-10T09:30:00Z", 11.0),
+            [
+                "2026-04-09T11:00:00.000Z",
+                "2026-05-09T11:00:00.000Z",
+                "2026-06-08T11:00:00.000Z"
+            ]
+        );
+        assert_eq!(slots("2026-03-10T09:30:00Z", 0.0)[0], "2026-04-10T00:00:00.000Z");
     }
 
     #[test]

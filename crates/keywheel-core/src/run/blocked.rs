@@ -1,6 +1,6 @@
 //! No room for a new key, and none that may be made: which keys are in the way, and the ways out.
 
-use super::evidence::{Evidence, is_own_use};
+use super::evidence::is_own_use;
 use super::{Effect, Goal, Run, RunError, RunErrorCode};
 use crate::clock::{Millis, Moment};
 use crate::key::{KeyState, ManagedKey, Terms};
@@ -70,7 +70,7 @@ impl Run {
                 "Release it or retire it by its id once nothing uses it any more, or roll back to it.",
             )
         };
-        let use_is_known = |key: &ManagedKey| self.evidence.get(&key.id) == Some(&Evidence::Read);
+        let use_is_known = |key: &ManagedKey| self.is_use_known(&key.id);
         let named: Vec<String> = self
             .in_the_way()
             .map(|key| describe(key, use_is_known(key), now))

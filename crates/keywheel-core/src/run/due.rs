@@ -1,7 +1,7 @@
 //! When a user has to be looked at next, and what for.
 
 use super::Goal;
-use super::evidence::{USE_AGAIN, is_promised};
+use super::evidence::{USE_AGAIN, is_promised, looks_ahead_at};
 use crate::clock::Moment;
 use crate::ids::RunId;
 use crate::intent::IntentKind;
@@ -47,10 +47,11 @@ pub fn due_at(ledger: &Ledger, timings: &Timings, retry_at: Moment) -> Option<Mo
     let rotation = ledger.rotation.as_ref();
     let scheduled = rotation.and_then(|r| r.starts_at(timings.day_length));
     let heal = rotation.filter(|r| is_sick(r, ledger)).map(|_| retry_at);
-    let keys = ledger
-        .keys
-        .values()
-        .filter_map(|key| key_due_at(key, ledger, timings).map(|at| at.max(retry_at)));
+    let steps = |key| {
+        let ahead = looks_ahead_at(key, ledger, timings);
+        key_due_at(key, ledger, timings).into_iter().chain(ahead)
+    };
+    let keys = ledger.keys.values().flat_map(steps).map(|at| at.max(retry_at));
     intent
         .into_iter()
         .chain(unfinished)

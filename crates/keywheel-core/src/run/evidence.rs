@@ -3,12 +3,13 @@
 //! AWS shows a use up to four hours late, so it proves use and never its absence. What is recorded here can
 //! only hold a retirement back, or give a key back to its owner; it never condemns a key by itself.
 
-use super::{AccessKeyId, Effect, Outcome, Phase, Run, Then};
+use super::{AccessKeyId, Effect, Goal, Outcome, Phase, Run, Then};
 use crate::aws::{Answer, LastUse};
 use crate::clock::{Millis, Moment};
 use crate::key::{KeyState, ManagedKey, Proof, Terms};
 use crate::ledger::{Alarm, Change, Commit, Ledger};
 use crate::rotation::policy::WhenStillUsed;
+use crate::timings::Timings;
 
 /// AWS stamps the first use of a span of 15 minutes, so a check of ours may be stamped this far from it.
 const STAMP_SPAN: Millis = Millis::from_secs(15 * 60);
@@ -21,11 +22,11 @@ const HELD_CONTRADICTION: &str = "it is proven to be Keywheel's, and yet somebod
 
 /// What this run learned of the use of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Evidence {
-    /// The ledger has what AWS knows.
-    Read,
-    /// AWS did not say.
-    Unreadable,
+pub(super) struct Evidence {
+    /// Whether the ledger has what AWS knows, or AWS did not say.
+    pub(super) is_read: bool,
+    /// Whether the retirement of the key had not come when AWS was asked: then it is asked again.
+    is_ahead: bool,
 }
 
 impl Run {
@@ -57,7 +58,17 @@ impl Run {
         self.ledger.keys.values().find(open).map(|k| k.id.clone())
     }
 
-    /// Asks AWS for the last use of a key; once in a run.
+    /// The displaced key that retires soon, if it is time to look whether people have to be told that it is still used.
+    pub(super) fn retiring_to_look_up(&self, now: Moment) -> Option<AccessKeyId> {
+        let open = |k: &&ManagedKey| {
+            self.needs_evidence(k)
+                && !self.evidence.contains_key(&k.id)
+                && looks_ahead_at(k, &self.ledger, &self.timings).is_some_and(|at| self.is_over(now, at))
+        };
+        self.ledger.keys.values().find(open).map(|k| k.id.clone())
+    }
+
+    /// Asks AWS for the last use of a key.
     pub(super) fn look_up_use(&mut self, key: AccessKeyId) -> Effect {
         self.phase = Phase::LookingUp(key.clone());
         Effect::LastUsed(key)
@@ -69,7 +80,7 @@ impl Run {
         (key.state == KeyState::Displaced || is_promised_away(key))
             && key.terms() != Terms::AtOnce
             && !self.is_revoking()
-            && !self.evidence.contains_key(&key.id)
+            && self.evidence.get(&key.id).is_none_or(|known| known.is_ahead)
     }
 
     pub(super) fn on_last_used(
@@ -83,11 +94,13 @@ impl Run {
         };
         let mut alarms = Vec::new();
         key.use_checked_at = Some(now);
+        let evidence = Evidence {
+            is_read: answer.is_ok(),
+            is_ahead: self.is_ahead(now, &key),
+        };
+        self.evidence.insert(id.clone(), evidence);
         if let Ok(observed) = answer {
-            self.evidence.insert(id.clone(), Evidence::Read);
             key.last_used = observed.value;
-        } else {
-            self.evidence.insert(id.clone(), Evidence::Unreadable);
         }
         match key.state {
             KeyState::OrphanSuspect => self.judge_suspect(now, &mut key, &mut alarms),
@@ -135,23 +148,54 @@ impl Run {
     fn is_exclusively_ours(&self, now: Moment, key: &ManagedKey) -> bool {
         is_promised(&self.ledger, key)
             && key.aws_created_at.is_some()
-            && self.evidence.get(&key.id) == Some(&Evidence::Read)
+            && self.is_use_known(&key.id)
             && self.is_over(now, key.first_seen_at + self.timings.suspect_quiet)
     }
 
-    /// Tells people of a displaced key that is still used, and starts the clock of the bound.
+    /// Tells people of a displaced key that is still used, and starts the clock of the bound. A look ahead of the
+    /// retirement holds nothing back yet.
     fn judge_displaced(&self, now: Moment, key: &mut ManagedKey, alarms: &mut Vec<Alarm>) {
         let used = self.used_lately(now, key);
-        if used {
-            alarms.push(Alarm::StillUsed(key.id.clone()));
+        if !self.is_ahead(now, key) {
+            let unknown = !self.is_use_known(&key.id);
+            let holds = matches!(self.policy().when_still_used, WhenStillUsed::Hold { .. });
+            key.use_waits_since = match key.use_waits_since {
+                _ if !holds || !(used || unknown) => None,
+                None => Some(self.begins(now)),
+                since => since,
+            };
         }
-        let unknown = self.evidence.get(&key.id) == Some(&Evidence::Unreadable);
-        let holds = matches!(self.policy().when_still_used, WhenStillUsed::Hold { .. });
-        key.use_waits_since = match key.use_waits_since {
-            _ if !holds || !(used || unknown) => None,
-            None => Some(self.begins(now)),
-            since => since,
+        if used {
+            let (key, kept_until) = (key.id.clone(), self.kept_until(now, key));
+            alarms.push(Alarm::StillUsed { key, kept_until });
+        }
+    }
+
+    /// Whether the retirement of a displaced key has not come yet. What waits for the next rotation goes with that alone.
+    fn is_ahead(&self, now: Moment, key: &ManagedKey) -> bool {
+        key.state == KeyState::Displaced
+            && match key.terms() {
+                Terms::Grace { until, .. } => !self.is_over(now, until),
+                Terms::NextRotation => !matches!(self.goal, Goal::Rotate(_)),
+                Terms::AtOnce => false,
+            }
+    }
+
+    /// Until when its use keeps a displaced key at most, from its retirement on. None if it goes all the same.
+    fn kept_until(&self, now: Moment, key: &ManagedKey) -> Option<Moment> {
+        let WhenStillUsed::Hold { hours_max } = self.policy().when_still_used else {
+            return None;
         };
+        let since = key
+            .use_waits_since
+            .or_else(|| displaced_until(key, &self.ledger, &self.timings))?;
+        let until = since + hours_max.length(self.timings.day_length);
+        (!self.is_over(now, until)).then_some(until)
+    }
+
+    /// Whether AWS told this run of the use of a key.
+    pub(super) fn is_use_known(&self, key: &AccessKeyId) -> bool {
+        self.evidence.get(key).is_some_and(|known| known.is_read)
     }
 
     /// Whether recent use, or not knowing of it, holds the retirement of a displaced key back. Not for ever:
@@ -173,6 +217,29 @@ impl Run {
     fn used_lately(&self, now: Moment, key: &ManagedKey) -> bool {
         let recent = |used: &LastUse| now - used.at < self.timings.last_used_quiet;
         key.last_used.as_ref().is_some_and(recent) && !is_own_use(key)
+    }
+}
+
+/// When AWS is asked, ahead of its retirement, whether a displaced key is still used, so that people have time to act: a
+/// day before, and not while what AWS shows may be from before the key was displaced. None if there is no such time, or
+/// it was asked since.
+pub(super) fn looks_ahead_at(key: &ManagedKey, ledger: &Ledger, timings: &Timings) -> Option<Moment> {
+    let ends_at = displaced_until(key, ledger, timings)?;
+    let at = (ends_at - timings.day_length).max(key.displaced_at? + timings.last_used_quiet);
+    let is_open = at < ends_at && key.use_checked_at.is_none_or(|checked| checked < at);
+    is_open.then_some(at)
+}
+
+/// When the retirement of a displaced key begins, unless its use holds it back. None if nothing says so, or at once.
+fn displaced_until(key: &ManagedKey, ledger: &Ledger, timings: &Timings) -> Option<Moment> {
+    let rotation = ledger.rotation.as_ref().filter(|rotation| !rotation.revoking)?;
+    if key.state != KeyState::Displaced || key.held.is_some() {
+        return None;
+    }
+    match key.terms() {
+        Terms::Grace { until, .. } => Some(until),
+        Terms::NextRotation => rotation.starts_at(timings.day_length),
+        Terms::AtOnce => None,
     }
 }
 

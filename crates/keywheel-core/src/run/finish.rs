@@ -39,8 +39,9 @@ impl Run {
         after.user.unfinished = self.unfinished_after();
         after.user.failures = after.user.failures.saturating_add(1);
         let due_at = due_at(&after, &self.timings, retry_at);
+        // A clock that may be wrong may take any date for past. What is still to come keeps its date.
         let unconfirmed = wrong_clock || self.is_clock_unknown();
-        after.user.due_at = due_at.map(|at| if unconfirmed { at.max(retry_at) } else { at });
+        after.user.due_at = due_at.map(|at| if unconfirmed && at <= now { retry_at } else { at });
         changes.push(Change::User(after.user));
         let commit = Commit {
             changes,

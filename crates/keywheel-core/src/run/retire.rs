@@ -1,6 +1,6 @@
 //! Retirement: a key goes in two recorded steps, by id: deactivated, then deleted. Never in one.
 
-use super::evidence::{Evidence, is_promised_away};
+use super::evidence::is_promised_away;
 use super::preflight::ListPurpose;
 use super::{AccessKeyId, Adoption, Effect, Goal, Outcome, Phase, Run, RunError, RunErrorCode, Then};
 use crate::aws::{Answer, AwsFailure, KeyStatus};
@@ -112,7 +112,7 @@ impl Run {
         if let Some(key) = self.ledger.keys.get(id).filter(|key| self.needs_evidence(key)) {
             return self.look_up_use(key.id.clone());
         }
-        let unreadable = self.evidence.get(id) == Some(&Evidence::Unreadable);
+        let unreadable = self.evidence.get(id).is_some_and(|known| !known.is_read);
         if unreadable && self.ledger.keys.get(id).is_some_and(is_promised_away) {
             let text = format!("AWS does not tell whether access key {id} is used, so it is not deleted yet");
             return self.fail(now, RunError::new(RunErrorCode::AwsUnavailable, text));

@@ -231,7 +231,7 @@ fn a_clock_that_jumps_in_the_middle_of_a_rotation_shortens_no_grace_time() {
 fn a_clock_that_jumps_back_while_a_key_is_deactivated_shortens_no_quarantine() {
     for at in 0..8 {
         let mut world = rotated_under(grace(24, 24), 1);
-        world.now = world.ledger.user.due_at.unwrap();
+        world.now = world.displaced[&world.only(KeyState::Displaced)] + Millis::DAY;
         (world.effects, world.changes, world.changed_at) = (0, Vec::new(), Vec::new());
         world.fault = Fault::ClockJumpsBefore(at, Millis::DAY.times(-1));
         world.run(Goal::Settle);

@@ -38,7 +38,7 @@ fn changes(world: &World, kind: &str) -> usize {
     world.changes.iter().filter(|(k, _)| *k == kind).count()
 }
 
-fn take(world: &mut World, key: &AccessKeyId, said: &Word) {
+pub(super) fn take(world: &mut World, key: &AccessKeyId, said: &Word) {
     let commit = owner::take(&world.ledger, key, said, world.now, &timings()).unwrap();
     commit
         .changes
@@ -197,7 +197,7 @@ fn a_suspect_that_is_handed_over_has_the_grace_that_its_owner_was_promised() {
         world.run(create_with(hand_over, grace(24, 24))),
         Some(Outcome::Published)
     );
-    let until = world.ledger.user.due_at.unwrap();
+    let until = world.ledger.keys[&key].retires_at(timings().pending_max).unwrap();
     assert!(until >= world.now + Millis::from_hours(23));
     world.run(Goal::Settle);
     assert!(world.works(&key));

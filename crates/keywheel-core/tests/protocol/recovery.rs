@@ -192,7 +192,7 @@ fn every_way_to_fail_leaves_the_rotation_in_its_schedule() {
             let displaced = world.only(KeyState::Displaced);
             world.keys.remove(&displaced);
         }
-        world.now = world.ledger.user.due_at.unwrap();
+        world.now = world.slot();
         let mut last: Option<Moment> = None;
         for _ in 0..12 {
             let job = RunId::new(world.now, &[1; 10]);
@@ -266,6 +266,12 @@ fn a_slot_is_spread_and_a_retry_comes_when_it_says() {
     let rotation = world.ledger.rotation.clone().unwrap();
     let spread = keywheel_core::rotation::schedule::spread(rotation.id, timings().day_length);
     assert!(spread > Millis::ZERO);
+    world.now = world.ledger.user.due_at.unwrap();
+    assert_eq!(
+        world.run(Goal::Settle),
+        Some(Outcome::Settled),
+        "a look at who uses the displaced key"
+    );
     let due = world.ledger.user.due_at.unwrap();
     assert_eq!(due - rotation.next_attempt_at.unwrap(), spread);
     world.now = due;
@@ -283,7 +289,7 @@ fn the_patience_of_a_schedule_counts_its_own_failures() {
         let mut world = rotated(1);
         world.fence = n * 7;
         world.denied = true;
-        world.now = world.ledger.user.due_at.unwrap();
+        world.now = world.slot();
         world.ledger.rotation.as_mut().unwrap().failures = 6;
         let job = RunId::new(world.now, &[1; 10]);
         world.run(goal_of_due(&world.ledger, job, world.now, &timings()));

@@ -4,9 +4,11 @@ use keywheel_core::aws::{AccessKeyId, LastUse};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::key::KeyState;
 use keywheel_core::ledger::Alarm;
+use keywheel_core::owner::Word;
 use keywheel_core::rotation::policy::{Hours, Policy, WhenStillUsed};
 use keywheel_core::run::{Effect, Event, Goal, Outcome, RunErrorCode};
 
+use super::interplay::take;
 use super::machine::run_to;
 use super::retirement::{MOMENT, displaced_under, settle_at};
 use super::world::{World, grace, timings};
@@ -47,6 +49,12 @@ fn work_until(world: &mut World, end: Moment) {
     world.now = world.now.max(end);
 }
 
+/// How often people were told that the key is still used.
+fn times_told(world: &World, id: &AccessKeyId) -> usize {
+    let tells = |alarm: &&Alarm| matches!(alarm, Alarm::StillUsed { key, .. } if key == id);
+    world.alarms.iter().filter(tells).count()
+}
+
 #[test]
 fn a_key_that_is_still_used_goes_all_the_same_and_people_are_told() {
     let (mut world, key) = displaced_under(grace(3, 5));
@@ -54,10 +62,148 @@ fn a_key_that_is_still_used_goes_all_the_same_and_people_are_told() {
     use_at(&mut world, &key, until - Millis::from_hours(1));
     settle_at(&mut world, until);
     assert_eq!(kinds(&world), ["deactivate"]);
-    assert_eq!(world.alarms, [Alarm::StillUsed(key.clone())]);
+    assert_eq!(times_told(&world, &key), 1);
     let known = world.ledger.keys[&key].last_used.as_ref().unwrap();
     assert_eq!(known.service, "s3");
     assert_eq!(world.ledger.keys[&key].use_checked_at, Some(until));
+}
+
+#[test]
+fn a_day_before_a_key_retires_people_hear_that_it_is_still_used() {
+    for policy in [grace(72, 5), holding(grace(72, 5), 24), Policy::default()] {
+        let (mut world, key) = displaced_under(policy);
+        let retires_at = match world.ledger.keys[&key].retires_at(timings().pending_max) {
+            Some(until) => until,
+            None => world.slot(),
+        };
+        let ahead = retires_at - Millis::DAY;
+        work_until(&mut world, ahead - MOMENT);
+        assert_eq!(times_told(&world, &key), 0, "not sooner");
+        use_at(&mut world, &key, ahead - Millis::from_hours(1));
+        work_until(&mut world, ahead);
+        assert_eq!(times_told(&world, &key), 1);
+        assert!(
+            world.works(&key) && world.changes.is_empty(),
+            "a look changes nothing"
+        );
+        assert_eq!(
+            world.ledger.keys[&key].use_waits_since, None,
+            "and holds nothing back"
+        );
+        assert_eq!(world.ledger.user.due_at, Some(retires_at), "one look is enough");
+    }
+}
+
+#[test]
+fn nobody_looks_ahead_where_the_use_may_be_from_before_the_key_was_displaced() {
+    let quiet = timings().last_used_quiet;
+    for (hours, looks) in [(6, false), (7, true)] {
+        let (world, key) = displaced_under(grace(hours, 5));
+        let displaced = world.displaced[&key];
+        let expected = if looks { quiet } else { Millis::from_hours(6) };
+        assert_eq!(world.ledger.user.due_at, Some(displaced + expected), "{hours} h");
+    }
+}
+
+#[test]
+fn a_look_ahead_that_aws_does_not_answer_is_not_repeated() {
+    let (mut world, key) = displaced_under(grace(72, 5));
+    let until = world.displaced[&key] + Millis::from_hours(72);
+    world.uses_unreadable = true;
+    work_until(&mut world, until - Millis::DAY);
+    assert_eq!(world.ledger.user.due_at, Some(until));
+    assert!(world.alarms.is_empty());
+}
+
+#[test]
+fn a_look_ahead_is_no_look_at_the_retirement() {
+    let (mut world, key) = displaced_under(holding(grace(24, 5), 48));
+    let until = world.displaced[&key] + Millis::from_hours(24);
+    use_at(&mut world, &key, until - Millis::from_hours(1));
+    // By AWS's clock it is time already, and by ours once the look is recorded.
+    world.aws_clock_ahead = Millis::from_secs(10);
+    world.now = until - MOMENT;
+    let (mut run, mut effect) = world.begin(Goal::Settle);
+    let (mut looked, mut jumped) = (false, false);
+    for at in 0..100 {
+        if matches!(effect, Effect::Finish(_)) {
+            break;
+        }
+        if looked && !jumped {
+            world.pass(Millis::from_secs(20));
+            jumped = true;
+        }
+        looked |= matches!(effect, Effect::LastUsed(_));
+        let event = world.perform(&effect, at);
+        effect = run.step(world.now, event);
+    }
+    assert!(jumped);
+    assert!(world.works(&key), "its use holds it back");
+}
+
+#[test]
+fn a_rotation_that_a_grace_time_refuses_does_not_start_the_bound_of_the_use() {
+    let (mut world, key) = displaced_under(holding(grace(48, 5), 24));
+    let until = world.displaced[&key] + Millis::from_hours(48);
+    world.pass(Millis::from_hours(1));
+    let now = world.now;
+    use_at(&mut world, &key, now);
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::GraceHoldsSlot);
+    use_at(&mut world, &key, until - MOMENT);
+    work_until(&mut world, until + Millis::from_hours(5));
+    assert!(world.works(&key), "the bound counts from the retirement on");
+}
+
+#[test]
+fn that_use_keeps_a_key_is_told_with_the_bound_and_not_when_it_is_over() {
+    let kept = |world: &World| match world.alarms.last() {
+        Some(Alarm::StillUsed { kept_until, .. }) => *kept_until,
+        other => panic!("{other:?}"),
+    };
+    let (mut world, key) = displaced_under(holding(grace(24, 5), 12));
+    let until = world.displaced[&key] + Millis::from_hours(24);
+    let bound = until + Millis::from_hours(12);
+    for hour in [-18, 0, 5, 10] {
+        let at = until + Millis::from_hours(hour);
+        work_until(&mut world, at - MOMENT);
+        use_at(&mut world, &key, at - MOMENT);
+        settle_at(&mut world, at);
+        let told = kept(&world);
+        assert!(
+            told.is_some_and(|told| told >= bound && told < bound + Millis::from_secs(60)),
+            "{hour}: {told:?}"
+        );
+    }
+    settle_at(&mut world, bound + Millis::from_secs(60));
+    assert_eq!(kept(&world), None);
+}
+
+#[test]
+fn a_look_ahead_that_fails_delays_no_rotation_and_does_not_spin() {
+    for silent in [false, true] {
+        let (mut world, _) = displaced_under(Policy::default());
+        let slot = world.slot();
+        world.now = slot - Millis::DAY;
+        world.denied = !silent;
+        world.dated = !silent;
+        let mut looks = 0;
+        while world.ledger.user.due_at.unwrap() < slot {
+            world.now = world.ledger.user.due_at.unwrap().max(world.now);
+            world.run(Goal::Settle);
+            looks += 1;
+            assert!(looks < 100, "it spins");
+        }
+        assert_eq!(world.ledger.user.due_at, Some(slot));
+        assert_eq!(world.ledger.rotation.as_ref().unwrap().failures, 0);
+    }
+}
+
+#[test]
+fn a_key_whose_owner_spoke_needs_no_look_ahead() {
+    let (mut world, key) = displaced_under(grace(72, 5));
+    let reason = "x".to_owned();
+    take(&mut world, &key, &Word::Hold { reason });
+    assert_eq!(world.ledger.user.due_at, Some(world.slot()));
 }
 
 #[test]
@@ -99,7 +245,7 @@ fn a_key_that_is_still_used_is_held_until_it_is_quiet() {
     let last_use = until + Millis::from_hours(2);
     use_at(&mut world, &key, until - MOMENT);
     work_until(&mut world, last_use);
-    assert!(world.works(&key) && world.alarms.contains(&Alarm::StillUsed(key.clone())));
+    assert!(world.works(&key) && times_told(&world, &key) > 0);
     use_at(&mut world, &key, last_use);
     let quiet_at = last_use + timings().last_used_quiet;
     work_until(&mut world, quiet_at - MOMENT);

@@ -238,6 +238,12 @@ impl World {
         self.keys.get(id).map(|(status, _)| *status)
     }
 
+    /// When the schedule starts the next rotation.
+    pub(crate) fn slot(&self) -> Moment {
+        let rotation = self.ledger.rotation.as_ref().unwrap();
+        rotation.starts_at(timings().day_length).unwrap()
+    }
+
     /// The only key in this state.
     pub(crate) fn only(&self, state: KeyState) -> AccessKeyId {
         let found: Vec<_> = self.ledger.keys.values().filter(|k| k.state == state).collect();

@@ -113,6 +113,7 @@ fn provider_at(url: &str, call_timeout: Duration) -> AwsIam {
             sts: Some(url.to_owned()),
         },
         own_key: Some(key("AKIAOWN", "own")),
+        observer: None,
     })
 }
 

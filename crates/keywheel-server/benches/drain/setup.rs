@@ -12,6 +12,7 @@ use keywheel_server::ambient::{SystemClock, SystemEntropy};
 use keywheel_server::app::{App, Parts};
 use keywheel_server::config::{Settings, Sources};
 use keywheel_server::http::router::{Front, front};
+use keywheel_server::observe::metrics::Metrics;
 use keywheel_store::{Page, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,6 +115,7 @@ fn app(
         clock: Arc::new(SystemClock::start()),
         entropy: Arc::new(SystemEntropy::open()),
         settings: Arc::new(settings),
+        metrics: Metrics::new(),
     })
     .unwrap()
 }

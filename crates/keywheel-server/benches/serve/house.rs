@@ -11,6 +11,7 @@ use keywheel_providers::{AwsIam, Options};
 use keywheel_server::config::{HttpSettings, Settings, Sources};
 use keywheel_server::http::listen;
 use keywheel_server::http::router::{Front, front};
+use keywheel_server::observe::metrics::Metrics;
 use keywheel_server::start;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,9 +44,13 @@ impl House {
         })
         .unwrap();
         let http = settings.http.clone();
-        let app = start::build(settings, Arc::new(AwsIam::new(Options::default())))
-            .await
-            .unwrap();
+        let app = start::build(
+            settings,
+            Arc::new(AwsIam::new(Options::default())),
+            Metrics::new(),
+        )
+        .await
+        .unwrap();
         let api = front(app);
         let mut house = Self {
             address: serve(api.clone(), &http).await,

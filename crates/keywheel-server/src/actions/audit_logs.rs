@@ -31,7 +31,7 @@ pub struct ShownEntry {
 }
 
 /// The entries that a filter finds, latest first. Those of one project are for its administrators too.
-pub async fn list(app: &App, caller: &Caller, filter: &AuditFilter) -> Result<Vec<ShownEntry>, ApiError> {
+pub async fn list(app: &App, caller: &Caller, mut filter: AuditFilter) -> Result<Vec<ShownEntry>, ApiError> {
     require(app, caller, filter.project).await?;
     if !is_of_instance(app, caller).await? {
         // The log is that of the one organization that an instance has.
@@ -39,12 +39,24 @@ pub async fn list(app: &App, caller: &Caller, filter: &AuditFilter) -> Result<Ve
     }
     // What this server has counted and not yet written belongs to it.
     app.audit().flush().await?;
-    let entries = app.store().audit_entries(filter).await?;
+    filter.actor = by_id(app, filter.actor).await?;
+    let entries = app.store().audit_entries(&filter).await?;
     let (organization, kept) = (caller.organization(), app.settings().audit_retention);
     entries
         .into_iter()
         .map(|entry| shown(entry, organization, kept))
         .collect()
+}
+
+/// An actor by what entries name it by: people may be given by their e-mail addresses.
+async fn by_id(app: &App, actor: Option<String>) -> Result<Option<String>, ApiError> {
+    match actor {
+        Some(email) if email.contains('@') => {
+            let found = app.store().account_by_email(&email.to_lowercase()).await?;
+            Ok(Some(found.map_or(email, |account| account.id.to_string())))
+        }
+        id => Ok(id),
+    }
 }
 
 async fn require(app: &App, caller: &Caller, project: Option<ProjectId>) -> Result<(), ApiError> {

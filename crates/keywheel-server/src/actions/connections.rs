@@ -263,7 +263,7 @@ pub fn external_id_of(connection: &Connection) -> String {
     )
 }
 
-fn external_id(organization: OrganizationId, project: Option<ProjectId>) -> String {
+pub(super) fn external_id(organization: OrganizationId, project: Option<ProjectId>) -> String {
     project.map_or_else(|| organization.to_string(), |project| project.to_string())
 }
 
@@ -309,7 +309,7 @@ async fn check_and_seal(
     ))
 }
 
-async fn find_to(
+pub(super) async fn find_to(
     app: &App,
     caller: &Caller,
     id: ConnectionId,

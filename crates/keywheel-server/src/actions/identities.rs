@@ -4,7 +4,9 @@ use keywheel_core::ids::IdentityId;
 use keywheel_core::names::Slug;
 use keywheel_store::identities::{Identity, IdentityMetadata, IdentityUpdate, Page, PageRequest};
 use keywheel_store::setup::Organization;
+use keywheel_store::{Conflict, StoreError};
 
+use super::accounts::{last_admin, require_machine};
 use super::projects::new_uuid;
 use crate::app::App;
 use crate::audit::event::Event;
@@ -100,16 +102,20 @@ pub async fn update(
         .with("role", wanted.role.map(OrganizationRole::as_str));
     caller.open(Event::UpdateIdentity, None, metadata).await?;
     find_to(app, caller, id, Action::Edit).await?;
+    if wanted.name.is_some() || wanted.delete_protection.is_some() {
+        require_machine(app, id, "change name or delete protection").await?;
+    }
     let update = IdentityUpdate {
         name: wanted.name,
         role: wanted.role.map(stored_role),
         metadata: wanted.metadata.map(|metadata| with_ids(app, metadata)),
         delete_protection: wanted.delete_protection,
     };
-    app.store()
-        .update_identity(id, &update, app.now())
-        .await?
-        .ok_or_else(|| not_found(id))
+    match app.store().update_identity(id, &update, app.now()).await {
+        Ok(updated) => updated.ok_or_else(|| not_found(id)),
+        Err(StoreError::Conflict(Conflict::LastAdmin)) => Err(last_admin()),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Deletes an identity with its logins, tokens and memberships.
@@ -117,6 +123,7 @@ pub async fn delete(app: &App, caller: &Caller, id: IdentityId) -> Result<Identi
     let metadata = Metadata::new().with("identityId", id);
     caller.open(Event::DeleteIdentity, None, metadata).await?;
     let identity = find_to(app, caller, id, Action::Delete).await?;
+    require_machine(app, id, "delete identity").await?;
     if identity.delete_protection {
         return Err(ApiError::bad_request(
             "Cannot delete identity: delete protection is on. Switch it off first.",

@@ -52,7 +52,7 @@ pub struct UseChange {
 
 impl RetirementChange {
     /// The retirement after the change; both waits are a day unless something else was said.
-    fn applied_to(self, before: Retirement) -> Retirement {
+    pub(super) fn applied_to(self, before: Retirement) -> Retirement {
         let (had_grace, grace, quarantine) = match before {
             Retirement::NextRotation => (false, Hours::A_DAY, Hours::A_DAY),
             Retirement::Grace {
@@ -73,7 +73,7 @@ impl RetirementChange {
 
 impl UseChange {
     /// What use means after the change; a hold ends after a week unless something else was said.
-    fn applied_to(self, before: WhenStillUsed) -> WhenStillUsed {
+    pub(super) fn applied_to(self, before: WhenStillUsed) -> WhenStillUsed {
         let (held, most) = match before {
             WhenStillUsed::Warn => (false, Hours::A_WEEK),
             WhenStillUsed::Hold { hours_max } => (true, hours_max),
@@ -123,7 +123,8 @@ pub fn require_fit(policy: &Policy, interval: IntervalDays) -> Result<(), String
     }
     Err(format!(
         "Grace time and quarantine together must be at least an hour shorter than the rotation interval of {} days; \
-         otherwise the displaced key would hold the slot that the next rotation needs",
+         otherwise the displaced key would hold the slot that the next rotation needs. Shorten them in the policy of the \
+         rotation, or choose a longer interval",
         interval.get()
     ))
 }

@@ -6,6 +6,7 @@ use keywheel_store::{Conflict, Page, Part, StoreError, TrustedIp};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::accounts::require_machine;
 use super::identities::find_to;
 use crate::app::App;
 use crate::audit::event::Event;
@@ -92,6 +93,7 @@ pub async fn attach(
     let metadata = Metadata::new().with("identityId", identity);
     caller.open(Event::AddUniversalAuth, None, metadata).await?;
     find_to(app, caller, identity, Action::Edit).await?;
+    require_machine(app, identity, "add universal auth").await?;
     let now = app.now();
     let auth = UniversalAuth {
         id: app.new_id(UniversalAuthId::new),

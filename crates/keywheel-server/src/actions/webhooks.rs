@@ -3,7 +3,7 @@
 use keywheel_core::ids::WebhookId;
 use keywheel_core::names::Slug;
 use keywheel_core::webhooks::{EventName, PathGlob, WebhookKind};
-use keywheel_store::webhooks::{NewWebhook, WEBHOOKS_MAX, Webhook, WebhookUpdate};
+use keywheel_store::webhooks::{Attempt, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookUpdate};
 use keywheel_store::{Conflict, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -17,6 +17,9 @@ use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 use crate::webhooks::about;
 use crate::webhooks::sender::host;
+
+/// Said of a webhook that writes mails where none can be sent.
+const NO_MAIL: &str = "This server sends no mail. Its operator has to set smtp_url and smtp_from first.";
 
 /// A webhook to be made.
 pub struct CreateWebhook {
@@ -32,7 +35,7 @@ pub struct CreateWebhook {
     pub url: SecretString,
     /// What deliveries are signed with.
     pub signing_key: Option<SecretString>,
-    /// What it tells of; everything if it is empty.
+    /// What it tells of; the events of the contract if it is empty.
     pub events: Vec<EventName>,
 }
 
@@ -58,6 +61,9 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateWebhook) -> Result
         .with("webhookHost", host(wanted.url.expose_secret()));
     caller.open(Event::CreateWebhook, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Webhooks).await?;
+    if wanted.kind == WebhookKind::Email && !app.deliverer().sends_mail() {
+        return Err(ApiError::bad_request(NO_MAIL));
+    }
     let slug = &wanted.environment;
     let environment = app.store().environment_by_slug(project, slug).await?;
     let environment = environment.ok_or_else(|| unknown_slug(slug.as_str(), project))?;
@@ -152,6 +158,30 @@ pub async fn test(app: &App, caller: &Caller, id: WebhookId) -> Result<Webhook, 
     caller.note("status", run.status());
     caller.note("errorMessage", run.error());
     app.store().webhook(id).await?.ok_or_else(|| not_found(id))
+}
+
+/// How a webhook was told; the latest first.
+pub async fn deliveries(
+    app: &App,
+    caller: &Caller,
+    id: WebhookId,
+    limit: u32,
+) -> Result<Vec<Attempt>, ApiError> {
+    find_to(app, caller, id, None, Action::Read).await?;
+    Ok(app.store().attempts(id, limit).await?)
+}
+
+/// The kinds of webhooks, each with whether one can be made here.
+pub async fn kinds(
+    app: &App,
+    caller: &Caller,
+    project: &ProjectRef,
+) -> Result<Vec<(WebhookKind, bool)>, ApiError> {
+    let project = find_id(app, caller, project).await?;
+    caller.require(project, Action::Read, Subject::Webhooks).await?;
+    let is_available = |kind| kind != WebhookKind::Email || app.deliverer().sends_mail();
+    let kinds = WebhookKind::WORDS.iter().map(|(_, kind)| *kind);
+    Ok(kinds.map(|kind| (kind, is_available(kind))).collect())
 }
 
 /// A webhook that the caller wants to do something to.

@@ -1,4 +1,4 @@
-//! Entries of what the server does by itself, on schedule.
+//! Entries of what the server does by itself, on schedule, and of what its operators do at its machine.
 
 use keywheel_core::ids::{AuditEntryId, ProjectId};
 
@@ -12,10 +12,10 @@ impl Audit {
     pub(crate) async fn begin_by_platform(
         &self,
         event: Event,
-        project: ProjectId,
+        project: impl Into<Option<ProjectId>>,
         metadata: Metadata,
     ) -> Result<AuditEntryId, ApiError> {
-        let content = content(event, project, metadata);
+        let content = content(event, project.into(), metadata);
         let (entry, now) = (self.new_entry(), self.0.parts.clock.now());
         let record = record::opened(entry, &content, now).map_err(ApiError::internal)?;
         self.append(vec![record]).await?;
@@ -25,7 +25,7 @@ impl Audit {
     /// Writes an entry of what has happened outside and changed nothing here: if it cannot be written now, it is later.
     pub(crate) async fn tell_by_platform(&self, event: Event, project: ProjectId, metadata: Metadata) {
         let (entry, now) = (self.new_entry(), self.0.parts.clock.now());
-        match record::whole(entry, &content(event, project, metadata), now, now) {
+        match record::whole(entry, &content(event, Some(project), metadata), now, now) {
             Ok(record) => self.append_at_last(vec![record]).await,
             Err(error) => tracing::error!(%entry, %error, "an entry cannot be written down"),
         }
@@ -40,10 +40,10 @@ impl Audit {
     }
 }
 
-fn content(event: Event, project: ProjectId, metadata: Metadata) -> Content {
+fn content(event: Event, project: Option<ProjectId>, metadata: Metadata) -> Content {
     Content {
         event: event.as_str().into(),
-        project: Some(project),
+        project,
         actor: Actor::Platform,
         address: None,
         user_agent: None,

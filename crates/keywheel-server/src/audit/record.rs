@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{AuditEntryId, IdentityId, ProjectId};
+use keywheel_core::ids::{AccountId, AuditEntryId, IdentityId, ProjectId};
 use keywheel_store::audit::{AuditMarks, AuditPart, NewAuditRecord};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -32,6 +32,15 @@ pub enum Actor {
         /// What it was called then.
         #[serde(rename = "actorName")]
         name: String,
+    },
+    /// A person who is signed in.
+    User {
+        /// The account.
+        #[serde(rename = "actorId")]
+        id: AccountId,
+        /// Its e-mail address then.
+        #[serde(rename = "actorName")]
+        email: String,
     },
     /// The server itself, on schedule.
     Platform,
@@ -155,14 +164,15 @@ impl<'de> Deserialize<'de> for Metadata {
 
 impl Actor {
     /// The words of the API.
-    pub const WORDS: [&'static str; 3] = ["identity", "platform", "unknownUser"];
+    pub const WORDS: [&'static str; 4] = ["identity", "user", "platform", "unknownUser"];
 
     /// The kind, in the words of the API.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Identity { .. } => Self::WORDS[0],
-            Self::Platform => Self::WORDS[1],
-            Self::UnknownUser => Self::WORDS[2],
+            Self::User { .. } => Self::WORDS[1],
+            Self::Platform => Self::WORDS[2],
+            Self::UnknownUser => Self::WORDS[3],
         }
     }
 }
@@ -185,6 +195,7 @@ impl Content {
             actor_type: self.actor.kind().to_owned(),
             actor: match &self.actor {
                 Actor::Identity { id, .. } => Some(id.to_string()),
+                Actor::User { id, .. } => Some(id.to_string()),
                 Actor::Platform | Actor::UnknownUser => None,
             },
             user_agent: self.user_agent_type.clone().into_owned(),

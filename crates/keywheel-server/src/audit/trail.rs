@@ -47,6 +47,11 @@ impl Trail {
         }
     }
 
+    /// Where the request comes from.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Begins an entry. That of a change is on disk when this returns; if it cannot be written, the change is
     /// refused. An action that is a part of another one belongs to the entry of that.
     pub async fn open(

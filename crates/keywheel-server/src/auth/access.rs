@@ -41,12 +41,16 @@ pub enum Subject {
     Rotations,
     /// Credentials for systems outside.
     AppConnections,
+    /// Accounts of people.
+    Accounts,
     /// Machine identities, their logins and memberships.
     Identities,
     /// The audit log.
     AuditLogs,
     /// Webhooks.
     Webhooks,
+    /// What Prometheus reads.
+    Metrics,
 }
 
 /// A role in the organization.
@@ -101,9 +105,11 @@ impl Subject {
             Self::Tags => "tags",
             Self::Rotations => "secret-rotation",
             Self::AppConnections => "app-connections",
+            Self::Accounts => "accounts",
             Self::Identities => "identity",
             Self::AuditLogs => "audit-logs",
             Self::Webhooks => "webhooks",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -183,11 +189,11 @@ impl ProjectRole {
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)
                 }
-                Subject::AuditLogs => false,
+                Subject::AuditLogs | Subject::Accounts | Subject::Metrics => false,
             },
             Self::Viewer => match subject {
                 Subject::Secrets => matches!(action, Action::Read | Action::ReadValue),
-                Subject::AppConnections | Subject::AuditLogs => false,
+                Subject::AppConnections | Subject::AuditLogs | Subject::Accounts | Subject::Metrics => false,
                 _ => matches!(action, Action::Read),
             },
             Self::NoAccess => false,

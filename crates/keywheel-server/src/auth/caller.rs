@@ -9,15 +9,17 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
-use keywheel_core::clock::Moment;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IdentityId, OrganizationId, ProjectId, TokenId};
 use keywheel_store::memberships::MembershipRole;
 use keywheel_store::secrets::Author;
-use keywheel_store::{TrustedIp, tokens};
+use keywheel_store::tokens::SignedIn;
+use keywheel_store::{Page, TrustedIp, tokens};
 
 use serde::Serialize;
 
 use super::access::{Action, OrganizationRole, ProjectRole, Subject};
+use super::browser;
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::{Actor, Metadata};
@@ -32,7 +34,10 @@ pub type RoleCache = Cache<(ProjectId, IdentityId), Option<Arc<[MembershipRole]>
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Who is calling: a machine identity with a good access token.
+/// How often it is written down that a session is used: it ends hours after its last use, so that a minute is nothing.
+const SEEN_EACH: Millis = Millis::from_secs(60);
+
+/// Who is calling: an identity with a good access token, that of a machine or of a person who is signed in.
 #[derive(Clone)]
 pub struct Caller {
     app: App,
@@ -61,6 +66,30 @@ impl Caller {
         self.bearer.token.id
     }
 
+    /// Who is signed in; machines are not.
+    pub fn signed_in(&self) -> Result<&SignedIn, ApiError> {
+        self.bearer.session.as_ref().ok_or_else(|| {
+            ApiError::bad_request(
+                "This is for people who are signed in: the access token of a machine identity has no session",
+            )
+        })
+    }
+
+    /// The name of the one who calls, and what kind that is.
+    fn actor(&self) -> Actor {
+        let identity = &self.bearer.identity;
+        match &self.bearer.session {
+            Some(session) => Actor::User {
+                id: session.account,
+                email: session.email.clone(),
+            },
+            None => Actor::Identity {
+                id: identity.id,
+                name: identity.name.clone(),
+            },
+        }
+    }
+
     /// Begins an entry in the audit log: before anything is asked that could refuse the action, so that refused
     /// attempts are told of too. The request's end completes it.
     pub async fn open(
@@ -69,14 +98,9 @@ impl Caller {
         project: impl Into<Option<ProjectId>>,
         metadata: Metadata,
     ) -> Result<(), ApiError> {
-        let identity = &self.bearer.identity;
-        let actor = Actor::Identity {
-            id: identity.id,
-            name: identity.name.clone(),
-        };
         self.scope
             .trail()
-            .open(actor, event, project.into(), metadata)
+            .open(self.actor(), event, project.into(), metadata)
             .await
     }
 
@@ -147,13 +171,37 @@ impl Caller {
         action: Action,
         subject: Subject,
     ) -> Result<Option<bool>, ApiError> {
-        let now = self.app.now();
-        let allows = |roles: Arc<[MembershipRole]>| {
-            let counting = roles.iter().filter(|role| role.counts_at(now));
-            let mut roles = counting.map(|role| ProjectRole::from_stored(role.role.as_str()));
-            roles.any(|role| role.allows(action, subject))
+        let roles = self.roles_in(project).await?;
+        Ok(roles.map(|roles| self.allow(&roles, action, subject)))
+    }
+
+    /// The projects in which a role of the caller allows it, at most `most`: 400 if it is a member of more.
+    pub async fn projects_where(
+        &self,
+        action: Action,
+        subject: Subject,
+        most: u32,
+    ) -> Result<Vec<ProjectId>, ApiError> {
+        let page = Page {
+            size: Some(most),
+            after: None,
         };
-        Ok(self.roles_in(project).await?.map(allows))
+        let found = self.app.store().memberships_of(self.identity(), &page).await?;
+        if found.next.is_some() {
+            return Err(ApiError::bad_request(format!(
+                "You are a member of more than {most} projects; name the one that you want to see as projectId"
+            )));
+        }
+        let allowing = found.rows.into_iter();
+        let allowing = allowing.filter(|membership| self.allow(&membership.roles, action, subject));
+        Ok(allowing.map(|membership| membership.project).collect())
+    }
+
+    fn allow(&self, roles: &[MembershipRole], action: Action, subject: Subject) -> bool {
+        let now = self.app.now();
+        let counting = roles.iter().filter(|role| role.counts_at(now));
+        let mut roles = counting.map(|role| ProjectRole::from_stored(role.role.as_str()));
+        roles.any(|role| role.allows(action, subject))
     }
 
     async fn roles_in(&self, project: ProjectId) -> Result<Option<Arc<[MembershipRole]>>, ApiError> {
@@ -186,20 +234,66 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = bearer_token(&parts.headers).ok_or_else(|| ApiError::unauthorized("Token missing"))?;
-        let id = app.signer().await?.read_id(token, app.now())?;
-        let bearer = look_up(app, id).await?;
         let scope = Scope::from_request_parts(parts, app).await?;
-        scope.set_identity(bearer.identity.id);
-        check(&bearer, app.now(), scope.address())?;
-        if bearer.token.uses_limit > 0 && !app.store().count_use(id).await? {
-            return Err(used_up());
-        }
+        let bearer = if let Some(token) = bearer_token(&parts.headers) {
+            good_bearer(app, &scope, token).await?
+        } else if let Some(token) = browser::cookie(parts, app)? {
+            let bearer = good_bearer(app, &scope, token).await;
+            let bearer = bearer.map_err(browser::sign_in_again)?;
+            require_own_page(app, &bearer, parts).await?;
+            bearer
+        } else {
+            return Err(ApiError::unauthorized("Token missing"));
+        };
+        note_seen(app, &bearer).await;
         Ok(Self {
             app: app.clone(),
             bearer,
             scope,
         })
+    }
+}
+
+/// The bearer of a token that is good here and now.
+async fn good_bearer(app: &App, scope: &Scope, token: &str) -> Result<Arc<tokens::Caller>, ApiError> {
+    let id = app.signer().await?.read_id(token, app.now())?;
+    let bearer = look_up(app, id).await?;
+    scope.set_identity(bearer.identity.id);
+    check(
+        &bearer,
+        app.now(),
+        scope.address(),
+        app.settings().session_idle_max,
+    )?;
+    if bearer.token.uses_limit > 0 && !app.store().count_use(id).await? {
+        return Err(used_up());
+    }
+    Ok(bearer)
+}
+
+/// Refuses a cookie that is not that of a session, or that came along with what no page of ours asked for.
+async fn require_own_page(app: &App, bearer: &tokens::Caller, parts: &Parts) -> Result<(), ApiError> {
+    if bearer.session.is_none() {
+        return Err(browser::session_over());
+    }
+    browser::require_same_site(parts, app)?;
+    let expected = app.signer().await?.csrf_token(bearer.token.id);
+    browser::require_csrf(&parts.method, &parts.headers, &expected)
+}
+
+/// Writes down that a session is used. If that fails, the session ends early, and the request goes on.
+async fn note_seen(app: &App, bearer: &tokens::Caller) {
+    let Some(session) = &bearer.session else { return };
+    let now = app.now();
+    if now - session.last_seen_at < SEEN_EACH {
+        return;
+    }
+    if let Err(error) = app
+        .store()
+        .touch_session(bearer.token.id, now - SEEN_EACH, now)
+        .await
+    {
+        tracing::warn!(%error, "the use of a session was not written down");
     }
 }
 
@@ -223,6 +317,13 @@ pub(crate) fn client_ip(extensions: &Extensions, headers: &HeaderMap, app: &App)
     client_address(peer, forwarded, &app.settings().http.trusted_proxies)
 }
 
+/// Whether the request came over a proxy that is trusted.
+pub(crate) fn is_from_proxy(extensions: &Extensions, app: &App) -> bool {
+    let proxies = &app.settings().http.trusted_proxies;
+    let peer = extensions.get::<Peer>();
+    peer.is_some_and(|peer| proxies.iter().any(|block| block.contains(peer.0.to_canonical())))
+}
+
 async fn look_up(app: &App, id: TokenId) -> Result<Arc<tokens::Caller>, ApiError> {
     let revision = app.store().revision();
     if let Some(bearer) = app.callers().get(&id, revision) {
@@ -238,7 +339,7 @@ async fn look_up(app: &App, id: TokenId) -> Result<Arc<tokens::Caller>, ApiError
 }
 
 /// What the row says, in the order of the contract (house rules of access tokens).
-fn check(bearer: &tokens::Caller, now: Moment, address: IpAddr) -> Result<(), ApiError> {
+fn check(bearer: &tokens::Caller, now: Moment, address: IpAddr, idle_max: Millis) -> Result<(), ApiError> {
     let token = &bearer.token;
     if token.revoked {
         return Err(ApiError::unauthorized(
@@ -253,6 +354,15 @@ fn check(bearer: &tokens::Caller, now: Moment, address: IpAddr) -> Result<(), Ap
     if token.expires_at.is_some_and(|end| end <= now) {
         return Err(ApiError::unauthorized(
             "Failed to authorize: access token has expired",
+        ));
+    }
+    if bearer
+        .session
+        .as_ref()
+        .is_some_and(|session| session.last_seen_at + idle_max <= now)
+    {
+        return Err(ApiError::unauthorized(
+            "Failed to authorize: the session was not used for too long",
         ));
     }
     if token.uses_limit > 0 && token.uses >= token.uses_limit {

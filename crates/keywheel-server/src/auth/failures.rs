@@ -5,16 +5,23 @@
 //! contract, section 6.1.1). It is held against the address that failed and not against the login alone, because a
 //! client id is no secret: whoever knows it could lock out its rightful user for ever.
 //!
+//! Two more are those of people: by e-mail address and address, and wrong one-time codes by account wherever they come
+//! from. Only who has the right password comes to the codes, so that strangers cannot lock anybody out.
+//!
+//! People's attempts count from their beginning and are taken back if they were none: a password takes long to look at,
+//! and all of those that are sent at once would otherwise be looked at before the first failure counts.
+//!
 //! Nothing here is written down. A restart forgives, and of several servers each counts for itself: client secrets are
-//! random, so that a few more guesses change nothing.
+//! random and passwords long, so that a few more guesses change nothing.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest::{self, SHA256_OUTPUT_LEN};
 use keywheel_core::clock::Millis;
-use keywheel_core::ids::UniversalAuthId;
+use keywheel_core::ids::{AccountId, UniversalAuthId};
 
 /// Keys of one count: at some fifty bytes each, below a megabyte.
 const KEYS_MAX: usize = 8_192;
@@ -22,6 +29,18 @@ const KEYS_MAX: usize = 8_192;
 const NETWORK: u128 = !0 << 64;
 /// The time in which failures of one address count together, and how long it then has to wait.
 const MINUTE: Millis = Millis::from_secs(60);
+
+/// An e-mail address in few bytes, however long somebody made it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EmailDigest([u8; SHA256_OUTPUT_LEN]);
+
+impl From<&str> for EmailDigest {
+    fn from(email: &str) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, email.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
 
 /// Where a login comes from: one address, or one network of IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -100,39 +119,30 @@ impl<K> Default for Failures<K> {
 impl<K: Hash + Eq> Failures<K> {
     /// For how long it is still closed, if it is. The question counts as refused then.
     pub fn closed_for(&self, key: &K, now: Millis) -> Option<Millis> {
+        refused(&mut self.lock(), key, now)
+    }
+
+    /// Counts an attempt as a failure before it is made; or tells for how long the key is still closed. The last one that
+    /// may be made closes it.
+    pub fn reserve(&self, key: K, limit: Limit, now: Millis) -> Result<Noted, Millis> {
         let mut counts = self.lock();
-        let count = counts.get_mut(key).filter(|count| count.is_closed_at(now))?;
-        count.refused = count.refused.saturating_add(1);
-        Some(Millis::new(count.ends.get() - now.get()))
+        match refused(&mut counts, &key, now) {
+            Some(rest) => Err(rest),
+            None => Ok(noted(&mut counts, key, limit, now)),
+        }
+    }
+
+    /// Takes an attempt back that turned out to be no failure; what it closed is open again.
+    pub fn take_back(&self, key: &K) {
+        if let Some(count) = self.lock().get_mut(key) {
+            count.failures = count.failures.saturating_sub(1);
+            count.is_closed = false;
+        }
     }
 
     /// Counts a failure. Those that were begun before it was closed do not keep it closed for longer.
     pub fn note(&self, key: K, limit: Limit, now: Millis) -> Noted {
-        let mut counts = self.lock();
-        make_room(&mut counts, &key, now);
-        let count = counts.entry(key).or_default();
-        let mut refused_before = 0;
-        if count.ends <= now {
-            refused_before = count.refused;
-            *count = Count::default();
-        } else if count.is_closed {
-            return Noted {
-                closes: false,
-                refused_before: 0,
-            };
-        }
-        count.failures = count.failures.saturating_add(1);
-        if count.failures == 1 || limit.since == Since::Last {
-            count.ends = now + limit.within;
-        }
-        count.is_closed = count.failures >= limit.failures;
-        if count.is_closed {
-            count.ends = now + limit.closed_for;
-        }
-        Noted {
-            closes: count.is_closed,
-            refused_before,
-        }
+        noted(&mut self.lock(), key, limit, now)
     }
 
     /// Whether any of some keys is closed.
@@ -166,6 +176,39 @@ impl Count {
     }
 }
 
+fn refused<K: Hash + Eq>(counts: &mut HashMap<K, Count>, key: &K, now: Millis) -> Option<Millis> {
+    let count = counts.get_mut(key).filter(|count| count.is_closed_at(now))?;
+    count.refused = count.refused.saturating_add(1);
+    Some(Millis::new(count.ends.get() - now.get()))
+}
+
+fn noted<K: Hash + Eq>(counts: &mut HashMap<K, Count>, key: K, limit: Limit, now: Millis) -> Noted {
+    make_room(counts, &key, now);
+    let count = counts.entry(key).or_default();
+    let mut refused_before = 0;
+    if count.ends <= now {
+        refused_before = count.refused;
+        *count = Count::default();
+    } else if count.is_closed {
+        return Noted {
+            closes: false,
+            refused_before: 0,
+        };
+    }
+    count.failures = count.failures.saturating_add(1);
+    if count.failures == 1 || limit.since == Since::Last {
+        count.ends = now + limit.within;
+    }
+    count.is_closed = count.failures >= limit.failures;
+    if count.is_closed {
+        count.ends = now + limit.closed_for;
+    }
+    Noted {
+        closes: count.is_closed,
+        refused_before,
+    }
+}
+
 /// Forgets what is over. If that is not enough, all of it: whoever has thousands of addresses is not stopped by counts.
 fn make_room<K: Hash + Eq>(counts: &mut HashMap<K, Count>, key: &K, now: Millis) {
     if counts.len() < KEYS_MAX || counts.contains_key(key) {
@@ -185,6 +228,10 @@ pub struct LoginFailures {
     pub by_origin: Failures<Origin>,
     /// By login and where they come from.
     pub by_login: Failures<(UniversalAuthId, Origin)>,
+    /// By e-mail address, whether or not it has an account, and where they come from.
+    pub by_account: Failures<(EmailDigest, Origin)>,
+    /// Wrong one-time codes, by account.
+    pub by_code: Failures<AccountId>,
 }
 
 #[cfg(test)]
@@ -251,6 +298,19 @@ mod tests {
         let noted = failures.note(1, LIMIT, at(300));
         assert_eq!((noted.closes, noted.refused_before), (false, 300));
         assert_eq!(failures.note(1, LIMIT, at(300)).refused_before, 0);
+    }
+
+    #[test]
+    fn of_attempts_at_once_no_more_than_the_limit_are_made_and_those_that_were_none_do_not_count() {
+        let failures = Failures::default();
+        let reserve = || failures.reserve(1, LIMIT, at(0)).map(|noted| noted.closes);
+        let outcomes = [(); 5].map(|()| reserve());
+        assert_eq!(
+            outcomes,
+            [Ok(false), Ok(false), Ok(true), Err(at(300)), Err(at(300))]
+        );
+        failures.take_back(&1);
+        assert_eq!((reserve(), reserve()), (Ok(true), Err(at(300))));
     }
 
     #[test]

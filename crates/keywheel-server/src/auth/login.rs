@@ -15,13 +15,13 @@ use keywheel_store::universal_auth::{ClientSecret, ClientSecretUse, UniversalAut
 use secrecy::{ExposeSecret, SecretString};
 
 use super::caller::require_trusted;
-use super::failures::{Limit, Origin, Since};
+use super::failures::{Limit, Noted, Origin, Since};
 use super::token::{Claims, TokenFault};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::{Actor, Metadata};
 use crate::audit::trail::Trail;
-use crate::http::errors::ApiError;
+use crate::http::errors::{ApiError, CODE_REQUIRED};
 
 /// Characters of a client secret that are kept in the clear, to find it by.
 pub const CLIENT_SECRET_PREFIX_CHARS: usize = 4;
@@ -58,27 +58,70 @@ pub struct Granted {
 /// anything is looked up or written.
 pub async fn log_in(app: &App, trail: &Trail, login: &Login) -> Result<Granted, ApiError> {
     let origin = Origin::from(login.address);
+    counted(app, trail, login.address, attempt(app, trail, login, origin)).await
+}
+
+/// Counts a failed login against the address that it comes from, and makes none over its limit. It counts afterwards: a
+/// client secret is looked at in no time, and a fleet that starts together sends many good ones at once.
+async fn counted<T>(
+    app: &App,
+    trail: &Trail,
+    address: IpAddr,
+    attempt: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let origin = Origin::from(address);
     let failures = &app.login_failures().by_origin;
     if let Some(rest) = failures.closed_for(&origin, app.clock().monotonic()) {
         return Err(ApiError::too_many(rest));
     }
-    let outcome = attempt(app, trail, login, origin).await;
+    let outcome = attempt.await;
     let limit = app.settings().login_failures_per_minute;
     if limit > 0 && outcome.as_ref().is_err_and(is_failed_login) {
         let noted = failures.note(origin, Limit::per_minute(limit), app.clock().monotonic());
-        if noted.refused_before > 0 {
-            trail.note("refusedBefore", noted.refused_before);
-        }
-        if noted.closes {
-            tracing::warn!(address = %login.address, "too many failed logins: more are refused for a minute");
-        }
+        tell(trail, address, noted);
     }
     outcome
 }
 
+/// The same for an attempt of a person: it counts from its beginning, and is taken back if it did not fail.
+pub(crate) async fn reserved<T>(
+    app: &App,
+    trail: &Trail,
+    address: IpAddr,
+    attempt: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let limit = app.settings().login_failures_per_minute;
+    if limit == 0 {
+        return attempt.await;
+    }
+    let origin = Origin::from(address);
+    let failures = &app.login_failures().by_origin;
+    let noted = failures
+        .reserve(origin, Limit::per_minute(limit), app.clock().monotonic())
+        .map_err(ApiError::too_many)?;
+    let outcome = attempt.await;
+    if outcome.as_ref().is_err_and(is_failed_login) {
+        tell(trail, address, noted);
+    } else {
+        failures.take_back(&origin);
+    }
+    outcome
+}
+
+/// Tells the audit log and the operator what a failure led to.
+fn tell(trail: &Trail, address: IpAddr, noted: Noted) {
+    if noted.refused_before > 0 {
+        trail.note("refusedBefore", noted.refused_before);
+    }
+    if noted.closes {
+        tracing::warn!(%address, "too many failed logins: more are refused for a minute");
+    }
+}
+
 /// Whether it is the caller who is to blame, and not a form or the server.
 fn is_failed_login(refusal: &ApiError) -> bool {
-    matches!(refusal.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    let is_code_awaited = refusal.name() == CODE_REQUIRED;
+    matches!(refusal.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !is_code_awaited
 }
 
 async fn attempt(app: &App, trail: &Trail, login: &Login, origin: Origin) -> Result<Granted, ApiError> {
@@ -257,7 +300,7 @@ pub async fn renew(app: &App, trail: &Trail, access_token: &str) -> Result<Grant
         .await?
         .read(access_token, now)
         .map_err(|fault| match fault {
-            TokenFault::OtherKind => ApiError::bad_request("Only identity access tokens can be renewed"),
+            TokenFault::OtherKind => not_renewable(),
             other => other.into(),
         })?;
     let found = app.store().caller(claims.identity_access_token_id).await?;
@@ -267,6 +310,10 @@ pub async fn renew(app: &App, trail: &Trail, access_token: &str) -> Result<Grant
     trail
         .open(actor(&bearer.identity), Event::RenewToken, None, metadata)
         .await?;
+    // A session ends when it was said to when it began.
+    if bearer.session.is_some() {
+        return Err(not_renewable());
+    }
     if token.revoked {
         return Err(ApiError::unauthorized("Cannot renew: token has been revoked"));
     }
@@ -310,6 +357,10 @@ pub async fn revoke(app: &App, trail: &Trail, access_token: &str) -> Result<(), 
         return Ok(());
     }
     Err(no_token())
+}
+
+fn not_renewable() -> ApiError {
+    ApiError::bad_request("Only identity access tokens can be renewed")
 }
 
 fn no_token() -> ApiError {

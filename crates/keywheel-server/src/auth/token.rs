@@ -29,6 +29,8 @@ const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 8;
 /// Names the key that was derived from the root key for signing, before it was one of its own.
 const KEY_OF_BEFORE: &str = "access tokens";
+/// What the proof is for that a page of ours asks.
+const CSRF: &str = "page of a session";
 /// What kind of token it is; the only kind that exists here.
 const IDENTITY_ACCESS_TOKEN: &str = "identityAccessToken";
 
@@ -121,6 +123,8 @@ pub struct TokenSigner {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// The same key, for proofs that are no tokens.
+    proving: hmac::Key,
     /// Tokens whose signature was good, by their digest: a signature that was good once always is, and
     /// checking it is the largest part of a cached read. Digests, so that no token is kept in memory.
     good: Cache<[u8; SHA256_OUTPUT_LEN], GoodToken>,
@@ -169,6 +173,7 @@ impl TokenSigner {
             encoding: EncodingKey::from_secret(key),
             decoding: DecodingKey::from_secret(key),
             validation,
+            proving: hmac::Key::new(hmac::HMAC_SHA256, key),
             good: Cache::new(),
         }
     }
@@ -176,6 +181,24 @@ impl TokenSigner {
     /// The text of a token.
     pub fn sign(&self, claims: &Claims) -> Result<String, ApiError> {
         jsonwebtoken::encode(&self.header, claims, &self.encoding).map_err(ApiError::internal)
+    }
+
+    /// A proof that only nodes of this database can make, for one purpose.
+    pub fn prove(&self, purpose: &'static str, of: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+        let mut signing = hmac::Context::with_key(&self.proving);
+        // No token begins so: there a header in Base64 stands.
+        signing.update(b"keywheel ");
+        signing.update(purpose.as_bytes());
+        signing.update(&[0]);
+        signing.update(of);
+        let mut proof = [0; SHA256_OUTPUT_LEN];
+        proof.copy_from_slice(signing.sign().as_ref());
+        proof
+    }
+
+    /// What a page has to know to change something in a session. It tells nothing of the token.
+    pub fn csrf_token(&self, session: TokenId) -> String {
+        hex::encode(self.prove(CSRF, session.as_uuid().as_bytes()))
     }
 
     /// The id of a token that was signed by us and has not ended.

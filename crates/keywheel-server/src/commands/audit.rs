@@ -1,4 +1,4 @@
-//! `keywheel audit verify`.
+//! `keywheel audit verify`. The same group has what users of the API need.
 
 use clap::{Arg, ArgMatches, Command};
 use keywheel_store::audit::ChainHash;
@@ -18,7 +18,7 @@ pub(super) fn command() -> Command {
         .about("Proves that no entry was changed, left out, moved or forged; also while the server runs")
         .args(settings_arguments())
         .arg(expect_head);
-    group("audit", "The audit log", [verify])
+    group("audit", "The audit log", keywheel_cli::audit_commands()).subcommand(verify)
 }
 
 /// 64 hex digits.

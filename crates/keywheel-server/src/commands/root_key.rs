@@ -118,7 +118,8 @@ async fn rotate(settings: &Settings) -> anyhow::Result<()> {
     TokenSigner::of_instance(store.as_ref(), &vault, &SystemEntropy::open())
         .await
         .map_err(|fault| {
-            anyhow::anyhow!("the key that tokens are signed with cannot be opened: {fault:?}")
+            let context = fault.context().unwrap_or_default();
+            anyhow::anyhow!("the key that tokens are signed with cannot be opened: {context}")
         })?;
     let mut progress = Progress::of("values are under the new root key");
     let written = rewrap(store.as_ref(), &keyring, None, |some| progress.add(some)).await?;

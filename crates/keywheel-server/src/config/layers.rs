@@ -11,10 +11,10 @@ pub const DEFAULTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/..
 const VARIABLE_PREFIX: &str = "KEYWHEEL_";
 /// Names the settings file; not a setting itself.
 pub const CONFIG_VARIABLE: &str = "KEYWHEEL_CONFIG";
-/// Settings whose value is never shown: a key, and an address that may hold a password.
-const NEVER_SHOWN: [&str; 2] = ["root_key", "database_url"];
+/// Settings whose value is never shown: a key, and addresses that may hold a password.
+const NEVER_SHOWN: [&str; 3] = ["root_key", "database_url", "smtp_url"];
 /// Settings that are no flag: arguments can be read by other processes.
-const NO_FLAG: [&str; 1] = ["root_key"];
+const NO_FLAG: [&str; 2] = ["root_key", "smtp_url"];
 
 /// One setting as the default file tells it.
 #[derive(Clone, Debug)]
@@ -71,8 +71,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Keeps those of the process's variables that are ours. Text that is not Unicode is kept as far as it is
-    /// readable, and is then refused as a value.
+    /// Keeps those of the process's variables that are ours, and not the command line's. Text that is not Unicode is
+    /// kept as far as it is readable, and is then refused as a value.
     pub fn keep_variables(
         all: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
     ) -> Vec<(String, String)> {
@@ -83,6 +83,7 @@ impl Sources {
             )
         })
         .filter(|(name, _)| name.starts_with(VARIABLE_PREFIX) && name != CONFIG_VARIABLE)
+        .filter(|(name, _)| !keywheel_cli::VARIABLES.contains(&name.as_str()))
         .collect()
     }
 }

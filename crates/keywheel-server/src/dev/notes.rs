@@ -20,6 +20,7 @@ pub(super) struct Notes {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Made {
     pub(super) admin_token: Option<String>,
+    pub(super) admin_password: Option<String>,
     pub(super) organization_id: Option<String>,
     pub(super) project_id: Option<String>,
     pub(super) identity_id: Option<String>,
@@ -34,6 +35,8 @@ pub(super) struct Made {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Credentials {
     pub(super) url: String,
+    pub(super) admin_email: &'static str,
+    pub(super) admin_password: String,
     pub(super) client_id: String,
     pub(super) client_secret: String,
     pub(super) organization_id: String,
@@ -75,6 +78,8 @@ impl Notes {
         let part = |part: Option<String>| part.context("a part of the demonstration is missing");
         Ok(Credentials {
             url,
+            admin_email: super::seed::ADMIN_EMAIL,
+            admin_password: part(made.admin_password)?,
             client_id: part(made.client_id)?,
             client_secret: part(made.client_secret)?,
             organization_id: part(made.organization_id)?,

@@ -11,10 +11,14 @@ use tower::ServiceExt;
 use super::notes::Notes;
 use crate::http::router::Front;
 
+/// Who may sign in to the console.
+pub(super) const ADMIN_EMAIL: &str = "admin@keywheel.example";
 /// The environment of the demonstration.
 pub(super) const ENVIRONMENT: &str = "dev";
 /// The IAM user whose keys are rotated.
 pub(super) const DEMO_USER: &str = "demo-app";
+/// An IAM user to make another rotation of.
+pub(super) const SECOND_USER: &str = "demo-billing";
 /// The IAM user that Keywheel acts as.
 const CONNECTION_USER: &str = "keywheel";
 /// Largest answer that is read: they are a few kilobytes.
@@ -27,7 +31,9 @@ pub(super) async fn seed(front: Front, sandbox: &Sandbox, notes: &mut Notes) -> 
         token: notes.made().admin_token.clone().unwrap_or_default(),
     };
     organization(&mut api, notes).await?;
+    password(&api, notes).await?;
     project(&api, notes).await?;
+    membership(&api, notes).await?;
     identity(&api, notes).await?;
     connection(&api, sandbox, notes).await?;
     rotation(&api, notes).await
@@ -37,17 +43,45 @@ async fn organization(api: &mut Api, notes: &mut Notes) -> anyhow::Result<()> {
     if notes.made().organization_id.is_some() {
         return Ok(());
     }
-    let password = hex::encode(crate::ambient::SystemEntropy::open().fresh::<16>());
-    let wanted =
-        json!({"email": "admin@keywheel.example", "password": password, "organization": "Keywheel Demo"});
+    let password = fresh_password();
+    let wanted = json!({"email": ADMIN_EMAIL, "password": password, "organization": "Keywheel Demo"});
     let made = api.call("POST", "/api/v1/admin/bootstrap", &wanted).await?;
     api.token = text(&made, "/identity/credentials/token")?;
     let organization = text(&made, "/organization/id")?;
     let token = api.token.clone();
     notes.note(|made| {
         made.admin_token = Some(token);
+        made.admin_password = Some(password);
         made.organization_id = Some(organization);
     })
+}
+
+/// Sets a new password in a folder of an earlier version, which did not note the first one.
+async fn password(api: &Api, notes: &mut Notes) -> anyhow::Result<()> {
+    if notes.made().admin_password.is_some() {
+        return Ok(());
+    }
+    let id = text(&administrator(api).await?, "/id")?;
+    let made = api
+        .call("POST", &format!("/api/v1/accounts/{id}/link"), &json!({}))
+        .await?;
+    let password = fresh_password();
+    let join = json!({"token": text(&made, "/link/token")?, "password": password});
+    api.call("POST", "/api/v1/accounts/join", &join).await?;
+    notes.note(|made| made.admin_password = Some(password))
+}
+
+/// The account of the demonstration, among those that somebody may have added.
+async fn administrator(api: &Api) -> anyhow::Result<Value> {
+    let listed = api.call("GET", "/api/v1/accounts", &json!({})).await?;
+    let accounts = listed["accounts"].as_array().into_iter().flatten();
+    let mut named = accounts.filter(|account| account["email"] == ADMIN_EMAIL);
+    let found = named.next().cloned();
+    found.with_context(|| format!("there is no account {ADMIN_EMAIL}"))
+}
+
+fn fresh_password() -> String {
+    hex::encode(crate::ambient::SystemEntropy::open().fresh::<16>())
 }
 
 async fn project(api: &Api, notes: &mut Notes) -> anyhow::Result<()> {
@@ -63,6 +97,21 @@ async fn project(api: &Api, notes: &mut Notes) -> anyhow::Result<()> {
         .await?;
     let id = text(&made, "/project/id")?;
     notes.note(|made| made.project_id = Some(id))
+}
+
+/// Shows the project to who signs in as well: it belongs to the identity that made it.
+async fn membership(api: &Api, notes: &Notes) -> anyhow::Result<()> {
+    let project = notes.made().project_id.clone().context("no project")?;
+    let administrator = administrator(api).await?;
+    // An account of an earlier version has no identity before somebody has signed in.
+    let Ok(identity) = text(&administrator, "/identityId") else {
+        return Ok(());
+    };
+    let path = format!("/api/v2/workspace/{project}/identity-memberships/{identity}");
+    if api.call("GET", &path, &json!({})).await.is_err() {
+        api.call("POST", &path, &json!({"role": "admin"})).await?;
+    }
+    Ok(())
 }
 
 async fn identity(api: &Api, notes: &mut Notes) -> anyhow::Result<()> {
@@ -104,13 +153,13 @@ async fn connection(api: &Api, sandbox: &Sandbox, notes: &mut Notes) -> anyhow::
     notes.note(|made| made.connection_id = Some(id))
 }
 
-/// Makes the user to be rotated, and the user that Keywheel acts as with no more rights than it needs; gives a
+/// Makes the users to be rotated, and the user that Keywheel acts as with no more rights than it needs; gives a
 /// key of the latter.
 fn sandbox_users(sandbox: &Sandbox) -> anyhow::Result<(String, String)> {
     let refused = |refusal| anyhow::anyhow!("the sandbox refused: {refusal:?}");
     sandbox.with_world(|world, now| {
         let account = world.account.id().to_owned();
-        for name in [DEMO_USER, CONNECTION_USER] {
+        for name in [DEMO_USER, SECOND_USER, CONNECTION_USER] {
             if world.account.user(name).is_none() {
                 world.account.create_user(now, name, None).map_err(refused)?;
             }
@@ -132,15 +181,16 @@ fn sandbox_users(sandbox: &Sandbox) -> anyhow::Result<(String, String)> {
     })
 }
 
-/// What Keywheel needs for one user, and no more.
+/// What Keywheel needs for the users of the demonstration, and no more.
 fn least_privilege(account: &str) -> Value {
+    let users = [DEMO_USER, SECOND_USER].map(|name| format!("arn:aws:iam::{account}:user/{name}"));
     json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
             "Action": ["iam:GetUser", "iam:ListAccessKeys", "iam:CreateAccessKey", "iam:UpdateAccessKey",
                        "iam:DeleteAccessKey", "iam:GetAccessKeyLastUsed"],
-            "Resource": format!("arn:aws:iam::{account}:user/{DEMO_USER}"),
+            "Resource": users,
         }, {
             // Only for the list of users to choose from.
             "Effect": "Allow",

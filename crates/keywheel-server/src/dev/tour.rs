@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::notes::Credentials;
-use super::seed::DEMO_USER;
+use super::seed::{DEMO_USER, SECOND_USER};
 
 /// Prints what was made, and lines to copy and paste.
 #[expect(clippy::print_stdout, reason = "it is what the command is for")]
@@ -14,6 +14,8 @@ pub(super) fn print(made: &Credentials, folder: &Path) {
 fn text(made: &Credentials, folder: &Path) -> String {
     let Credentials {
         url,
+        admin_email,
+        admin_password,
         client_id,
         client_secret,
         project_id,
@@ -28,7 +30,8 @@ fn text(made: &Credentials, folder: &Path) -> String {
         "
 Keywheel is ready at {url}
 
-  IAM user    {DEMO_USER}, in an AWS sandbox of its own at {sandbox_url}
+  console     {url}/ in a browser: sign in as {admin_email} with the password {admin_password}
+  IAM users   {DEMO_USER}, and {SECOND_USER} for a rotation of yours, in an AWS sandbox at {sandbox_url}
   rotation    demo-app: a new access key every 30 days, published as the secrets
               AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment {environment}
   data        {}; the token of an administrator is the adminToken in its dev.json

@@ -8,12 +8,13 @@ use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::{IntentId, RunId, SecretVersionId};
 use keywheel_core::key::SealedSecret;
 use keywheel_core::ledger::{Alarm, Author, Change, Commit, Ledger, PublishedValues, SealedVersion};
-use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, Start};
+use keywheel_core::run::{CommitFault, Effect, Event, Goal, Issued, Outcome, Run, RunErrorCode, Start};
 use keywheel_providers::Target;
 use keywheel_providers::connection::ConnectionCredentials;
 use keywheel_store::runs::RunRecord;
 use keywheel_store::{Conflict, StoreError};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
 
 use super::history::{self, History};
 use super::lease::HeldLease;
@@ -59,6 +60,8 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
         steps: Vec::new(),
     };
     let history = History::new(record, &goal);
+    let (name, trigger) = (history::goal_name(&goal), history::trigger_name(&goal));
+    let _lease_counts = parts.metrics.holds_lease();
     let start = Start {
         ledger,
         fence: held.claim.fence,
@@ -79,6 +82,7 @@ pub(super) async fn drive(engine: &Engine, assignment: Assignment) -> Outcome {
     };
     let outcome = driver.drive(effect).await;
     driver.record_end(&outcome).await;
+    driver.tell_end(&outcome, name, trigger);
     if driver.run.is_clock_wrong() {
         engine.rest(REST_AFTER_CLOCK_SKEW);
     }
@@ -129,8 +133,12 @@ impl Driver<'_> {
             }
             let began_at = self.now();
             self.history.foresee(&effect);
-            let event = fault_point::around(&effect, self.perform(effect.clone())).await;
+            let span = tracing::info_span!("step", step = history::name(&effect));
+            let performed = fault_point::around(&effect, self.perform(effect.clone()));
+            let event = performed.instrument(span).await;
             self.history.note(&effect, &event, began_at, self.now());
+            let metrics = &self.engine.parts().metrics;
+            metrics.stepped(history::name(&effect), self.now() - began_at);
             effect = self.run.step(self.now(), event);
         }
     }
@@ -150,8 +158,30 @@ impl Driver<'_> {
         }
     }
 
+    /// Tells and counts how a run ended. A look that finds nothing to do is the bulk of all runs.
+    fn tell_end(&self, outcome: &Outcome, goal: &'static str, trigger: Option<&'static str>) {
+        let word = history::outcome_name(outcome);
+        let took = self.now() - self.clock.wall;
+        let metrics = &self.engine.parts().metrics;
+        match trigger {
+            Some(trigger) => metrics.rotated(trigger, word, took),
+            // Until a call cannot take effect any more, that is no failure.
+            None if is_waiting(outcome) => metrics.ran(goal, "waiting"),
+            None => metrics.ran(goal, word),
+        }
+        if goal == history::LOOK && *outcome == Outcome::Settled {
+            tracing::debug!(
+                outcome = word,
+                ms = took.get(),
+                "a look at the keys of a user ended"
+            );
+        } else {
+            tracing::info!(outcome = word, ms = took.get(), "a run ended");
+        }
+    }
+
     async fn perform(&self, effect: Effect) -> Event {
-        tracing::debug!(run = %self.id, step = history::name(&effect), "step");
+        tracing::debug!("step");
         match effect {
             Effect::Identify => Event::Identified(self.identify().await),
             Effect::List => Event::Listed(self.list().await),
@@ -371,7 +401,7 @@ impl Driver<'_> {
                 key,
                 "an access key that had ended is listed again; it is left alone",
             ),
-            Alarm::StillUsed(key) => (
+            Alarm::StillUsed { key, .. } => (
                 key,
                 "a displaced access key was used lately; somebody has not moved over",
             ),
@@ -382,6 +412,10 @@ impl Driver<'_> {
         };
         tracing::warn!(run = %self.id, user = %user.name, %key, "{text}");
     }
+}
+
+fn is_waiting(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(error) if error.code == RunErrorCode::InProgress)
 }
 
 /// Whether an effect writes down what has happened and announces nothing: the answer to a call must not be lost because

@@ -3,6 +3,7 @@
 use keywheel_core::aws::{AccessKeyId, Answer};
 use keywheel_core::clock::Moment;
 use keywheel_core::ledger::{Change, Commit};
+use keywheel_core::rotation::Trigger;
 use keywheel_core::run::{Effect, Event, Goal, Outcome};
 use keywheel_store::runs::{RunEnd, RunRecord, RunStep};
 
@@ -79,23 +80,23 @@ impl History {
 
     /// The run as it ended.
     pub(super) fn ended(&mut self, outcome: &Outcome, at: Moment) -> Option<&RunRecord> {
-        let (word, error) = match outcome {
-            Outcome::Published => ("published", None),
-            Outcome::Revoked => ("revoked", None),
-            Outcome::Settled => ("settled", None),
-            Outcome::Failed(error) => ("failed", Some(error)),
-            Outcome::Parked => ("parked", None),
+        let error = match outcome {
+            Outcome::Failed(error) => Some(error),
+            _ => None,
         };
         self.tells_something |= error.is_some();
         self.record.end = Some(RunEnd {
             at,
-            outcome: word.to_owned(),
+            outcome: outcome_name(outcome).to_owned(),
             code: error.map(|error| error.code.as_str().to_owned()),
             message: error.map(|error| error.text.clone()),
         });
         self.so_far()
     }
 }
+
+/// The name of a look at what is due between rotations.
+pub(super) const LOOK: &str = "settle";
 
 /// The name of a goal in the history.
 pub(super) const fn goal_name(goal: &Goal) -> &'static str {
@@ -105,7 +106,28 @@ pub(super) const fn goal_name(goal: &Goal) -> &'static str {
         Goal::Revoke { .. } => "revoke",
         Goal::RollBack { .. } => "roll-back",
         Goal::Retire { .. } => "retire",
-        Goal::Settle => "settle",
+        Goal::Settle => LOOK,
+    }
+}
+
+/// The name of an outcome in the history, in the log and in metrics.
+pub(super) const fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Published => "published",
+        Outcome::Revoked => "revoked",
+        Outcome::Settled => "settled",
+        Outcome::Failed(_) => "failed",
+        Outcome::Parked => "parked",
+    }
+}
+
+/// What starts a rotation of the keys, in metrics; none for other goals.
+pub(super) const fn trigger_name(goal: &Goal) -> Option<&'static str> {
+    match goal {
+        Goal::Create(_) => Some("create"),
+        Goal::Rotate(Trigger::Manual) => Some("manual"),
+        Goal::Rotate(Trigger::Scheduled { .. }) => Some("scheduled"),
+        Goal::Revoke { .. } | Goal::RollBack { .. } | Goal::Retire { .. } | Goal::Settle => None,
     }
 }
 

@@ -21,7 +21,8 @@ use super::{Engine, EngineError, Result, history};
 
 /// Most effects of an imagined run. A real one has about forty; the longest is one that verifies to its deadline.
 const EFFECTS_MAX: usize = 5_000;
-/// Most runs between two rotations that are imagined: the two steps of a retirement, and as many looks again.
+/// Most runs between two rotations that are imagined: the look ahead and the two steps of a retirement, and as many looks
+/// again.
 const SETTLED_BETWEEN_MAX: usize = 6;
 /// The id that stands for a key that does not exist yet.
 const NEW_KEY: &str = "(new)";

@@ -43,7 +43,7 @@ query_of!(
 )]
 async fn list(State(app): State<App>, caller: Caller, query: Query) -> Reply<AuditLogsAnswer> {
     let filter = json::filter(query.fields(), app.now())?;
-    Ok(Answer(audit_logs::list(&app, &caller, &filter).await?.into()))
+    Ok(Answer(audit_logs::list(&app, &caller, filter).await?.into()))
 }
 
 /// List audit logs of a project
@@ -66,5 +66,5 @@ async fn list_of_project(
 ) -> Result<Answer<AuditLogsAnswer>, ApiError> {
     let mut filter = json::filter(query.fields(), app.now())?;
     filter.project = Some(id_param(&params, "project")?);
-    Ok(Answer(audit_logs::list(&app, &caller, &filter).await?.into()))
+    Ok(Answer(audit_logs::list(&app, &caller, filter).await?.into()))
 }

@@ -2,27 +2,25 @@
 
 use axum::extract::State;
 use keywheel_core::ids::{AccountId, IdentityId};
-use keywheel_core::issues::IssueCode;
-use keywheel_core::names::{NameFault, Title};
+use keywheel_core::names::Title;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::accounts::email;
 use super::answer::{Answer, Reply};
 use super::edge::Scope;
 use super::errors::ApiError;
 use super::extract::Body;
-use super::fields::{Field, Fields, Read};
+use super::fields::Fields;
 use super::identities::OrganizationJson;
 use super::openapi::body_of;
 use crate::actions::bootstrap::{self, CreateFirst};
 use crate::app::App;
+use crate::auth::browser::Visitor;
+use crate::auth::login::reserved;
 use crate::auth::password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-
-/// Longest e-mail address, in characters (RFC 5321, section 4.5.3.1).
-const EMAIL_CHARS_MAX: usize = 254;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Bootstrapped)]
@@ -83,26 +81,32 @@ body_of!(
     responses((status = 200, body = BootstrapJson)),
     security(())
 )]
-async fn bootstrap(State(app): State<App>, scope: Scope, body: Body) -> Reply<BootstrapJson> {
-    let created = bootstrap::bootstrap(&app, scope.trail(), read(body.fields())?).await?;
-    let stored = created.stored;
+async fn bootstrap(
+    State(app): State<App>,
+    visitor: Visitor,
+    scope: Scope,
+    body: Body,
+) -> Reply<BootstrapJson> {
+    let wanted = read(body.fields())?;
+    let created = bootstrap::bootstrap(&app, scope.trail(), wanted);
+    let created = reserved(&app, scope.trail(), visitor.address, created).await?;
     Ok(Answer(BootstrapJson {
         message: "Successfully bootstrapped instance",
         identity: IdentityJson {
-            id: stored.identity.id,
-            name: stored.identity.name,
+            id: created.identity.id,
+            name: created.identity.name,
             credentials: CredentialsJson {
                 token: created.access_token,
             },
         },
-        organization: stored.organization.into(),
+        organization: created.organization.into(),
         user: UserJson {
-            id: stored.account.id,
-            email: stored.account.email.clone(),
+            id: created.account.id,
+            email: created.account.email.clone(),
             first_name: "Admin",
             last_name: "User",
-            username: stored.account.email,
-            super_admin: stored.account.super_admin,
+            username: created.account.email,
+            super_admin: created.account.super_admin,
         },
     }))
 }
@@ -121,23 +125,5 @@ fn read(mut fields: Fields<'_>) -> Result<CreateFirst, ApiError> {
             password: password?.into(),
             organization: organization?,
         })
-    })
-}
-
-/// Something on both sides of one `@`, without spaces: whether mail arrives there, only mail can tell.
-fn email(field: Field<'_>) -> Read<String> {
-    let shape =
-        || json!({"type": "string", "maxLength": EMAIL_CHARS_MAX, "pattern": r"^\s*[^\s@]+@[^\s@]+\s*$"});
-    field.parsed_as(shape, |text| {
-        let text = text.trim();
-        let good = text.split_once('@').is_some_and(|(name, host)| {
-            !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(char::is_whitespace)
-        });
-        if good && text.chars().count() <= EMAIL_CHARS_MAX {
-            Ok(text.to_owned())
-        } else {
-            let code = IssueCode::InvalidString { validation: "email" };
-            Err(NameFault::new(code, "Invalid email"))
-        }
     })
 }

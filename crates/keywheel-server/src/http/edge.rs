@@ -101,6 +101,9 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     let response = shape_refusal(response, &scope);
     let took_ms = app.clock().monotonic().get() - started.get();
     log_access(&scope, &method, path.as_ref(), response.status(), took_ms);
+    let route = path.as_ref().map(MatchedPath::as_str);
+    let took = Millis::new(took_ms);
+    app.metrics().answered(&method, route, response.status(), took);
     let mut response = tag(response, &method, &known);
     add_headers(response.headers_mut(), &scope);
     if app.is_stopping() {

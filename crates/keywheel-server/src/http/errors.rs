@@ -16,6 +16,8 @@ use serde::Serialize;
 
 /// Said when the cause is ours and not for the outside.
 const SOMETHING_WENT_WRONG: &str = "Something went wrong";
+/// The name of the refusal that asks for a one-time code.
+pub const CODE_REQUIRED: &str = "CodeRequired";
 /// Where the API document is served.
 const DOCS_PATH: &str = "/api/docs/json";
 
@@ -65,6 +67,12 @@ impl ApiError {
         Self::named(StatusCode::UNAUTHORIZED, "UnauthorizedError", message)
     }
 
+    /// 401: the password is right, and a one-time code is wanted too.
+    pub fn code_required() -> Self {
+        let text = "Enter the one-time code of your authenticator app";
+        Self::named(StatusCode::UNAUTHORIZED, CODE_REQUIRED, text)
+    }
+
     /// 403: an access token that is expired or not one of ours.
     pub fn bad_token(message: impl Into<Cow<'static, str>>) -> Self {
         Self::named(StatusCode::FORBIDDEN, "TokenError", message)
@@ -107,8 +115,15 @@ impl ApiError {
 
     /// 429: too often, and when it may be tried again (rule R13).
     pub fn too_many(rest: Millis) -> Self {
-        let text = "Too many failed logins from this address. Please try again later";
-        Self::named(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", text).with_retry_after(rest)
+        Self::rate_limited(
+            "Too many failed logins from this address. Please try again later",
+            rest,
+        )
+    }
+
+    /// 429: too often in another way.
+    pub fn rate_limited(message: impl Into<Cow<'static, str>>, rest: Millis) -> Self {
+        Self::named(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", message).with_retry_after(rest)
     }
 
     /// 500 with a text for the outside.

@@ -35,7 +35,7 @@ use crate::app::App;
         title = "Keywheel",
         description = "Rotates the access keys of AWS IAM users. The API is that of Infisical, whose clients work \
                        unchanged; what Keywheel adds are sub-resources and optional request fields.\n\nSend \
-                       `Authorization: Bearer <access token>` from a Universal Auth login. Bodies are JSON; unknown keys \
+                       `Authorization: Bearer <access token>` from a Universal Auth login, or the cookie of a session. Bodies are JSON; unknown keys \
                        are dropped. Every answer has an `x-request-id`; every refusal repeats it as `reqId`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
@@ -55,6 +55,7 @@ use crate::app::App;
         (name = "identities", description = "Machine identities"),
         (name = "universal auth", description = "Logins of identities by client id and client secret"),
         (name = "access tokens", description = "Log in, renew, revoke"),
+        (name = "people", description = "Accounts of people, and what they sign in for"),
         (name = "webhooks", description = "Who is told of changed secrets and failed rotations"),
         (name = "audit logs", description = "Who did what"),
         (name = "instance", description = "Set-up, status and this document"),

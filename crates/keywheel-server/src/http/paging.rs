@@ -88,9 +88,18 @@ impl<R: IntoResponse> IntoResponse for Paged<R> {
 impl Query {
     /// The page that is wanted of this list.
     pub(super) fn page<K: DeserializeOwned>(&self, given: GivenPage) -> Result<Page<K>, ApiError> {
+        self.page_if(given, |_| true)
+    }
+
+    /// The same of a list that has several orders: `fits` tells whether a key is one of the order that is asked for.
+    pub(super) fn page_if<K: DeserializeOwned>(
+        &self,
+        given: GivenPage,
+        fits: impl Fn(&K) -> bool,
+    ) -> Result<Page<K>, ApiError> {
         let read = |cursor: String| {
             let foreign = || ApiError::validation(vec![Issue::at(CURSOR, IssueCode::Custom, FOREIGN)]);
-            self.key(&cursor).ok_or_else(foreign)
+            self.key(&cursor).filter(&fits).ok_or_else(foreign)
         };
         Ok(Page {
             size: given.size,

@@ -93,7 +93,7 @@ struct PolicyJson {
 #[serde(tag = "mode", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[schema(as = Retirement)]
 #[expect(dead_code, reason = "the shape of `Retirement`")]
-enum RetirementShape {
+pub(super) enum RetirementShape {
     NextRotation,
     Grace {
         #[schema(rename = "graceHours", minimum = 1, default = 24)]
@@ -108,7 +108,7 @@ enum RetirementShape {
 #[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[schema(as = WhenStillUsed)]
 #[expect(dead_code, reason = "the shape of `WhenStillUsed`")]
-enum WhenStillUsedShape {
+pub(super) enum WhenStillUsedShape {
     Warn,
     Hold {
         #[schema(rename = "hoursMax", minimum = 1, maximum = 720, default = 168)]
@@ -160,7 +160,7 @@ pub(super) fn policy_fields(fields: &mut Fields<'_>) -> Taken<PolicyChange> {
 }
 
 /// `{mode: "next-rotation"}` or `{mode: "grace", graceHours, quarantineHours}`.
-fn retirement(fields: &mut Fields<'_>) -> Taken<RetirementChange> {
+pub(super) fn retirement(fields: &mut Fields<'_>) -> Taken<RetirementChange> {
     const GRACE: [(&str, bool); 2] = [("next-rotation", false), ("grace", true)];
     let grace = fields.optional("mode", |f| f.one_of(&GRACE));
     let grace_hours = fields.optional("graceHours", hours);
@@ -173,7 +173,7 @@ fn retirement(fields: &mut Fields<'_>) -> Taken<RetirementChange> {
 }
 
 /// `{action: "warn"}` or `{action: "hold", hoursMax}`.
-fn when_still_used(fields: &mut Fields<'_>) -> Taken<UseChange> {
+pub(super) fn when_still_used(fields: &mut Fields<'_>) -> Taken<UseChange> {
     const HOLD: [(&str, bool); 2] = [("warn", false), ("hold", true)];
     let hold = fields.optional("action", |f| f.one_of(&HOLD));
     let hours_max = fields.optional("hoursMax", |f| hours_up_to(f, Hours::HOLD_MAX));

@@ -13,9 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
-    app_connections, audit_logs, auth, bootstrap, docs, edge, environments, folders, identities, memberships,
-    openapi, projects, rotation_keys, rotation_policy, rotation_runs, secret_imports, secret_rotations,
-    secrets, status, tags, universal_auth, webhooks,
+    accounts, app_connections, audit_logs, auth, bootstrap, connection_checks, console, docs, edge,
+    environments, folders, identities, memberships, metrics, openapi, projects, retirement_default,
+    rotation_keys, rotation_policy, rotation_runs, rotation_views, secret_imports, secret_rotations, secrets,
+    sessions, status, tags, universal_auth, webhooks,
 };
 use crate::app::App;
 
@@ -25,7 +26,7 @@ pub type Front = MapRequest<Router, fn(Request) -> Request>;
 /// All routes, with what surrounds them.
 pub fn front(app: App) -> Front {
     let routes = Router::from(documented())
-        .fallback(no_route)
+        .fallback(console::or_refuse)
         .method_not_allowed_fallback(no_route)
         .layer(from_fn_with_state(app.clone(), edge::edge))
         .with_state(app);
@@ -36,9 +37,12 @@ pub fn front(app: App) -> Front {
 pub(super) fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(status::routes())
+        .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(docs::routes())
         .merge(bootstrap::routes())
+        .merge(sessions::routes())
+        .merge(accounts::routes())
         .merge(auth::routes())
         .merge(identities::routes())
         .merge(universal_auth::routes())
@@ -50,12 +54,15 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(secret_imports::routes())
         .merge(tags::routes())
         .merge(app_connections::routes())
+        .merge(connection_checks::routes())
         .merge(audit_logs::routes())
         .merge(webhooks::routes())
         .merge(secret_rotations::routes())
         .merge(rotation_policy::routes())
+        .merge(retirement_default::routes())
         .merge(rotation_keys::routes())
         .merge(rotation_runs::routes())
+        .merge(rotation_views::routes())
 }
 
 async fn no_route(request: Request) -> ApiError {

@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use self::json::RotationAnswer;
-pub(super) use self::json::create as read_create;
 use self::json::{CredentialsAnswer, OptionsAnswer, RotationsAnswer};
+pub(super) use self::json::{create as read_create, interval as read_interval, project as read_project};
 use super::answer::{Answer, Reply};
 use super::errors::ApiError;
 use super::extract::{Body, Params, Query};

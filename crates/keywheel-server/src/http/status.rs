@@ -56,7 +56,7 @@ async fn status(State(app): State<App>) -> Reply<Status> {
     Ok(Answer(Status {
         date: Time(app.now()),
         message: "Ok",
-        email_configured: false,
+        email_configured: app.deliverer().sends_mail(),
         invite_only_signup: true,
         redis_configured: false,
         secret_scanning_configured: false,

@@ -1,5 +1,6 @@
 //! Webhooks (platform contract, section 6.11).
 
+mod deliveries;
 mod json;
 
 use axum::extract::State;
@@ -7,6 +8,7 @@ use keywheel_store::webhooks::Webhook;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::deliveries::{InDeliveries, Options};
 use self::json::{Changed, InWebhook, InWebhooks};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};
@@ -22,6 +24,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, create))
         .routes(routes!(get, update, delete))
         .routes(routes!(test))
+        .routes(routes!(list_deliveries))
+        .routes(routes!(options))
 }
 
 body_of!(
@@ -35,6 +39,14 @@ body_of!(
 query_of!(
     /// Which webhooks.
     ListWebhooks = json::list
+);
+query_of!(
+    /// How many deliveries.
+    ListDeliveries = deliveries::limit
+);
+query_of!(
+    /// Of which project.
+    WebhookOptions = deliveries::project
 );
 
 /// Create a webhook
@@ -136,6 +148,48 @@ async fn delete(State(app): State<App>, caller: Caller, params: Params) -> Reply
 async fn test(State(app): State<App>, caller: Caller, params: Params) -> Reply<Changed> {
     let after = webhooks::test(&app, &caller, id_param(&params, "webhook")?).await?;
     Ok(changed("Successfully tested webhook", after))
+}
+
+/// List the deliveries of a webhook
+///
+/// Each attempt to tell it something, tests included, the latest first. The last 100 are kept.
+/// Permission: `read` on `webhooks`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{webhook}/deliveries",
+    operation_id = "listWebhookDeliveries",
+    tag = "webhooks",
+    params(ListDeliveries),
+    responses((status = 200, body = InDeliveries))
+)]
+async fn list_deliveries(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+    query: Query,
+) -> Reply<InDeliveries> {
+    let id = id_param(&params, "webhook")?;
+    let limit = deliveries::limit(query.fields())?;
+    Ok(Answer(
+        webhooks::deliveries(&app, &caller, id, limit).await?.into(),
+    ))
+}
+
+/// What a webhook can be
+///
+/// The events that it can be told of, and the types with whether one can be made here.
+/// Permission: `read` on `webhooks`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/options",
+    operation_id = "getWebhookOptions",
+    tag = "webhooks",
+    params(WebhookOptions),
+    responses((status = 200, body = Options))
+)]
+async fn options(State(app): State<App>, caller: Caller, query: Query) -> Reply<Options> {
+    let project = deliveries::project(query.fields())?;
+    Ok(Answer(webhooks::kinds(&app, &caller, &project).await?.into()))
 }
 
 fn changed(message: &'static str, webhook: Webhook) -> Answer<Changed> {

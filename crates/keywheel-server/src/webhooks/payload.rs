@@ -3,10 +3,12 @@
 use aws_lc_rs::hmac;
 use keywheel_core::clock::Moment;
 use keywheel_core::names::{SecretPath, Title};
-use keywheel_core::webhooks::{EventName, WebhookKind};
+use keywheel_core::webhooks::{Occurrence, WebhookKind};
 use keywheel_store::webhooks::Webhook;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+
+use super::words;
 
 /// What messages for people show beside their text.
 const COLOR: &str = "#E7F256";
@@ -25,16 +27,12 @@ pub struct Subject<'a> {
 pub enum News<'a> {
     /// It is tried whether telling works.
     Test,
-    /// Secrets were made, changed or deleted.
-    Modified(Changer),
-    /// A rotation failed.
-    RotationFailed {
-        /// Its name.
-        rotation: &'a str,
-        /// The kind of failure.
-        category: &'a str,
-        /// Whether somebody had asked for the run.
-        is_manual: bool,
+    /// Something happened.
+    Happened {
+        /// What.
+        occurrence: &'a Occurrence,
+        /// Who did it, where somebody did.
+        by: Option<Changer>,
     },
 }
 
@@ -54,7 +52,8 @@ impl Changer {
         }
     }
 
-    fn name(&self) -> &str {
+    /// For people.
+    pub fn name(&self) -> &str {
         match self {
             Self::Platform => self.kind(),
             Self::Identity(name) => name,
@@ -63,29 +62,22 @@ impl Changer {
 }
 
 impl News<'_> {
-    fn event(&self) -> &'static str {
+    /// The name of the event.
+    pub const fn event(&self) -> &'static str {
         match self {
             Self::Test => "test",
-            Self::Modified(_) => EventName::SecretsModified.as_str(),
-            Self::RotationFailed { .. } => EventName::RotationFailed.as_str(),
-        }
-    }
-
-    fn headline(&self) -> &'static str {
-        match self {
-            Self::Test => "A test of this webhook.",
-            Self::Modified(_) => "Secrets were changed.",
-            Self::RotationFailed { .. } => "A secret rotation failed.",
+            Self::Happened { occurrence, .. } => occurrence.event().as_str(),
         }
     }
 }
 
-/// The body for the kind of receiver.
-pub fn body(subject: &Subject<'_>, news: &News<'_>, at: Moment) -> Value {
+/// The body for the kind of receiver; of a mail, its text.
+pub fn body(subject: &Subject<'_>, news: &News<'_>, at: Moment) -> String {
     match subject.webhook.kind {
-        WebhookKind::General => general(subject, news, at),
-        WebhookKind::Slack => slack(news, &facts(subject, news)),
-        WebhookKind::MicrosoftTeams => teams(news, &facts(subject, news)),
+        WebhookKind::General => general(subject, news, at).to_string(),
+        WebhookKind::Slack => slack(subject, news).to_string(),
+        WebhookKind::MicrosoftTeams => teams(subject, news).to_string(),
+        WebhookKind::Email => mail(subject, news),
     }
 }
 
@@ -109,59 +101,105 @@ fn general(subject: &Subject<'_>, news: &News<'_>, at: Moment) -> Value {
         "environmentName": webhook.environment.name,
         "secretPath": path,
     });
-    match news {
-        News::Test => project["workspaceId"] = json!(webhook.project),
-        News::Modified(changer) => {
-            project["workspaceId"] = json!(webhook.project);
-            project["changedBy"] = changer.name().into();
-            project["changedByActorType"] = changer.kind().into();
-        }
-        // Without `workspaceId`: this event is younger than that name.
-        News::RotationFailed {
-            rotation,
-            category,
-            is_manual,
-        } => {
-            project["rotationName"] = (*rotation).into();
-            project["errorMessage"] = error_message(category).into();
-            project["triggeredManually"] = (*is_manual).into();
-        }
+    let (occurrence, by) = match news {
+        News::Test => (None, None),
+        News::Happened { occurrence, by } => (Some(*occurrence), by.as_ref()),
+    };
+    // Without `workspaceId` where an event is younger than that name.
+    if matches!(occurrence, None | Some(Occurrence::SecretsModified { .. })) {
+        project["workspaceId"] = json!(webhook.project);
+    }
+    if let Some(by) = by {
+        project["changedBy"] = by.name().into();
+        project["changedByActorType"] = by.kind().into();
+    }
+    if let Some(about) = occurrence.and_then(words::rotation) {
+        project["rotationId"] = json!(about.id);
+        project["rotationName"] = about.name.as_str().into();
+        project["userName"] = about.user.as_str().into();
+    }
+    for (name, value) in occurrence.map(particulars).unwrap_or_default() {
+        project[name] = value;
     }
     json!({"event": news.event(), "project": project, "timestamp": at.as_millis()})
 }
 
-fn error_message(category: &str) -> String {
+/// What one event has and others have not.
+fn particulars(occurrence: &Occurrence) -> Vec<(&'static str, Value)> {
+    let moment = |at: &Option<Moment>| json!(at.map(|at| at.to_string()));
+    match occurrence {
+        Occurrence::SecretsModified { .. } => Vec::new(),
+        Occurrence::RotationFailed {
+            rotation,
+            category,
+            is_manual,
+        } => vec![
+            ("rotationName", json!(rotation)),
+            ("errorMessage", json!(error_message(category))),
+            ("triggeredManually", json!(is_manual)),
+        ],
+        Occurrence::Rotated {
+            key,
+            previous,
+            previous_retires_at,
+            is_roll_back,
+            ..
+        } => vec![
+            ("accessKeyId", json!(key)),
+            ("previousAccessKeyId", json!(previous)),
+            ("previousRetiresAt", moment(previous_retires_at)),
+            ("isRollBack", json!(is_roll_back)),
+        ],
+        Occurrence::KeySuspect {
+            key,
+            kind,
+            created_at,
+            ..
+        } => vec![
+            ("accessKeyId", json!(key)),
+            ("kind", json!(kind.as_str())),
+            ("createdAt", moment(created_at)),
+        ],
+        Occurrence::KeyRetiringInUse {
+            key,
+            retires_at,
+            is_held,
+            kept_until,
+            used_at,
+            service,
+            ..
+        } => vec![
+            ("accessKeyId", json!(key)),
+            ("retiresAt", moment(retires_at)),
+            ("isHeldBack", json!(is_held)),
+            ("keptUntil", moment(kept_until)),
+            ("lastUsedAt", json!(used_at.to_string())),
+            ("lastUsedService", json!(service)),
+        ],
+        Occurrence::RotationOverdue { due_at, .. } => vec![("dueAt", json!(due_at.to_string()))],
+    }
+}
+
+/// A failure in the words of the contract.
+pub(super) fn error_message(category: &str) -> String {
     format!(
         "Credential rotation failed due to {category}. Check the rotation status in the dashboard for more details."
     )
 }
 
-/// What people are told: a name and a value each.
-fn facts(subject: &Subject<'_>, news: &News<'_>) -> Vec<(&'static str, String)> {
-    let mut facts = vec![
-        ("Project", subject.project_name.to_string()),
-        ("Environment", subject.webhook.environment.name.clone()),
-        ("Secret path", subject.path.to_string()),
-    ];
-    match news {
-        News::Test => {}
-        News::Modified(changer) => facts.push(("Changed by", changer.name().to_owned())),
-        News::RotationFailed {
-            rotation, category, ..
-        } => {
-            facts.push(("Rotation", (*rotation).to_owned()));
-            facts.push(("Error", error_message(category)));
-        }
-    }
-    facts
+/// What a chat shows: the facts, and what to do.
+fn shown(subject: &Subject<'_>, news: &News<'_>) -> Vec<(&'static str, String)> {
+    let mut shown = words::facts(subject, news);
+    shown.extend(words::advice(news).map(|advice| ("What to do", advice.to_owned())));
+    shown
 }
 
-fn slack(news: &News<'_>, facts: &[(&'static str, String)]) -> Value {
-    let fields: Vec<Value> = facts
+fn slack(subject: &Subject<'_>, news: &News<'_>) -> Value {
+    let fields: Vec<Value> = shown(subject, news)
         .iter()
         .map(|(title, value)| json!({"title": title, "value": without_markup(value), "short": false}))
         .collect();
-    json!({"text": news.headline(), "attachments": [{"color": COLOR, "fields": fields}]})
+    json!({"text": words::headline(news), "attachments": [{"color": COLOR, "fields": fields}]})
 }
 
 /// Slack reads `<!channel>` and links in what people wrote, unless these three are written otherwise.
@@ -171,17 +209,17 @@ fn without_markup(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-fn teams(news: &News<'_>, facts: &[(&'static str, String)]) -> Value {
-    let facts: Vec<Value> = facts
+fn teams(subject: &Subject<'_>, news: &News<'_>) -> Value {
+    let facts: Vec<Value> = shown(subject, news)
         .iter()
-        .map(|(title, value)| json!({"title": title, "value": value}))
+        .map(|(title, value)| json!({"title": title, "value": without_links(value)}))
         .collect();
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.2",
         "body": [
-            {"type": "TextBlock", "text": news.headline(), "weight": "Bolder", "size": "Medium", "wrap": true},
+            {"type": "TextBlock", "text": words::headline(news), "weight": "Bolder", "size": "Medium", "wrap": true},
             {"type": "FactSet", "facts": facts},
         ],
     });
@@ -189,6 +227,26 @@ fn teams(news: &News<'_>, facts: &[(&'static str, String)]) -> Value {
         "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card,
     });
     json!({"type": "message", "attachments": [attachment]})
+}
+
+/// Teams reads `[text](address)` as a link, also in what people wrote.
+fn without_links(text: &str) -> String {
+    text.replace("](", "] (")
+}
+
+fn mail(subject: &Subject<'_>, news: &News<'_>) -> String {
+    let facts = words::facts(subject, news);
+    let facts: Vec<String> = facts
+        .iter()
+        .map(|(title, value)| format!("{title}: {value}"))
+        .collect();
+    let advice = words::advice(news).map(|advice| format!("What to do: {advice}\n\n"));
+    let advice = advice.unwrap_or_default();
+    format!(
+        "{}\n\n{}\n\n{advice}-- \nKeywheel sends this because of a webhook of the project.\n",
+        words::headline(news),
+        facts.join("\n"),
+    )
 }
 
 #[cfg(test)]

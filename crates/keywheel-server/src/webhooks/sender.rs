@@ -14,7 +14,7 @@ use reqwest::{Client, Url};
 use super::guard::is_internal;
 
 /// Time for one attempt, from the name to the answer (contract).
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The only host that Slack takes incoming webhooks at.
 const SLACK_HOST: &str = "hooks.slack.com";
 const AGENT: &str = concat!("keywheel/", env!("CARGO_PKG_VERSION"));
@@ -52,9 +52,51 @@ pub enum NotTold {
     /// Its address or key cannot be read.
     #[error("The address or the key could not be opened")]
     Sealed,
+    /// There is no mail server.
+    #[error("This server sends no mail: smtp_url is not set")]
+    NoMail,
+    /// A mail to these addresses cannot be written.
+    #[error("The mail could not be written: one of its addresses is none that a mail can have")]
+    MailUnwritten,
+    /// The mail server said so, with this code.
+    #[error("The mail server refused it with code {0}")]
+    MailRefused(u16),
+    /// The mail server took too long.
+    #[error("The mail server did not answer within 15 seconds")]
+    MailTimeout,
+    /// The mail server offers less than what is asked of it.
+    #[error("The mail server offers no TLS that can be trusted, or no login (smtp_url, smtp_allow_plain)")]
+    MailInsecure,
+    /// The mail server could not prove to be the one of the settings.
+    #[error(
+        "The certificate of the mail server is not one to trust: of an unknown authority, of another host, or expired (smtp_url)"
+    )]
+    MailDistrusted,
+    /// No connection to the mail server, or one that broke.
+    #[error("The mail server could not be reached")]
+    MailUnreachable,
     /// The client could not be made, for want of certificate authorities.
     #[error("This server has no certificate authorities to trust")]
     NoClient,
+}
+
+impl NotTold {
+    /// The status that a receiver of HTTP answered with.
+    pub const fn http_status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Whether another attempt would end alike. What a mail server refuses with a code of the fives it refuses for good
+    /// (RFC 5321, 4.2.1), except for a login (53x, RFC 4954): that is the operator's to mend.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::MailUnwritten | Self::MailRefused(500..=529 | 540..=599)
+        )
+    }
 }
 
 /// An address that the guard refuses, on its way through the layers of the client.
@@ -79,7 +121,7 @@ impl Sender {
     }
 
     /// Sends, and waits for the status of the answer. What else it says is not read.
-    pub async fn send(&self, post: Post<'_>) -> Result<(), NotTold> {
+    pub async fn send(&self, post: Post<'_>) -> Result<u16, NotTold> {
         let url: Url = post.url.parse().map_err(|_| NotTold::Unreachable)?;
         // An address in the place of a name is not looked up, so the resolver does not see it.
         let literal = url.host_str().and_then(literal_address);
@@ -97,7 +139,7 @@ impl Sender {
             .await
             .map_err(|fault| reason(&fault))?;
         match answer.status() {
-            status if status.is_success() => Ok(()),
+            status if status.is_success() => Ok(status.as_u16()),
             status => Err(NotTold::Status(status.as_u16())),
         }
     }
@@ -254,5 +296,13 @@ mod tests {
             };
             assert_eq!(sender.send(post).await, Err(NotTold::Internal), "{url}");
         }
+    }
+
+    #[test]
+    fn only_what_a_mail_server_refuses_for_good_is_not_tried_again() {
+        for (code, is_final) in [(451, false), (550, true), (554, true), (535, false)] {
+            assert_eq!(NotTold::MailRefused(code).is_final(), is_final, "{code}");
+        }
+        assert!(NotTold::MailUnwritten.is_final() && !NotTold::Status(500).is_final());
     }
 }

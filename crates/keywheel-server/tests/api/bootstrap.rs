@@ -1,5 +1,7 @@
 //! POST /api/v1/admin/bootstrap, and the road from there to the first secret.
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::json;
 
 use crate::support::{Machine, TestApp, project, text};
@@ -57,4 +59,35 @@ async fn all_faults_of_the_request_are_named() {
             ("password", "String must contain at least 8 character(s)"),
             ("organization", "Expected string, received number"),
         ]);
+    for email in [
+        "a\u{200b}@example.com",
+        "a\u{202e}@example.com",
+        "a\u{7}@example.com",
+    ] {
+        let body = json!({"email": email, "password": "correct horse", "organization": "Example"});
+        let seen = app.nobody().post("/api/v1/admin/bootstrap", body).await;
+        seen.invalid(&[("email", "Invalid email")]);
+    }
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_sets_an_instance_up() {
+    let app = TestApp::start().await;
+    let body = json!({"email": "a@example.com", "password": "correct horse", "organization": "Example"});
+    let attempt = async |headers: &[(&str, &str)]| {
+        let body = Body::from(body.to_string());
+        app.nobody()
+            .send(Method::POST, "/api/v1/admin/bootstrap", headers, body)
+            .await
+    };
+    let text = "Another site made this request; use the console at its own address";
+    for header in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        attempt(&[header]).await.refused(403, "ForbiddenError", text);
+    }
+    attempt(&[("user-agent", "terraform")]).await.ok();
 }

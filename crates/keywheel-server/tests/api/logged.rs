@@ -111,3 +111,38 @@ async fn no_secret_reaches_the_log_even_at_its_finest_level() {
         assert_eq!(line, None, "{secret} is in the log");
     }
 }
+
+#[cfg(feature = "dev")]
+#[tokio::test]
+async fn one_id_leads_from_a_request_to_its_run_and_its_calls_to_aws() {
+    use crate::rotated::{ROTATIONS, app, rotation};
+
+    start_log();
+    let sandbox = crate::support::sandbox(&["demo-app"]).await;
+    let app = app(&sandbox).await;
+    let admin = app.bootstrapped().await;
+    let held = rotation(&admin, &sandbox).await;
+    let path = format!("{ROTATIONS}/{}/rotate-secrets", held.rotation);
+    let seen = admin.post(&path, json!({})).await;
+    seen.ok();
+    let id = seen.headers["x-request-id"].to_str().unwrap();
+    let text = logged();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(id)).collect();
+    for parts in [
+        &["answered", "status=200"][..],
+        &["run{run=", "a run ended", "outcome=\"published\""],
+        &[
+            "run{run=",
+            "CreateAccessKey",
+            "called AWS",
+            "result=\"success\"",
+            "aws_request_id=",
+        ],
+        &["run{run=", "GetCallerIdentity", "called AWS", "ms="],
+    ] {
+        let found = lines
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "{parts:?} are on no line of {id}: {lines:#?}");
+    }
+}

@@ -22,7 +22,9 @@ mod logged;
 mod login;
 #[cfg(feature = "dev")]
 mod matrix;
+mod metrics;
 mod paging;
+mod people;
 mod projects;
 mod root_key;
 #[cfg(feature = "dev")]

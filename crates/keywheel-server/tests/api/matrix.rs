@@ -140,10 +140,15 @@ async fn what_is_public_asks_nobody_for_a_token() {
         .iter()
         .filter(|o| is_public(o))
     {
-        let app = stage.app().await;
+        let mut app = stage.app().await;
+        let revision = app.app.store().revision();
         let request = operation.request(&stage.names);
         let bad = stage.bad_tokens.iter().map(|bad| (bad.what, &bad.token));
         for (what, token) in bad.chain([("a good token", &stage.foreign_token)]) {
+            if app.app.store().revision() != revision {
+                // A link is good once.
+                app = stage.app().await;
+            }
             let seen = request.send(&app.client(token)).await;
             answered(
                 &mut findings,
@@ -192,8 +197,8 @@ async fn who_has_the_permission_gets_an_answer() {
         for (need, names) in cases(&operation, &stage) {
             let request = operation.request(names);
             for caller in stage.callers.iter().filter(|c| fate(need, c) == Fate::Answered) {
-                if app.app.store().revision() != revision {
-                    // What the last call changed, this one finds as it was.
+                // What the last call changed, this one finds as it was; tests of webhooks are counted in memory.
+                if app.app.store().revision() != revision || operation.id == "testWebhook" {
                     app = stage.app().await;
                     revision = app.app.store().revision();
                 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use keywheel_core::clock::Moment;
-use keywheel_core::ids::{AccountId, IdentityId, OrganizationId, TokenId};
+use keywheel_core::ids::{AccountId, IdentityId, OrganizationId};
 use keywheel_core::names::{Slug, Title};
 use keywheel_envelope::{Keyring, RootKey, Sealed};
 use keywheel_server::auth::token::TokenSigner;
@@ -12,8 +12,9 @@ use keywheel_server::root_keys;
 use keywheel_server::root_keys::rewrap::rewrap;
 use keywheel_server::vault::Vault;
 use keywheel_store::Store;
+use keywheel_store::accounts::Account;
 use keywheel_store::identities::Identity;
-use keywheel_store::setup::{Account, Bootstrap, Organization, setting};
+use keywheel_store::setup::{Bootstrap, Organization, setting};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -229,11 +230,13 @@ async fn of_before(folder: &tempfile::TempDir) -> std::sync::Arc<dyn Store> {
         account: Account {
             id: AccountId::new(now, &[2; 10]),
             email: "admin@example.com".to_owned(),
-            password_hash: String::new(),
+            password_hash: None,
             super_admin: true,
+            identity: None,
+            totp: None,
             created_at: now,
         },
-        identity: Identity {
+        person: Identity {
             id: IdentityId::new(now, &[3; 10]),
             organization: organization.id,
             name: "admin".to_owned(),
@@ -245,7 +248,7 @@ async fn of_before(folder: &tempfile::TempDir) -> std::sync::Arc<dyn Store> {
             updated_at: now,
         },
         organization,
-        token: TokenId::new(now, &[4; 10]),
+        machine: None,
     };
     store.bootstrap(&bootstrap).await.unwrap();
     store

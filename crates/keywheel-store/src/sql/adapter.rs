@@ -75,6 +75,9 @@ pub(crate) trait Session: Send {
     async fn fetch(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Record>>;
     /// Lets each statement of this transaction take as long as it takes: for work on whole tables.
     async fn without_limits(&mut self) -> Result<()>;
+    /// A moment at a place of a statement, or the database's own where nodes share it, if that is earlier: what one node
+    /// writes with a clock that is ahead must not wait in the others.
+    fn no_later_than_now(&self, place: &str) -> String;
     /// Gives a hint, once the changes are durable.
     fn wake(&mut self, hint: Hint);
     /// Makes the changes durable.

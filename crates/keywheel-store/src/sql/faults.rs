@@ -7,6 +7,7 @@ use crate::error::{Conflict, StoreError};
 
 /// A rule by the name of its constraint, which PostgreSQL tells, and by its columns, which SQLite tells.
 const UNIQUE: &[(&str, &str, Conflict)] = &[
+    ("accounts_email_key", "accounts.email", Conflict::AccountEmail),
     (
         "projects_slug_key",
         "projects.organization_id, projects.slug",

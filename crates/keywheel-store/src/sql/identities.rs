@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{IdentityId, OrganizationId};
 
+use super::accounts::require_other_admin;
 use super::adapter::Session;
 use super::value::{Reader, args, json};
 use super::{SqlStore, lock_row, one_in};
@@ -59,7 +60,7 @@ pub(super) async fn insert_identity(session: &mut Box<dyn Session>, identity: &I
 }
 
 /// A search text as a pattern in which only our own `%` count.
-fn pattern(search: &str) -> String {
+pub(super) fn pattern(search: &str) -> String {
     let escaped = search
         .to_lowercase()
         .replace('\\', "\\\\")
@@ -121,6 +122,10 @@ impl Identities for SqlStore {
         now: Moment,
     ) -> Result<Option<Identity>> {
         let mut session = self.write().await?;
+        if update.role.as_ref().is_some_and(|role| role.as_str() != "admin") {
+            // Before the identity is locked, as when an account is deleted: they would wait for each other.
+            require_other_admin(&mut session, |(_, identity, _)| *identity == Some(id)).await?;
+        }
         lock_row(&mut session, "identities", id).await?;
         let by_id = format!("SELECT {COLUMNS} FROM identities i WHERE i.id = $1");
         let Some(found) = one_in(&mut session, &by_id, args![id], identity).await? else {

@@ -14,7 +14,7 @@ use super::adapter::Session;
 use super::ledgers::{opt_json, status_word};
 use super::secret_versions::forget_old;
 use super::value::{Reader, Value, args, json};
-use super::{all_in, one_in, references};
+use super::{all_in, notices, one_in, references};
 use crate::error::{Conflict, Result, StoreError};
 use crate::ledgers::Claim;
 use crate::sealed::WRAPPING_BYTES;
@@ -408,9 +408,9 @@ async fn remove_rotation(
     let Some(secrets) = one_in(session, sql, args![id], mapped_secrets).await? else {
         return Ok(());
     };
-    session
-        .execute("DELETE FROM rotations WHERE id = $1", args![id])
-        .await?;
+    let sql = "DELETE FROM rotations WHERE id = $1";
+    session.execute(sql, args![id]).await?;
+    notices::forget_rotation(session, id).await?;
     if delete_secrets {
         for secret in [secrets.access_key_id, secrets.secret_access_key] {
             let sql = "DELETE FROM secrets WHERE id = $1 RETURNING folder_id";

@@ -409,7 +409,7 @@ impl Ledgers for SqlStore {
         for change in &commit.changes {
             ledger_changes::apply(&mut session, claim, change, values, now, &mut touched).await?;
         }
-        outbox::note_commit(&mut session, commit, run, touched, now).await?;
+        outbox::note_commit(&mut session, claim.user, commit, run, touched, now).await?;
         if let Some(run) = run {
             super::runs::write(&mut session, run).await?;
         }

@@ -59,6 +59,21 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "failed",
         include_str!("../../migrations/sqlite/0011_failed.sql"),
     ),
+    (
+        12,
+        "people",
+        include_str!("../../migrations/sqlite/0012_people.sql"),
+    ),
+    (
+        13,
+        "rotation views",
+        include_str!("../../migrations/sqlite/0013_rotation_views.sql"),
+    ),
+    (
+        14,
+        "notices",
+        include_str!("../../migrations/sqlite/0014_notices.sql"),
+    ),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (
@@ -111,6 +126,21 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         11,
         "failed",
         include_str!("../../migrations/postgres/0011_failed.sql"),
+    ),
+    (
+        12,
+        "people",
+        include_str!("../../migrations/postgres/0012_people.sql"),
+    ),
+    (
+        13,
+        "rotation views",
+        include_str!("../../migrations/postgres/0013_rotation_views.sql"),
+    ),
+    (
+        14,
+        "notices",
+        include_str!("../../migrations/postgres/0014_notices.sql"),
     ),
 ];
 

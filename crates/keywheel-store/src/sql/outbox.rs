@@ -1,18 +1,18 @@
 //! What is still to be told to webhooks: written by whatever changes secrets, claimed by who tells.
 
-use keywheel_core::clock::Moment;
-use keywheel_core::ids::{FolderId, WebhookId};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{FolderId, ManagedUserId, WebhookId};
 use keywheel_core::ledger::{Author, Change, Commit};
 use keywheel_core::names::SecretPath;
-use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, category, is_told};
+use keywheel_core::webhooks::{AGE_MAX, EventName, Occurrence, PathGlob, category, is_told};
 
 use super::adapter::{Hint, Session};
 use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
-use super::{SqlStore, all_in, one_in, webhooks};
+use super::{SqlStore, all_in, deliveries, notices, one_in, webhooks};
 use crate::error::{Result, StoreError};
 use crate::runs::RunRecord;
-use crate::webhooks::{Afterwards, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX};
+use crate::webhooks::{Afterwards, Attempt, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX};
 
 /// A webhook that may have to be told, and the folder that it is about.
 struct Listener {
@@ -51,9 +51,11 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// The same for a commit of the engine: for each folder whose secrets it changed, and for a rotation that failed.
+/// The same for a commit of the engine: for each folder whose secrets it changed, for what became of the keys, and for
+/// a rotation that failed.
 pub(super) async fn note_commit(
     session: &mut Box<dyn Session>,
+    user: ManagedUserId,
     commit: &Commit,
     run: Option<&RunRecord>,
     touched: Touched,
@@ -61,9 +63,10 @@ pub(super) async fn note_commit(
 ) -> Result<()> {
     let author = run.map(|run| run.author).or(commit.author);
     let by = author.unwrap_or(Author::Platform);
-    for folder in touched {
-        note(session, folder, &Occurrence::SecretsModified { by }, now).await?;
+    for folder in &touched {
+        note(session, *folder, &Occurrence::SecretsModified { by }, now).await?;
     }
+    notices::note_commit(session, user, commit, by, &touched, now).await?;
     let Some(failed) = commit.failed else {
         return Ok(());
     };
@@ -94,10 +97,13 @@ async fn leave(
         let run = LastRun::Failed(TOO_MANY_WAIT.to_owned());
         return webhooks::note_run(session, to.id, &run).await;
     }
-    let sql = "INSERT INTO webhook_deliveries (webhook_id, secret_path, occurrence, happened_at, due_at) \
-               VALUES ($1, $2, $3, $4, $4)";
+    let sql = format!(
+        "INSERT INTO webhook_deliveries (webhook_id, secret_path, occurrence, happened_at, due_at) \
+         VALUES ($1, $2, $3, $4, {})",
+        session.no_later_than_now("$4")
+    );
     session
-        .execute(sql, args![to.id, &to.path, json(occurrence)?, now])
+        .execute(&sql, args![to.id, &to.path, json(occurrence)?, now])
         .await?;
     session.wake(Hint::Delivery);
     Ok(())
@@ -126,6 +132,8 @@ pub(super) fn next_sql(skip_locked: &str) -> String {
 /// statement sees that.
 const TAKE: &str = "UPDATE webhook_deliveries SET lease_until = $3, attempts = attempts + 1 WHERE seq = $1 AND NOT EXISTS \
     (SELECT 1 FROM webhook_deliveries o WHERE o.webhook_id = webhook_deliveries.webhook_id AND o.lease_until > $2)";
+/// How long a row rests that could not be read: longer than nodes of two versions usually run beside each other.
+const UNREADABLE_FOR: Millis = Millis::from_hours(1);
 /// How often a claim looks again that came too late. Others are at work then.
 const TRIES: u32 = 5;
 
@@ -149,7 +157,8 @@ fn delivery(r: &mut Reader) -> Result<Delivery> {
     Ok(Delivery {
         webhook: webhooks::webhook(r)?,
         seq: r.int()?,
-        attempts: r.small()?,
+        claim: r.small()?,
+        attempt: r.small()?.saturating_add(1),
         path: r.path()?,
         occurrence: r.json()?,
         happened_at: r.moment()?,
@@ -162,47 +171,60 @@ pub(super) async fn claim(store: &SqlStore, now: Moment, until: Moment) -> Resul
         return Ok(None);
     };
     let sql = format!(
-        "SELECT {}, d.seq, d.attempts, d.secret_path, d.occurrence, d.happened_at, p.name FROM webhook_deliveries d \
+        "SELECT {}, d.seq, d.attempts, d.failures, d.secret_path, d.occurrence, d.happened_at, p.name FROM webhook_deliveries d \
          JOIN webhooks w ON w.id = d.webhook_id JOIN environments e ON e.id = w.environment_id \
          JOIN projects p ON p.id = e.project_id WHERE d.seq = $1",
         webhooks::COLUMNS
     );
     match store.one(&sql, args![seq], delivery).await {
         Err(fault @ StoreError::Corrupt { .. }) => {
-            let mut session = store.write_aside().await?;
-            let sql = "DELETE FROM webhook_deliveries WHERE seq = $1";
-            session.execute(sql, args![seq]).await?;
-            session.commit().await?;
+            put_off(store, seq, now).await?;
             Err(fault)
         }
         claimed => claimed,
     }
 }
 
+/// Leaves a row alone that cannot be read: a newer node may have written it, and can. One that nobody could read while it
+/// was worth telling is deleted.
+async fn put_off(store: &SqlStore, seq: i64, now: Moment) -> Result<()> {
+    let mut session = store.write_aside().await?;
+    let later =
+        "UPDATE webhook_deliveries SET due_at = $2, lease_until = NULL WHERE seq = $1 AND happened_at > $3";
+    let values = args![seq, now + UNREADABLE_FOR, now - AGE_MAX];
+    if session.execute(later, values).await? == 0 {
+        let sql = "DELETE FROM webhook_deliveries WHERE seq = $1";
+        session.execute(sql, args![seq]).await?;
+    }
+    session.commit().await
+}
+
 pub(super) async fn end(
     store: &SqlStore,
     delivery: &Delivery,
-    run: Option<&LastRun>,
+    attempt: Option<&Attempt>,
     afterwards: &Afterwards,
 ) -> Result<bool> {
     let mut session = store.write_aside().await?;
     // In the order of whoever disables or deletes the webhook: first it, then its rows.
     let lock = "UPDATE webhooks SET disabled = disabled WHERE id = $1";
     session.execute(lock, args![delivery.webhook.id]).await?;
-    let fence = args![delivery.seq, delivery.attempts];
+    let fence = args![delivery.seq, delivery.claim];
     let touched = match afterwards {
         Afterwards::Over => {
             let sql = "DELETE FROM webhook_deliveries WHERE seq = $1 AND attempts = $2";
             session.execute(sql, fence).await?
         }
         Afterwards::Again { at } => {
-            let sql = "UPDATE webhook_deliveries SET due_at = $3, lease_until = NULL WHERE seq = $1 AND attempts = $2";
-            let values = fence.into_iter().chain(args![*at]).collect();
+            let sql = "UPDATE webhook_deliveries SET due_at = $3, lease_until = NULL, failures = failures + $4 \
+                       WHERE seq = $1 AND attempts = $2";
+            let failed = u32::from(attempt.is_some());
+            let values = fence.into_iter().chain(args![*at, failed]).collect();
             session.execute(sql, values).await?
         }
     };
-    if let Some(run) = run.filter(|_| touched > 0) {
-        webhooks::note_run(&mut session, delivery.webhook.id, run).await?;
+    if let Some(attempt) = attempt.filter(|_| touched > 0) {
+        deliveries::keep(&mut session, delivery.webhook.id, attempt).await?;
     }
     session.commit().await?;
     Ok(touched > 0)

@@ -41,6 +41,7 @@ const fn settings(only: &'static str) -> SealedColumn {
 const SEALED: &[SealedColumn] = &[
     sealed("secret_versions", "value"),
     sealed("secrets", "comment"),
+    sealed("accounts", "totp_secret"),
     sealed("connections", "credentials"),
     SealedColumn {
         key: &["user_id", "access_key_id"],

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 
 use super::SqlStore;
+use super::accounts::insert_account;
 use super::identities::insert_identity;
 use super::tokens::insert_token;
 use super::value::{Reader, args};
 use crate::error::{Result, StoreError};
-use crate::setup::{Account, Bootstrap, Organization, Setup};
-use crate::tokens::Token;
+use crate::setup::{Bootstrap, FirstMachine, Organization, Setup};
 
 /// The setting that exists once the instance has its organization.
 const BOOTSTRAPPED: &str = "bootstrapped";
@@ -20,16 +20,6 @@ fn organization(r: &mut Reader) -> Result<Organization> {
         id: r.id()?,
         name: r.title()?,
         slug: r.slug()?,
-        created_at: r.moment()?,
-    })
-}
-
-fn account(r: &mut Reader) -> Result<Account> {
-    Ok(Account {
-        id: r.id()?,
-        email: r.text()?,
-        password_hash: r.text()?,
-        super_admin: r.flag()?,
         created_at: r.moment()?,
     })
 }
@@ -66,12 +56,18 @@ impl Setup for SqlStore {
         kept.ok_or_else(|| StoreError::corrupt("a setting that was just written"))
     }
 
+    async fn replace_setting(&self, name: &str, value: &[u8]) -> Result<()> {
+        let sql = "INSERT INTO instance_settings (name, value) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.change(sql, args![name, value]).await.map(drop)
+    }
+
     async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<()> {
         let Bootstrap {
             organization,
             account,
-            identity,
-            token,
+            person,
+            machine,
         } = bootstrap;
         let mut session = self.write().await?;
         // The name of a setting is unique, so that of two bootstraps at once only one gets past this.
@@ -92,44 +88,16 @@ impl Setup for SqlStore {
                 ],
             )
             .await?;
-        session
-            .execute(
-                "INSERT INTO accounts (id, email, password_hash, super_admin, created_at) \
-                 VALUES ($1, $2, $3, $4, $5)",
-                args![
-                    account.id,
-                    &account.email,
-                    &account.password_hash,
-                    account.super_admin,
-                    account.created_at
-                ],
-            )
-            .await?;
-        insert_identity(&mut session, identity).await?;
-        let token = Token {
-            id: *token,
-            identity: identity.id,
-            client_secret: None,
-            ttl: 0,
-            max_ttl: 0,
-            period: 0,
-            expires_at: None,
-            uses: 0,
-            uses_limit: 0,
-            revoked: false,
-            created_at: identity.created_at,
-            renewed_at: None,
-        };
-        insert_token(&mut session, &token).await?;
+        insert_identity(&mut session, person).await?;
+        insert_account(&mut session, account).await?;
+        if let Some(FirstMachine { identity, token }) = machine {
+            insert_identity(&mut session, identity).await?;
+            insert_token(&mut session, token).await?;
+        }
         session.commit().await
     }
 
     async fn organization(&self) -> Result<Option<Organization>> {
         self.one(ORGANIZATION, args![], organization).await
-    }
-
-    async fn account_by_email(&self, email: &str) -> Result<Option<Account>> {
-        let sql = "SELECT id, email, password_hash, super_admin, created_at FROM accounts WHERE email = $1";
-        self.one(sql, args![email], account).await
     }
 }

@@ -30,11 +30,12 @@ const fn keyed(name: &'static str, key: &'static [&'static str]) -> Table {
 pub(super) const TABLES: &[Table] = &[
     keyed("instance_settings", &["name"]),
     table("organizations"),
-    table("accounts"),
     table("identities"),
+    table("accounts"),
     table("universal_auths"),
     table("client_secrets"),
     table("tokens"),
+    table("sessions"),
     table("projects"),
     table("memberships"),
     table("environments"),
@@ -58,6 +59,8 @@ pub(super) const TABLES: &[Table] = &[
         leases: &["lease_until"],
         ..keyed("webhook_deliveries", &["seq"])
     },
+    table("deliveries"),
+    keyed("notices", &["event", "subject"]),
     table(AUDIT_CHAIN),
     keyed("audit_records", &["seq"]),
     keyed("aws_pace", &["account"]),

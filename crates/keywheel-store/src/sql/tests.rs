@@ -7,7 +7,7 @@ use keywheel_core::ids::{AuditEntryId, RotationId};
 use tempfile::TempDir;
 
 use super::value::{Reader, args};
-use super::{SqlStore, audit, folders, ledgers, outbox, pages, rotations, secrets};
+use super::{SqlStore, audit, folders, ledgers, notices, outbox, pages, rotations, secrets};
 use crate::audit::{AuditFilter, AuditPart, NewAuditRecord};
 use crate::{AuditLog, Page, Setup, Store, StoreError};
 
@@ -108,6 +108,14 @@ async fn a_page_of_rotations_looks_at_those_of_its_project_only() {
     };
     let sql = rotations::in_project_sql(&mut args![""], &page);
     let plan = plan(&store, &sql).await;
+    assert!(!plan.contains("SCAN"), "{plan}");
+}
+
+#[tokio::test]
+async fn rotations_that_are_overdue_are_found_by_their_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&store(&folder).await, &notices::overdue_sql()).await;
+    assert!(plan.contains("rotations_by_next_attempt"), "{plan}");
     assert!(!plan.contains("SCAN"), "{plan}");
 }
 

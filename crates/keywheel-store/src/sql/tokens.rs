@@ -11,7 +11,7 @@ use super::memberships::read_roles;
 use super::value::{Reader, args};
 use crate::error::{Result, StoreError};
 use crate::memberships::MembershipRole;
-use crate::tokens::{Caller, Token, Tokens};
+use crate::tokens::{Caller, SignedIn, Token, Tokens};
 
 const COLUMNS: &str = "t.id, t.identity_id, t.client_secret_id, t.ttl, t.max_ttl, t.period, t.expires_at, t.uses, \
     t.uses_limit, t.revoked, t.created_at, t.renewed_at";
@@ -43,11 +43,20 @@ fn caller(r: &mut Reader) -> Result<Caller> {
         .map(|text| text.parse())
         .collect::<std::result::Result<_, _>>();
     let trusted_ips = parsed.map_err(|_| StoreError::corrupt("a trusted address"))?;
+    let session = match (r.opt_id()?, r.opt_text()?, r.opt_moment()?) {
+        (Some(account), Some(email), Some(last_seen_at)) => Some(SignedIn {
+            account,
+            email,
+            last_seen_at,
+        }),
+        _ => None,
+    };
     Ok(Caller {
         token,
         identity,
         client_secret_revoked,
         trusted_ips,
+        session,
     })
 }
 
@@ -85,10 +94,12 @@ impl Tokens for SqlStore {
 
     async fn caller(&self, id: TokenId) -> Result<Option<Caller>> {
         let sql = format!(
-            "SELECT {COLUMNS}, {}, c.revoked, u.access_token_trusted_ips FROM tokens t \
+            "SELECT {COLUMNS}, {}, c.revoked, u.access_token_trusted_ips, a.id, a.email, s.last_seen_at FROM tokens t \
              JOIN identities i ON i.id = t.identity_id \
              LEFT JOIN client_secrets c ON c.id = t.client_secret_id \
-             LEFT JOIN universal_auths u ON u.id = c.universal_auth_id WHERE t.id = $1",
+             LEFT JOIN universal_auths u ON u.id = c.universal_auth_id \
+             LEFT JOIN sessions s ON s.id = t.id \
+             LEFT JOIN accounts a ON a.id = s.account_id WHERE t.id = $1",
             identities::COLUMNS
         );
         self.one(&sql, args![id], caller).await

@@ -100,6 +100,7 @@ from_display!(
     ids::RunId,
     ids::AuditEntryId,
     ids::WebhookId,
+    ids::DeliveryId,
     &PathGlob,
     &Slug,
     &Title,

@@ -10,11 +10,12 @@ use tokio::sync::Notify;
 
 use super::adapter::{Hint, Session};
 use super::value::{Reader, args, json};
-use super::{SqlStore, lock_row, one_in, outbox};
+use super::{SqlStore, deliveries, lock_row, notices, one_in, outbox};
 use crate::error::{Conflict, Result, StoreError};
+use crate::rotation_views::Glance;
 use crate::webhooks::{
-    Afterwards, Delivery, LastRun, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookEnvironment, WebhookUpdate,
-    Webhooks,
+    Afterwards, Attempt, Delivery, LastRun, NewWebhook, WEBHOOKS_MAX, Webhook, WebhookEnvironment,
+    WebhookUpdate, Webhooks,
 };
 
 /// The columns of a webhook, in the order of [`webhook`].
@@ -139,10 +140,19 @@ impl Webhooks for SqlStore {
         Ok(self.change(sql, args![id]).await? > 0)
     }
 
-    async fn note_webhook_run(&self, id: WebhookId, run: &LastRun) -> Result<()> {
+    async fn keep_attempt(&self, id: WebhookId, attempt: &Attempt) -> Result<()> {
         let mut session = self.write_aside().await?;
-        note_run(&mut session, id, run).await?;
+        deliveries::keep(&mut session, id, attempt).await?;
         session.commit().await
+    }
+
+    async fn attempts(&self, id: WebhookId, limit: u32) -> Result<Vec<Attempt>> {
+        self.all(deliveries::LATEST, args![id, limit], deliveries::attempt)
+            .await
+    }
+
+    async fn tell_overdue(&self, glance: Glance, now: Moment) -> Result<u32> {
+        notices::tell_overdue(self, glance, now).await
     }
 
     async fn claim_delivery(&self, now: Moment, until: Moment) -> Result<Option<Delivery>> {
@@ -152,10 +162,10 @@ impl Webhooks for SqlStore {
     async fn end_delivery(
         &self,
         delivery: &Delivery,
-        run: Option<&LastRun>,
+        attempt: Option<&Attempt>,
         afterwards: &Afterwards,
     ) -> Result<bool> {
-        outbox::end(self, delivery, run, afterwards).await
+        outbox::end(self, delivery, attempt, afterwards).await
     }
 
     async fn next_delivery(&self, after: Moment) -> Result<Option<Moment>> {

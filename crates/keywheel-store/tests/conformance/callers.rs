@@ -116,7 +116,7 @@ pub async fn an_identity_reads_back_and_pages_by_name(store: &Shared) {
     let names: Vec<_> = page.rows.iter().map(|i| i.name.as_str()).collect();
     assert_eq!(
         (names, page.total),
-        (vec!["a", "b"], 4),
+        (vec!["a", "admin@example.com"], 5),
         "the instance's own comes first"
     );
 

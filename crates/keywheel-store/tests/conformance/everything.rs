@@ -9,7 +9,9 @@ use keywheel_core::key::{KeyState, ManagedKey, SealedSecret};
 use keywheel_core::ledger::{Change, Commit, PublishedValues, SealedVersion};
 use keywheel_store::secrets::{Author, NewSecret, NewVersion, SecretUpdate};
 use keywheel_store::setup::setting;
+use keywheel_store::webhooks::LastRun;
 
+use crate::accounts::{person, signed_in};
 use crate::audit::{link, whole};
 use crate::callers::{login, token};
 use crate::imports::import;
@@ -17,7 +19,7 @@ use crate::ledgers::{changes, claimed, intent};
 use crate::rotations::rotation;
 use crate::runs::run;
 use crate::tags::tag;
-use crate::webhooks::listening;
+use crate::webhooks::{attempt, listening, overdue_at};
 use crate::world::{Shared, World, at, id, membership, sealed, secret, user};
 
 /// More than what one page of a dump holds at first.
@@ -44,9 +46,15 @@ pub async fn everything(store: &Shared) -> World {
     store.create_token(&token).await.unwrap();
     let member = membership(world.project, login.identity, "admin");
     store.create_membership(&member).await.unwrap();
-    listening(store, &world, "/**").await;
+    let webhook = listening(store, &world, "/**").await;
+    let failed = attempt(LastRun::Failed("no".to_owned()), 7);
+    store.keep_attempt(webhook.id, &failed).await.unwrap();
+    let account = person(store, &world, "b@example.com", "member").await;
+    store.set_totp(&account, Some(&sealed("totp"))).await.unwrap();
+    signed_in(store, &account, 10).await;
     secrets(store, &world).await;
     rotated(store, &world).await;
+    assert_eq!(store.tell_overdue(overdue_at(1_000), at(2_000)).await.unwrap(), 1);
     let (account, once) = (AwsAccount::from_trusted("123456789012"), NonZeroU32::MIN);
     store.take_turns(&account, 1, once).await.unwrap();
     let records = [whole("one", 1), whole("zwei ü", 2)];

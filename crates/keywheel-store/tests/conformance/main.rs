@@ -8,6 +8,7 @@
     reason = "tests say what they expect by failing, and are described by their names"
 )]
 
+mod accounts;
 mod audit;
 mod callers;
 mod connections;
@@ -20,6 +21,7 @@ mod memory;
 mod pace;
 mod pages;
 mod rewraps;
+mod rotation_views;
 mod rotations;
 mod runs;
 mod secret_writes;
@@ -58,9 +60,22 @@ macro_rules! promises {
 
 promises! {
     setup:
+        a_setting_that_is_replaced_has_its_last_value,
         the_bootstrap_happens_once,
         of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays,
         a_setting_that_was_kept_once_is_never_replaced;
+    accounts:
+        an_account_reads_back_by_all_its_names_and_an_address_has_one,
+        an_account_without_an_identity_gets_one_and_no_second,
+        an_admin_who_has_no_password_yet_is_no_other_admin_and_may_go,
+        what_was_proven_counts_only_while_it_is_asked_for,
+        an_account_keeps_its_newest_sessions,
+        a_deleted_account_takes_identity_sessions_and_tokens_along,
+        the_last_account_that_administers_stays_also_when_two_go_at_once,
+        a_link_is_good_once_and_until_it_ends_and_a_newer_one_replaces_it,
+        a_new_password_ends_all_sessions_but_one_and_voids_the_link,
+        a_step_of_one_time_codes_counts_once_under_parallel_sign_ins,
+        sessions_are_listed_while_they_go_on_and_are_revoked_by_their_owner_only;
     audit:
         records_read_back_in_a_chain_without_gaps,
         parallel_appends_make_one_chain,
@@ -172,6 +187,12 @@ promises! {
         what_a_rotation_needs_cannot_be_deleted,
         a_removed_rotation_leaves_ordinary_secrets_or_none,
         the_value_of_a_dead_key_is_erased_once_it_is_history;
+    rotation_views:
+        a_line_says_what_a_rotation_is_and_how_it_stands,
+        every_filter_of_a_search_finds_what_it_names_and_counts_it,
+        each_state_is_found_and_counted_as_the_rule_has_it,
+        every_order_of_a_search_is_the_same_in_parts,
+        an_overview_shows_what_comes_next_what_failed_and_what_is_to_be_decided;
     webhooks:
         a_webhook_reads_back_changes_and_is_deleted,
         a_project_has_so_many_webhooks_and_no_more,
@@ -185,7 +206,12 @@ promises! {
         of_a_project_so_many_are_told_at_a_time_and_no_more,
         what_waits_goes_with_its_webhook_or_when_that_rests,
         no_more_than_so_many_wait_for_one_webhook,
-        a_commit_that_left_something_to_tell_gives_a_hint;
+        a_commit_that_left_something_to_tell_gives_a_hint,
+        the_latest_attempts_of_a_webhook_are_kept_and_go_with_it,
+        a_publish_that_replaces_a_key_is_told_once_to_who_asks_for_it,
+        a_key_that_appears_is_told_once_however_often_it_is_written,
+        a_key_that_is_still_used_is_told_once_for_each_retirement,
+        a_rotation_that_is_overdue_is_told_once_for_each_date;
 }
 
 /// Promises about a database as a whole, which need its address.

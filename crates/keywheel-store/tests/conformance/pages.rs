@@ -11,7 +11,7 @@ use crate::callers::login;
 use crate::world::{Shared, World, at, connection, id, membership, path, project, secret};
 
 /// The list in parts of so many rows.
-async fn walk<T, K: Clone>(size: u32, read: impl AsyncFn(&Page<K>) -> Part<T, K>) -> Vec<T> {
+pub async fn walk<T, K: Clone>(size: u32, read: impl AsyncFn(&Page<K>) -> Part<T, K>) -> Vec<T> {
     let mut page = Page {
         size: Some(size),
         after: None,

@@ -18,8 +18,10 @@ pub async fn the_bootstrap_happens_once(store: &Shared) {
     assert_eq!(store.organization().await.unwrap(), Some(first.organization));
     let account = store.account_by_email("admin@example.com").await.unwrap();
     assert_eq!(account, Some(first.account));
-    let caller = store.caller(first.token).await.unwrap().unwrap();
-    assert_eq!(caller.identity, first.identity);
+    let machine = first.machine.unwrap();
+    let caller = store.caller(machine.token.id).await.unwrap().unwrap();
+    assert_eq!(caller.identity, machine.identity);
+    assert_eq!(caller.session, None);
     assert_eq!(caller.token.expires_at, None);
     assert_eq!(caller.trusted_ips, []);
 }
@@ -42,8 +44,8 @@ pub async fn of_parallel_bootstraps_one_wins_and_nothing_of_the_others_stays(sto
     }
     assert_eq!(winners.len(), 1);
     for attempt in &attempts {
-        let there = store.identity(attempt.identity.id).await.unwrap().is_some();
-        assert_eq!(there, attempt.identity.id == winners[0].identity.id);
+        let there = store.identity(attempt.person.id).await.unwrap().is_some();
+        assert_eq!(there, attempt.person.id == winners[0].person.id);
     }
 }
 
@@ -56,6 +58,17 @@ pub async fn a_setting_that_was_kept_once_is_never_replaced(store: &Shared) {
         store.setting(setting::ROOT_KEY_CHECK).await.unwrap().unwrap(),
         b"first"
     );
+}
+
+pub async fn a_setting_that_is_replaced_has_its_last_value(store: &Shared) {
+    for value in [b"first", b"other"] {
+        store
+            .replace_setting(setting::RETIREMENT_DEFAULT, value)
+            .await
+            .unwrap();
+        let kept = store.setting(setting::RETIREMENT_DEFAULT).await.unwrap();
+        assert_eq!(kept.as_deref(), Some(&value[..]));
+    }
 }
 
 pub async fn the_revision_changes_with_each_write_and_with_no_read(store: &Shared) {

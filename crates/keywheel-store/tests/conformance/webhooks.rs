@@ -3,16 +3,23 @@
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use keywheel_core::ids::WebhookId;
-use keywheel_core::ledger::{Change, Commit, FailedRotation};
+use keywheel_core::aws::{AccessKeyId, KeyStatus, LastUse};
+use keywheel_core::clock::Millis;
+use keywheel_core::ids::{DeliveryId, IntentId, WebhookId};
+use keywheel_core::key::{KeyState, ManagedKey, Terms};
+use keywheel_core::ledger::{Alarm, Change, Commit, FailedRotation};
+use keywheel_core::rotation::RotationStatus;
 use keywheel_core::run::RunErrorCode;
-use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, WebhookKind};
+use keywheel_core::webhooks::{EventName, Occurrence, PathGlob, StrangeKey, WebhookKind};
 use keywheel_store::Conflict;
+use keywheel_store::rotation_views::Glance;
 use keywheel_store::secrets::{Author, SecretUpdate};
 use keywheel_store::webhooks::{
-    Afterwards, Delivery, LastRun, NewWebhook, TOO_MANY_WAIT, WAITING_MAX, WEBHOOKS_MAX, WebhookUpdate,
+    Afterwards, Attempt, DELIVERIES_KEPT, Delivery, LastRun, NewWebhook, TOO_MANY_WAIT, WAITING_MAX,
+    WEBHOOKS_MAX, WebhookUpdate,
 };
 
+use crate::ledgers::key;
 use crate::rotations::{publish, rotating, values};
 use crate::world::{Shared, World, at, conflict, id, name, path, sealed, secret, slug, version};
 
@@ -36,6 +43,28 @@ pub async fn listening(store: &Shared, world: &World, place: &str) -> NewWebhook
     new
 }
 
+pub fn attempt(run: LastRun, millis: i64) -> Attempt {
+    Attempt {
+        id: id!(DeliveryId),
+        event: EventName::SecretsModified.as_str().to_owned(),
+        number: 1,
+        at: at(millis),
+        took: Millis::new(3),
+        http_status: Some(200),
+        run,
+    }
+}
+
+/// A webhook that is told of these events everywhere.
+async fn asking_for(store: &Shared, world: &World, events: &[EventName]) -> NewWebhook {
+    let new = NewWebhook {
+        events: events.to_vec(),
+        ..webhook(world, "/**")
+    };
+    store.create_webhook(&new).await.unwrap();
+    new
+}
+
 /// Claims and ends everything that is due.
 async fn told(store: &Shared) -> Vec<Delivery> {
     let mut told = Vec::new();
@@ -55,7 +84,7 @@ async fn told(store: &Shared) -> Vec<Delivery> {
 fn changes(told: &[Delivery]) -> Vec<(&str, Author)> {
     let change = |delivery: &'_ Delivery| match delivery.occurrence {
         Occurrence::SecretsModified { by } => by,
-        Occurrence::RotationFailed { .. } => panic!("a change was expected"),
+        _ => panic!("a change was expected"),
     };
     told.iter()
         .map(|delivery| (delivery.path.as_str(), change(delivery)))
@@ -94,7 +123,10 @@ pub async fn a_webhook_reads_back_changes_and_is_deleted(store: &Shared) {
     assert_eq!((after.disabled, after.updated_at), (true, at(5)));
     assert_eq!(after.events, [EventName::RotationFailed]);
     for run in [LastRun::Failed("no".to_owned()), LastRun::Success] {
-        store.note_webhook_run(new.id, &run).await.unwrap();
+        store
+            .keep_attempt(new.id, &attempt(run.clone(), 5))
+            .await
+            .unwrap();
         assert_eq!(store.webhook(new.id).await.unwrap().unwrap().last_run, Some(run));
     }
     assert_eq!(store.webhooks(world.project).await.unwrap().len(), 1);
@@ -289,13 +321,15 @@ pub async fn a_delivery_is_claimed_once_until_its_lease_ends(store: &Shared) {
         store.create_secret(&secret(world.root, key, "x")).await.unwrap();
     }
     let first = store.claim_delivery(at(10), at(20)).await.unwrap().unwrap();
-    assert_eq!(first.attempts, 1);
+    assert_eq!((first.claim, first.attempt), (1, 1));
     // One at a time for each webhook.
     assert_eq!(store.claim_delivery(at(19), at(29)).await.unwrap(), None);
     let again = store.claim_delivery(at(20), at(30)).await.unwrap().unwrap();
-    assert_eq!((again.seq, again.attempts), (first.seq, 2));
+    // Nobody said how the first attempt went: it was broken off, and does not count.
+    assert_eq!((again.seq, again.claim, again.attempt), (first.seq, 2, 1));
     // Who was too slow ends nothing.
-    let failed = LastRun::Failed("too slow".to_owned());
+    let too_slow = LastRun::Failed("too slow".to_owned());
+    let failed = attempt(too_slow.clone(), 20);
     assert!(
         !store
             .end_delivery(&first, Some(&failed), &Afterwards::Over)
@@ -309,19 +343,19 @@ pub async fn a_delivery_is_claimed_once_until_its_lease_ends(store: &Shared) {
     let later = Afterwards::Again { at: at(50) };
     assert!(store.end_delivery(&again, Some(&failed), &later).await.unwrap());
     let shown = store.webhook(first.webhook.id).await.unwrap().unwrap();
-    assert_eq!(shown.last_run, Some(failed));
+    assert_eq!(shown.last_run, Some(too_slow));
     let other = store.claim_delivery(at(30), at(40)).await.unwrap().unwrap();
     assert_ne!(other.seq, first.seq);
     assert!(
         store
-            .end_delivery(&other, Some(&LastRun::Success), &Afterwards::Over)
+            .end_delivery(&other, Some(&attempt(LastRun::Success, 30)), &Afterwards::Over)
             .await
             .unwrap()
     );
     assert_eq!(store.claim_delivery(at(49), at(60)).await.unwrap(), None);
     assert_eq!(store.next_delivery(at(49)).await.unwrap(), Some(at(50)));
     let last = store.claim_delivery(at(50), at(60)).await.unwrap().unwrap();
-    assert_eq!((last.seq, last.attempts), (first.seq, 3));
+    assert_eq!((last.seq, last.claim, last.attempt), (first.seq, 3, 2));
 }
 
 /// Receivers that hang hold up those of their own project only.
@@ -403,4 +437,215 @@ pub async fn a_commit_that_left_something_to_tell_gives_a_hint(store: &Shared) {
     assert!(!is_ready(notified.as_mut()));
     store.create_secret(&secret(world.root, "B", "x")).await.unwrap();
     assert!(is_ready(notified.as_mut()));
+}
+
+pub async fn the_latest_attempts_of_a_webhook_are_kept_and_go_with_it(store: &Shared) {
+    let world = World::new(store).await;
+    let (new, other) = (
+        listening(store, &world, "/").await,
+        listening(store, &world, "/").await,
+    );
+    let all: Vec<Attempt> = (1..=i64::from(DELIVERIES_KEPT) + 2)
+        .map(|millis| {
+            let run = if millis % 2 == 0 {
+                LastRun::Success
+            } else {
+                LastRun::Failed("no".to_owned())
+            };
+            Attempt {
+                http_status: (millis % 2 == 0).then_some(204),
+                ..attempt(run, millis)
+            }
+        })
+        .collect();
+    store
+        .keep_attempt(other.id, &attempt(LastRun::Success, 1))
+        .await
+        .unwrap();
+    for attempt in &all {
+        store.keep_attempt(new.id, attempt).await.unwrap();
+    }
+    let kept = store.attempts(new.id, 1_000).await.unwrap();
+    assert_eq!(kept, all.iter().skip(2).rev().cloned().collect::<Vec<_>>());
+    let few = store.attempts(new.id, 2).await.unwrap();
+    assert_eq!(few, kept[..2]);
+    assert_eq!(store.attempts(other.id, 10).await.unwrap().len(), 1);
+    store.delete_webhook(new.id).await.unwrap();
+    assert_eq!(store.attempts(new.id, 10).await.unwrap(), []);
+    // Its end came after it.
+    store.keep_attempt(new.id, &all[0]).await.unwrap();
+}
+
+pub async fn a_publish_that_replaces_a_key_is_told_once_to_who_asks_for_it(store: &Shared) {
+    let (world, claim, rotation) = rotating(store).await;
+    asking_for(store, &world, &[EventName::Rotated]).await;
+    let mut old = key("AKIA1");
+    for state in [KeyState::Verified, KeyState::Published, KeyState::Displaced] {
+        old.become_state(state, at(6)).unwrap();
+    }
+    old.terms = Some(Terms::Grace {
+        until: at(90),
+        quarantine: Millis::DAY,
+    });
+    let mut commit = publish(Change::UpdateRotation(rotation.clone()), "AKIA2");
+    commit.changes.push(Change::Key(old));
+    let second = values("AKIA2");
+    for _ in 0..2 {
+        store
+            .commit(claim, &commit, Some(&second), None, at(7))
+            .await
+            .unwrap();
+    }
+    let seen = told(store).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let Occurrence::Rotated {
+        rotation: about,
+        by,
+        key,
+        previous,
+        previous_retires_at,
+        is_roll_back,
+    } = &seen[0].occurrence
+    else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(
+        (about.id, about.name.as_str(), about.user.as_str()),
+        (rotation.id, "demo", "demo-app")
+    );
+    assert_eq!((*by, key.as_str()), (Author::Platform, "AKIA2"));
+    assert_eq!(previous.as_ref().map(AccessKeyId::as_str), Some("AKIA1"));
+    assert_eq!((*previous_retires_at, *is_roll_back), (Some(at(90)), false));
+}
+
+pub async fn a_key_that_appears_is_told_once_however_often_it_is_written(store: &Shared) {
+    let (world, claim, _) = rotating(store).await;
+    asking_for(store, &world, &[EventName::KeySuspect]).await;
+    let id = AccessKeyId::from_trusted("AKIA7");
+    let mut foreign = ManagedKey::seen(id, KeyStatus::Active, Some(at(4)), at(5));
+    for status in [KeyStatus::Active, KeyStatus::Inactive] {
+        foreign.aws_status = status;
+        let seen = Commit {
+            changes: vec![Change::Key(foreign.clone())],
+            ..Commit::default()
+        };
+        store.commit(claim, &seen, None, None, at(8)).await.unwrap();
+    }
+    let id = AccessKeyId::from_trusted("AKIA8");
+    let suspect = ManagedKey::suspected(id.clone(), KeyStatus::Active, None, id!(IntentId), at(5));
+    let suspected = Commit {
+        changes: vec![Change::Key(ManagedKey {
+            explained_by: None,
+            ..suspect
+        })],
+        alarms: vec![Alarm::OrphanSuspected(id)],
+        ..Commit::default()
+    };
+    store.commit(claim, &suspected, None, None, at(9)).await.unwrap();
+    let kinds: Vec<_> = told(store)
+        .await
+        .iter()
+        .map(|delivery| match &delivery.occurrence {
+            Occurrence::KeySuspect { key, kind, .. } => (key.to_string(), *kind),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [("AKIA7", StrangeKey::Foreign), ("AKIA8", StrangeKey::Suspect)];
+    assert_eq!(kinds, expected.map(|(key, kind)| (key.to_owned(), kind)));
+}
+
+pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &Shared) {
+    let (world, claim, _) = rotating(store).await;
+    asking_for(store, &world, &[EventName::KeyRetiringInUse]).await;
+    let mut used = key("AKIA1");
+    for state in [KeyState::Verified, KeyState::Published, KeyState::Displaced] {
+        used.become_state(state, at(6)).unwrap();
+    }
+    used.last_used = Some(LastUse {
+        at: at(6),
+        service: "s3".to_owned(),
+        region: "eu-west-1".to_owned(),
+    });
+    let mut counts = Vec::new();
+    // Brought back by a roll-back, and displaced once more.
+    for state in [
+        KeyState::Displaced,
+        KeyState::Displaced,
+        KeyState::Published,
+        KeyState::Displaced,
+    ] {
+        used.state = state;
+        let is_told = used.state == KeyState::Displaced;
+        let still_used = Alarm::StillUsed {
+            key: used.id.clone(),
+            kept_until: None,
+        };
+        let commit = Commit {
+            changes: vec![Change::Key(used.clone())],
+            alarms: is_told.then_some(still_used).into_iter().collect(),
+            ..Commit::default()
+        };
+        store.commit(claim, &commit, None, None, at(10)).await.unwrap();
+        counts.push(told(store).await.len());
+    }
+    assert_eq!(counts, [1, 0, 0, 1]);
+}
+
+/// The moment at which what was due before this one is overdue.
+pub fn overdue_at(before: i64) -> Glance {
+    Glance {
+        now: at(before) + Millis::from_hours(1),
+        day_length: Millis::DAY,
+    }
+}
+
+pub async fn a_rotation_that_is_overdue_is_told_once_for_each_date(store: &Shared) {
+    let (world, claim, mut rotation) = rotating(store).await;
+    asking_for(store, &world, &[EventName::RotationOverdue]).await;
+    // Its date is 3, which is not before 3.
+    assert_eq!(store.tell_overdue(overdue_at(3), at(10)).await.unwrap(), 0);
+    let looks = [(); 4].map(|()| {
+        tokio::spawn({
+            let store = store.clone();
+            async move { store.tell_overdue(overdue_at(4), at(10)).await.unwrap() }
+        })
+    });
+    let mut count = 0;
+    for look in looks {
+        count += look.await.unwrap();
+    }
+    assert_eq!(count, 1, "of several that look, one tells");
+    let seen = told(store).await;
+    let [
+        Delivery {
+            occurrence: Occurrence::RotationOverdue { due_at, .. },
+            ..
+        },
+    ] = seen.as_slice()
+    else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(*due_at, at(3));
+    let change = async |rotation: &keywheel_core::rotation::Rotation| {
+        let commit = Commit {
+            changes: vec![Change::UpdateRotation(rotation.clone())],
+            ..Commit::default()
+        };
+        store.commit(claim, &commit, None, None, at(11)).await.unwrap();
+        store.tell_overdue(overdue_at(100), at(200)).await.unwrap()
+    };
+    // A retry is not another date, a next date is one, and what nobody wants by itself is never overdue.
+    rotation.next_attempt_at = Some(at(30));
+    assert_eq!(change(&rotation).await, 0);
+    (rotation.slot_at, rotation.next_attempt_at) = (Some(at(50)), Some(at(50)));
+    assert_eq!(change(&rotation).await, 1);
+    (rotation.slot_at, rotation.next_attempt_at) = (Some(at(60)), Some(at(60)));
+    rotation.settings.automatic = false;
+    assert_eq!(change(&rotation).await, 0);
+    // What failed has been told of in other words.
+    rotation.settings.automatic = true;
+    rotation.status = RotationStatus::Failed;
+    assert_eq!(change(&rotation).await, 0);
+    rotation.status = RotationStatus::Success;
+    assert_eq!(change(&rotation).await, 1);
 }

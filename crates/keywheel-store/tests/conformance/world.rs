@@ -7,10 +7,11 @@ use keywheel_core::aws::{Arn, AwsAccount, IamUserId, IamUserName, Partition, Reg
 use keywheel_core::clock::Moment;
 use keywheel_core::ids::{
     AccountId, ConnectionId, EnvironmentId, FolderId, IdentityId, ManagedUserId, MembershipId,
-    OrganizationId, ProjectId, SecretId, SecretVersionId, TokenId,
+    OrganizationId, ProjectId, SecretId, SecretVersionId,
 };
 use keywheel_core::ledger::{ManagedUser, UserIdentity};
 use keywheel_core::names::{SecretName, SecretPath, Slug, Title};
+use keywheel_store::accounts::Account;
 use keywheel_store::connections::{ConnectionCredentials, ConnectionMethod, NewConnection};
 use keywheel_store::environments::NewEnvironment;
 use keywheel_store::folders::NewFolder;
@@ -19,7 +20,8 @@ use keywheel_store::memberships::{Membership, MembershipRole};
 use keywheel_store::projects::Project;
 use keywheel_store::sealed::WRAPPING_BYTES;
 use keywheel_store::secrets::{Author, NewSecret, NewVersion};
-use keywheel_store::setup::{Account, Bootstrap, Organization};
+use keywheel_store::setup::{Bootstrap, FirstMachine, Organization};
+use keywheel_store::tokens::Token;
 use keywheel_store::{Ledgers, Store, StoreError};
 
 pub type Shared = Arc<dyn Store>;
@@ -95,17 +97,29 @@ pub fn bootstrap() -> Bootstrap {
         auth_methods: vec![AuthMethod::TokenAuth],
         ..identity(organization.id, "Instance Admin Identity")
     };
+    let person = Identity {
+        role: slug("admin"),
+        ..self::identity(organization.id, "admin@example.com")
+    };
     Bootstrap {
         organization,
         account: Account {
             id: id!(AccountId),
             email: "admin@example.com".to_owned(),
-            password_hash: "$argon2id$".to_owned(),
+            password_hash: Some("$argon2id$".to_owned()),
             super_admin: true,
+            identity: Some(person.id),
+            totp: None,
             created_at: at(1),
         },
-        identity,
-        token: id!(TokenId),
+        person,
+        machine: Some(FirstMachine {
+            token: Token {
+                expires_at: None,
+                ..crate::callers::token(identity.id, None)
+            },
+            identity,
+        }),
     }
 }
 
@@ -251,7 +265,7 @@ impl World {
         store.create_connection(&connection).await.unwrap();
         Self {
             organization,
-            admin: first.identity.id,
+            admin: first.machine.as_ref().unwrap().identity.id,
             project: project.id,
             environment: environment.id,
             root: environment.root,

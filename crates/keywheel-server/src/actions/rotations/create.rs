@@ -19,7 +19,8 @@ use super::{folder_of, shown};
 use crate::actions::connections;
 use crate::actions::folders::Place as NamedPlace;
 use crate::actions::projects::find_id;
-use crate::actions::rotation_policy::PolicyChange;
+use crate::actions::retirement_default;
+use crate::actions::rotation_policy::{PolicyChange, RetirementChange};
 use crate::app::App;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
@@ -125,11 +126,10 @@ async fn draft(
     let (_, folder) = folder_of(app, caller, &wanted.place).await?;
     connections::require_usable(app, caller, project, wanted.connection).await?;
     let mapping = check_names(app, &folder, wanted).await?;
-    let mut policy = Policy::default();
-    wanted
-        .policy
-        .apply(&mut policy, &wanted.region, wanted.interval, app.now())
-        .map_err(ApiError::bad_request)?;
+    let policy = policy(app, wanted).await?;
+    if policy != Policy::default() {
+        caller.note("policy", &policy);
+    }
     let place = Place {
         project,
         environment: folder.environment,
@@ -157,6 +157,20 @@ async fn draft(
         adoption: sealed(app, &wanted.adoption)?,
     };
     Ok((draft, folder))
+}
+
+/// The policy that a request asks for, beside what the instance has for who says nothing of it. A default that does not
+/// fit refuses nothing: clients of the contract know no word that could mend it.
+async fn policy(app: &App, wanted: &CreateRotation) -> Result<Policy, ApiError> {
+    let mut policy = retirement_default::get(app).await?.policy();
+    if wanted.policy.retirement == RetirementChange::default() {
+        policy.retirement = policy.retirement.within(wanted.interval);
+    }
+    wanted
+        .policy
+        .apply(&mut policy, &wanted.region, wanted.interval, app.now())
+        .map_err(ApiError::bad_request)?;
+    Ok(policy)
 }
 
 /// What the audit log tells of a request: all of it but the secret of an imported key.

@@ -63,7 +63,8 @@ async fn attempt(
         )
         .await?;
     let lease = app.store().lease(before.rotation.user).await?;
-    if lease.is_some_and(|lease| lease.is_held(app.now())) {
+    let now = app.store().lease_time(app.now()).await?;
+    if lease.is_some_and(|lease| lease.is_held(now)) {
         return Err(ApiError::bad_request(IN_PROGRESS).into());
     }
     require_leave(caller, &before).await?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_core::ids::{AuditEntryId, IdentityId, OrganizationId, ProjectId};
+use keywheel_core::ids::{AccountId, AuditEntryId, IdentityId, OrganizationId, ProjectId};
 use keywheel_core::issues::IssueCode;
 use keywheel_core::names::NameFault;
 use keywheel_store::audit::AuditFilter;
@@ -156,7 +156,7 @@ struct ActorJson {
     metadata: ActorMetadata,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditActorMetadata)]
 struct ActorMetadata {
@@ -165,6 +165,11 @@ struct ActorMetadata {
     identity_id: Option<IdentityId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    user_id: Option<AccountId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
 }
 
 impl From<Vec<ShownEntry>> for AuditLogsAnswer {
@@ -201,13 +206,19 @@ impl From<ShownEntry> for EntryJson {
 impl From<Actor> for ActorJson {
     fn from(actor: Actor) -> Self {
         let r#type = actor.kind();
-        let (identity_id, name) = match actor {
-            Actor::Identity { id, name } => (Some(id), Some(name)),
-            Actor::Platform | Actor::UnknownUser => (None, None),
+        let metadata = match actor {
+            Actor::Identity { id, name } => ActorMetadata {
+                identity_id: Some(id),
+                name: Some(name),
+                ..ActorMetadata::default()
+            },
+            Actor::User { id, email } => ActorMetadata {
+                user_id: Some(id),
+                email: Some(email),
+                ..ActorMetadata::default()
+            },
+            Actor::Platform | Actor::UnknownUser => ActorMetadata::default(),
         };
-        Self {
-            r#type,
-            metadata: ActorMetadata { identity_id, name },
-        }
+        Self { r#type, metadata }
     }
 }

@@ -179,9 +179,15 @@ impl<'a> Field<'a> {
     /// A number that may have a fraction; never from a text. It is returned as it was written.
     pub fn number(self, range: RangeInclusive<i32>) -> Read<serde_json::Number> {
         let schema = || json!({"type": "number", "minimum": range.start(), "maximum": range.end()});
+        let texts = self.is_of_texts();
         let value = self.value(schema)?;
-        let Value::Number(number) = value else {
-            return Err(vec![wrong_type("number", value)]);
+        let number = match value {
+            Value::Number(number) => number.clone(),
+            Value::String(text) if texts => text
+                .trim()
+                .parse()
+                .map_err(|_| vec![wrong_type("number", value)])?,
+            _ => return Err(vec![wrong_type("number", value)]),
         };
         let value = number.as_f64().unwrap_or(f64::INFINITY);
         let (least, most) = range.into_inner();
@@ -191,7 +197,7 @@ impl<'a> Field<'a> {
         if value > f64::from(most) {
             return Err(too_high(most.into()));
         }
-        Ok(number.clone())
+        Ok(number)
     }
 
     /// A moment (RFC 3339).

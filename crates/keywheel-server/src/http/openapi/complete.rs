@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::{EMPTY, WAITING};
 use super::{examples, glossary};
+use crate::auth::browser;
 use crate::http::paging;
 
 /// Refusals by status: the name in `components.responses`, what it means, whether it may have `details`, an example of
@@ -68,7 +69,8 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 11] = [
     (
         "429",
         "TooMany",
-        "Too many failed logins from this address; `Retry-After` says when it may try again",
+        "Too often: too many failed logins from this address, or too many tests of the same webhook; `Retry-After` says \
+         when it may be tried again",
         false,
         "RateLimitExceeded",
         "Too many failed logins from this address. Please try again later",
@@ -98,18 +100,36 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 11] = [
         "The request took longer than 300 s; look at its outcome before you repeat it",
     ),
 ];
-/// The operation whose failures are limited.
-const LOGIN: &str = "logIn";
+/// The operations that are limited, most of them in their failures.
+const LIMITED: [&str; 7] = [
+    "logIn",
+    "signIn",
+    "setUpAccount",
+    "joinAccount",
+    "changePassword",
+    "stopTotp",
+    "testWebhook",
+];
 /// The methods that operations have.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Completes the document.
 pub(super) fn complete(document: &mut Value) {
     put_waiting_schemas(document);
-    document["components"]["securitySchemes"] = json!({"token": {
-        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "The access token of a machine identity",
-    }});
+    document["components"]["securitySchemes"] = json!({
+        "token": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "The access token of a machine identity",
+        },
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": browser::COOKIE,
+            "description": "The session of a person; a sign-in sets it",
+        },
+        "csrf": {
+            "type": "apiKey", "in": "header", "name": "X-Keywheel-CSRF",
+            "description": "The csrfToken of the session, beside its cookie, unless the method is GET or HEAD",
+        },
+    });
     document["components"]["responses"] = REFUSALS.map(refusal).into_iter().collect();
     document["components"]["headers"] = json!({
         "RequestId": {"description": "Names the request in the log", "schema": {"type": "string", "example": "req-5f0c1d2e3b4a6978"}},
@@ -157,7 +177,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     let operation_id = operation["operationId"].clone();
     let is_public = operation["security"] == json!([{}]);
     if !is_public {
-        operation["security"] = json!([{"token": []}]);
+        operation["security"] = match method {
+            "get" => json!([{"token": []}, {"session": []}]),
+            _ => json!([{"token": []}, {"session": [], "csrf": []}]),
+        };
     }
     add_path_parameters(path, operation);
     let has_body = operation.get("requestBody").is_some();
@@ -184,7 +207,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
                 "401" | "403" => !is_public || has_body,
                 "400" | "404" => !is_public || has_input,
                 "408" | "413" => has_body,
-                "429" => operation_id == LOGIN,
+                "429" => LIMITED.iter().any(|limited| operation_id == *limited),
                 "422" => has_input,
                 _ => true,
             };

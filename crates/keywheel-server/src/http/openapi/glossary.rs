@@ -49,6 +49,7 @@ pub(super) fn path_shape(name: &str) -> Value {
         "name" | "rotationName" => {
             json!({"type": "string", "minLength": 1, "pattern": r"^[^:/\x00]*[^:/\s\x00][^:/\x00]*$"})
         }
+        "userName" => json!({"type": "string", "pattern": r"^[A-Za-z0-9_+=,.@-]{1,128}$"}),
         "accessKeyId" => json!({"type": "string", "pattern": "^[A-Za-z0-9_]{16,128}$"}),
         _ => json!({"type": "string", "format": "uuid"}),
     }

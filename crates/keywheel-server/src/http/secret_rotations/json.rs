@@ -454,7 +454,7 @@ pub(super) fn relocate(fields: Fields<'_>) -> Result<MoveRotation, ApiError> {
     })
 }
 
-fn project(field: Field<'_>) -> Read<String> {
+pub(in crate::http) fn project(field: Field<'_>) -> Read<String> {
     field.some_text("Project ID required")
 }
 
@@ -480,7 +480,7 @@ fn description(field: Field<'_>) -> Read<String> {
     })
 }
 
-fn interval(field: Field<'_>) -> Read<IntervalDays> {
+pub(in crate::http) fn interval(field: Field<'_>) -> Read<IntervalDays> {
     let days = field.integer_or_digits(i64::from(IntervalDays::MAX))?;
     IntervalDays::new(days).ok_or_else(Vec::<Issue>::new)
 }

@@ -3,7 +3,7 @@
 use keywheel_core::ids::{EnvironmentId, ProjectId, WebhookId};
 use keywheel_core::issues::IssueCode;
 use keywheel_core::names::{NameFault, Slug};
-use keywheel_core::webhooks::{EventName, PathGlob, WebhookKind};
+use keywheel_core::webhooks::{EventName, MailTo, PathGlob, WebhookKind};
 use keywheel_store::webhooks::{LastRun, Webhook, WebhookUpdate};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::webhooks::sender::{is_slack, parse_url};
 const URL_CHARS_MAX: i64 = 2_048;
 /// Longest signing key in characters. Beyond the 64 bytes of a block of SHA-256, more adds nothing.
 const KEY_CHARS_MAX: i64 = 1_024;
-/// Most entries of a filter. There are two events; the rest is for clients that repeat one.
+/// Most entries of a filter. There are six events; the rest is for clients that repeat one.
 const EVENTS_MAX: usize = 10;
 /// Said of an address that Slack does not have (contract).
 const NO_SLACK: &str = "Incoming Webhook URL is invalid.";
@@ -140,7 +140,10 @@ pub(super) fn create(mut fields: Fields<'_>) -> Result<CreateWebhook, ApiError> 
     });
     let project = fields.required("projectId", Field::text);
     let environment = fields.required("environment", Field::text);
-    let url = fields.required("webhookUrl", |field| field.parsed_as(url_shape, short_url));
+    let is_mail = matches!(kind, Ok(WebhookKind::Email));
+    let url = fields.required("webhookUrl", |field| {
+        field.parsed_as(url_shape, |text| short_url(text, is_mail))
+    });
     if let (Ok(WebhookKind::Slack), Ok(url)) = (&kind, &url)
         && !is_slack(url)
     {
@@ -203,8 +206,12 @@ fn events_filter(field: Field<'_>) -> Read<Vec<EventName>> {
     Ok(events)
 }
 
-fn short_url(text: &str) -> Result<String, NameFault> {
-    let url = parse_url(text)?;
+fn short_url(text: &str, is_mail: bool) -> Result<String, NameFault> {
+    let url = if is_mail {
+        MailTo::parse(text)?.to_string()
+    } else {
+        parse_url(text)?
+    };
     if url.chars().count() > usize::try_from(URL_CHARS_MAX).unwrap_or(usize::MAX) {
         let message = format!("String must contain at most {URL_CHARS_MAX} character(s)");
         return Err(NameFault::new(IssueCode::long(URL_CHARS_MAX), message));
@@ -213,5 +220,6 @@ fn short_url(text: &str) -> Result<String, NameFault> {
 }
 
 fn url_shape() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": URL_CHARS_MAX, "pattern": r"^\s*[Hh][Tt][Tt][Pp][Ss]?:"})
+    let pattern = r"^\s*([Hh][Tt][Tt][Pp][Ss]?|[Mm][Aa][Ii][Ll][Tt][Oo]):";
+    json!({"type": "string", "minLength": 1, "maxLength": URL_CHARS_MAX, "pattern": pattern})
 }

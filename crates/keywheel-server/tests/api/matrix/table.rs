@@ -99,11 +99,32 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("getStatus", Public),
     ("isAlive", Public),
     ("isReady", Public),
+    // For callers on this machine; others need the token of an administrator (`metrics.rs`).
+    ("getMetrics", Public),
     ("bootstrap", Public),
     // Access tokens: the secret in the body is what counts.
     ("logIn", Public),
     ("renewAccessToken", Public),
     ("revokeAccessToken", Public),
+    // People: the password, the link or the printed token is what counts.
+    ("getSessionOptions", Public),
+    ("signIn", Public),
+    ("setUpAccount", Public),
+    ("joinAccount", Public),
+    // Their own sessions and accounts; who calls here has none.
+    ("getCurrentSession", Anyone),
+    ("listSessions", Anyone),
+    ("revokeSession", Anyone),
+    ("signOut", Anyone),
+    ("changePassword", Anyone),
+    ("startTotp", Anyone),
+    ("confirmTotp", Anyone),
+    ("stopTotp", Anyone),
+    // Accounts.
+    ("listAccounts", Organization("read accounts")),
+    ("createAccount", Organization("create accounts")),
+    ("createAccountLink", Organization("edit accounts")),
+    ("deleteAccount", Organization("delete accounts")),
     // Identities.
     ("getOwnDetails", Anyone),
     ("listIdentities", Organization("read identity")),
@@ -196,8 +217,15 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("updateAppConnection", Connection("edit app-connections")),
     ("deleteAppConnection", Connection("delete app-connections")),
     ("listIamUsers", Connection("connect app-connections")),
+    ("listIamUserKeys", Connection("connect app-connections")),
+    ("testAppConnection", Connection("connect app-connections")),
+    ("getAppConnectionPolicies", Connection("read app-connections")),
     // Rotations. To read one is not to read its credentials.
     ("listSecretRotationOptions", Anyone),
+    ("getScheduleDates", Anyone),
+    // Without a project, they show what the caller may read.
+    ("searchSecretRotations", Project("read secret-rotation")),
+    ("getSecretRotationsOverview", Project("read secret-rotation")),
     ("createAWSIAMUserSecretRotation", Project(TO_CREATE_A_ROTATION)),
     ("previewCreate", Project(TO_CREATE_A_ROTATION)),
     ("listAWSIAMUserSecretRotations", Project("read secret-rotation")),
@@ -237,10 +265,14 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("updateWebhook", Project("edit webhooks")),
     ("deleteWebhook", Project("delete webhooks")),
     ("testWebhook", Project("edit webhooks")),
+    ("listWebhookDeliveries", Project("read webhooks")),
+    ("getWebhookOptions", Project("read webhooks")),
     // The audit log.
     ("listAuditLogs", Either("read audit-logs")),
     ("listAuditLogsOfProject", Either("read audit-logs")),
     // What belongs to a rotation.
+    ("getRetirementDefault", Anyone),
+    ("replaceRetirementDefault", Organization("edit secret-rotation")),
     ("getPolicy", Project("read secret-rotation")),
     ("updatePolicy", Project("edit secret-rotation")),
     ("listKeys", Project("read secret-rotation")),
@@ -257,7 +289,21 @@ pub const OPERATIONS: &[(&str, Need)] = &[
 /// Operations that the world of the matrix has nothing for, with what the caller is told once the permission is there:
 /// 400.
 pub const SHORT_OF_SUCCESS: &[(&[&str], &str)] = &[
-    (&["bootstrap"], "already been set up"),
+    (&["bootstrap", "setUpAccount"], "already been set up"),
+    (&["createAccount"], "already an account"),
+    (
+        &[
+            "getCurrentSession",
+            "listSessions",
+            "revokeSession",
+            "signOut",
+            "changePassword",
+            "startTotp",
+            "confirmTotp",
+            "stopTotp",
+        ],
+        "has no session",
+    ),
     (
         &["deleteProject", "deleteProjectBySlug", "deleteWorkspace"],
         "holds secret rotations",
@@ -272,6 +318,8 @@ pub const SHORT_OF_SUCCESS: &[(&[&str], &str)] = &[
 pub const UNKNOWN: &[(&str, u16)] = &[
     // An unknown project is answered like an unknown folder in a known one (rotation contract, section 5.4).
     ("getAWSIAMUserSecretRotationByName", 400),
+    // A machine has no sessions at all.
+    ("revokeSession", 400),
 ];
 
 const TO_CREATE_A_ROTATION: &str = "create secret-rotation, create secrets, connect app-connections";

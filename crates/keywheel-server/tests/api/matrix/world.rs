@@ -132,6 +132,7 @@ async fn furnish(app: &TestApp, admin: &Client<'_>, sandbox: &Sandbox) -> (Names
     names.set("projectId", project.as_str());
     place(&mut names, admin, &project).await;
     identities(&mut names, app, admin, &project).await;
+    people(&mut names, admin).await;
     let credentials = credentials(sandbox);
     names.set("credentials", credentials.clone());
     for (name, project) in [
@@ -152,6 +153,7 @@ async fn furnish(app: &TestApp, admin: &Client<'_>, sandbox: &Sandbox) -> (Names
     rotation(&mut names, admin, &project).await;
     let mut in_organization = names.clone();
     in_organization.set("{connection}", names.text("of the organization"));
+    in_organization.set("connectionId", names.text("of the organization"));
     in_organization.set("projectId", Value::Null);
     (names, in_organization)
 }
@@ -227,6 +229,18 @@ async fn identities(names: &mut Names, app: &TestApp, admin: &Client<'_>, projec
     names.set("new {identity}", newcomer["identity"]["id"].clone());
 }
 
+/// The administrator, and somebody who was invited.
+async fn people(names: &mut Names, admin: &Client<'_>) {
+    names.set("email", "admin@example.com");
+    names.set("password", "correct horse");
+    let body = json!({"email": "invited@example.com", "role": "member"});
+    let made = admin.post("/api/v1/accounts", body).await.ok();
+    names.set("{account}", made["account"]["id"].clone());
+    names.set("token", made["link"]["token"].clone());
+    // Nobody's.
+    names.set("{session}", "01a1fd18-0000-7000-8000-00000000000a");
+}
+
 async fn client_secrets(admin: &Client<'_>, machine: &Machine) -> Vec<String> {
     let path = format!(
         "/api/v1/auth/universal-auth/identities/{}/client-secrets",
@@ -255,6 +269,8 @@ async fn rotation(names: &mut Names, admin: &Client<'_>, project: &str) {
     names.set("{accessKeyId}", key.clone());
     names.set("accessKeyId", key);
     names.set("parameters", json!({"userName": "rotated"}));
+    names.set("{userName}", "rotated");
+    names.set("rotationInterval", "30");
     names.set("new parameters", json!({"userName": "free"}));
 }
 

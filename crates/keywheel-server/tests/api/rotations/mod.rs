@@ -4,6 +4,7 @@
 
 mod checking;
 mod concurrency;
+mod connection_checks;
 mod connections;
 mod creating;
 mod credentials;
@@ -18,10 +19,12 @@ mod publishing;
 mod reading;
 mod references;
 mod requests;
+mod retirement_default;
 mod rotating;
 mod rules;
 mod schedule;
-mod stage;
+pub(crate) mod stage;
 mod telling;
 mod updating;
 mod validation;
+mod views;

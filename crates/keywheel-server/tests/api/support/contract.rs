@@ -82,7 +82,7 @@ fn answers_one(path: &str) -> bool {
     };
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
-        ["preview"] => false,
+        ["preview" | "schedule"] => false,
         [] | [_] | ["rotation-name" | "move", _] => true,
         [_, sub] => *sub == "rotate-secrets",
         _ => false,

@@ -138,6 +138,16 @@ impl FakeIam {
         self.state().account.key(id).unwrap().status = status;
     }
 
+    /// Uses a key now, as an application would.
+    pub fn use_key(&self, id: &str) {
+        let used = LastUse {
+            at: self.clock.now(),
+            service: "s3".to_owned(),
+            region: "eu-central-1".to_owned(),
+        };
+        self.state().account.key(id).unwrap().last_use = Some(used);
+    }
+
     /// The keys of a user, oldest first.
     pub fn keys(&self, user: &str) -> Vec<Key> {
         self.state().account.keys(user)
@@ -326,7 +336,7 @@ impl IamUsers for FakeIam {
 
     async fn last_used(&self, target: Target<'_>, id: &AccessKeyId) -> Answer<Option<LastUse>> {
         self.call(Op::LastUsed, Some(id), |account, _| {
-            account.key_of(target.user_name, id).map(|_| None)
+            Ok(account.key_of(target.user_name, id)?.last_use.clone())
         })
         .await
     }

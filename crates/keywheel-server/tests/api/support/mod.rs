@@ -3,6 +3,7 @@
 mod aws;
 pub mod contract;
 mod iam;
+mod mail;
 mod receiver;
 #[cfg(feature = "dev")]
 mod sandbox;
@@ -22,12 +23,14 @@ use keywheel_server::app::{App, Parts};
 use keywheel_server::config::{Settings, Sources};
 use keywheel_server::http::listen::Peer;
 use keywheel_server::http::router::{Front, front};
+use keywheel_server::observe::metrics::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub use self::aws::{FakeAws, GOOD_SECRET};
 pub use self::iam::{FakeIam, Fault, Op};
+pub use self::mail::MailServer;
 pub use self::receiver::{Received, Receiver};
 #[cfg(feature = "dev")]
 pub use self::sandbox::{QUICK, provider, sandbox};
@@ -131,6 +134,7 @@ impl TestApp {
             clock,
             entropy: Arc::new(SeededEntropy::new()),
             settings: Arc::new(settings),
+            metrics: Metrics::new(),
         })
         .unwrap();
         Self {
@@ -261,6 +265,9 @@ impl Client<'_> {
         let mut request = Request::builder().method(method.clone()).uri(path);
         if !self.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "127.0.0.1:8080");
         }
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -181,6 +181,14 @@ async fn a_test_is_told_at_once_and_its_outcome_is_shown() {
         "environment": "dev", "environmentName": "Development", "secretPath": "/aws/**"});
     let heard = receiver.next().await.json();
     assert_eq!((&heard["event"], &heard["project"]), (&json!("test"), &expected));
+    let again = stage
+        .admin()
+        .post(&format!("{WEBHOOKS}/{id}/test"), json!({}))
+        .await;
+    let text = "This webhook was tested within the last minute. Wait a little and test it again.";
+    again.refused(429, "RateLimitExceeded", text);
+    assert_eq!(again.headers["retry-after"], "60");
+    stage.pass(60);
     receiver.answer(&[418]);
     let failed = stage.test(&id).await;
     assert_eq!(

@@ -406,6 +406,10 @@ impl Session for PostgresSession {
         self.run(settings).await.map_err(faults::from_driver)
     }
 
+    fn no_later_than_now(&self, place: &str) -> String {
+        format!("LEAST({place}, {NOW_MICROS} / 1000)")
+    }
+
     fn wake(&mut self, hint: Hint) {
         self.given.note(hint);
     }

@@ -229,6 +229,10 @@ impl Session for SqliteSession {
         Ok(())
     }
 
+    fn no_later_than_now(&self, place: &str) -> String {
+        place.to_owned()
+    }
+
     fn wake(&mut self, hint: Hint) {
         self.given.note(hint);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keywheel_core::aws::{
     AccessKeyId, Arn, AwsAccount, AwsFailure, CallerIdentity, IamUserId, IamUserName, Identified, KeyStatus,
-    ListedKey,
+    LastUse, ListedKey,
 };
 use keywheel_core::clock::Moment;
 use keywheel_providers::{IamUser, IssuedKey};
@@ -25,6 +25,7 @@ pub struct Key {
     pub id: String,
     pub secret: String,
     pub status: KeyStatus,
+    pub last_use: Option<LastUse>,
     created_at: Moment,
 }
 
@@ -57,6 +58,7 @@ impl Account {
             secret: format!("planted-secret-of-{id}"),
             id,
             status: KeyStatus::Active,
+            last_use: None,
             created_at: whole_seconds(now),
         };
         let user = self.users.get_mut(user).ok_or_else(no_such_entity)?;

@@ -1,0 +1,121 @@
+//! `keywheel status`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::args::Common;
+use crate::client::{Client, attempt, body_of, http_client};
+use crate::exit::Outcome;
+use crate::output::{items, properties, table, text};
+use crate::time;
+
+/// Says whether the server is there, who is signed in, and how the rotations are
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keywheel status\n  keywheel status --output json")]
+pub(crate) struct Status {}
+
+pub(super) async fn run(common: &Common) -> Outcome {
+    let client = common.connect()?;
+    let (version, is_ready) = server(&client).await?;
+    let claims = client.session().claims();
+    let overview = client.get("/api/v2/secret-rotations/overview", &[]).await?["overview"].clone();
+    let identity = claims.and_then(|claims| claims.identity_name).unwrap_or_default();
+    let answer = json!({
+        "url": client.server().to_string(),
+        "version": version,
+        "ready": is_ready,
+        "identity": identity,
+        "overview": overview,
+    });
+    common.out().answer(&answer, || {
+        let of_server = properties([
+            (
+                "server",
+                format!(
+                    "{}, {}",
+                    client.server(),
+                    if is_ready { "ready" } else { "not ready" }
+                ),
+            ),
+            ("version", version.unwrap_or_default()),
+            ("signed in as", identity),
+            ("rotations", counts(&overview)),
+        ]);
+        [
+            of_server,
+            named(&overview, "failing", "FAILING"),
+            named(&overview, "dueNext", "DUE NEXT"),
+        ]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n\n")
+    })
+}
+
+/// What the server says about itself to everybody.
+async fn server(client: &Client) -> Outcome<(Option<String>, bool)> {
+    let (http, server) = (http_client(client.server())?, client.server());
+    let ready = attempt(http.get(server.at("/readyz")), server).await;
+    let is_ready = match ready {
+        Ok(_) => true,
+        // It answers, though not with yes.
+        Err(failure) if failure.status.is_some() => false,
+        Err(failure) => return Err(failure),
+    };
+    let options = attempt(http.get(server.at("/api/v1/sessions/options")), server).await;
+    let version = match options {
+        Ok(options) => body_of(options).await["version"].as_str().map(str::to_owned),
+        Err(_) => None,
+    };
+    Ok((version, is_ready))
+}
+
+/// `12: 10 healthy, 2 failing`
+fn counts(overview: &Value) -> String {
+    let states = ["healthy", "rotating", "failing", "overdue", "paused"];
+    let counted: Vec<_> = states
+        .iter()
+        .filter_map(|state| {
+            Some((
+                overview["states"][state].as_u64().filter(|count| *count > 0)?,
+                state,
+            ))
+        })
+        .map(|(count, state)| format!("{count} {state}"))
+        .collect();
+    match overview["totalCount"].as_u64() {
+        Some(0) | None => "none yet; see keywheel rotations create --help".to_owned(),
+        Some(total) => format!("{total}: {}", counted.join(", ")),
+    }
+}
+
+fn named(overview: &Value, field: &str, heading: &str) -> String {
+    let now = time::now();
+    let rows: Vec<_> = items(overview, field)
+        .map(|rotation| {
+            [
+                text(rotation, "/name"),
+                text(rotation, "/environment/slug"),
+                time::since(rotation["nextRotationAt"].as_str(), now),
+                text(rotation, "/lastRotationMessage"),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    table([heading, "ENV", "NEXT", "MESSAGE"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_states_that_some_have_are_counted() {
+        let states = json!({"healthy": 2, "rotating": 0, "failing": 1, "overdue": 0, "paused": 1});
+        let overview = json!({"totalCount": 4, "states": states});
+        assert_eq!(counts(&overview), "4: 2 healthy, 1 failing, 1 paused");
+    }
+}
