@@ -34,7 +34,7 @@ PASTE_SECONDS_MAX = 120
 POLL_SECONDS = 0.1
 
 CREDENTIAL_FIELDS = (
-    "url clientId clientSecret organizationId projectId environment secretPath connectionId rotationId sandboxUrl"
+    "url adminEmail adminPassword clientId clientSecret organizationId projectId environment secretPath connectionId rotationId sandboxUrl"
 ).split()
 
 
@@ -225,12 +225,20 @@ def tour(command, folder, runs):
     print("second start, on the same folder", flush=True)
     dev = start()
     again = dev.credentials()
-    for field in ("organizationId", "projectId", "connectionId", "rotationId"):
+    for field in ("adminPassword", "organizationId", "projectId", "connectionId", "rotationId"):
         require(again[field] == seeded[field], f"{field} is the same after a restart")
     client = Client(again)
     require(client.published_key() == second, "the published key is the same after a restart")
     client.require_accepted(second, "published")
     step(f"continued with {second['accessKeyId']}")
+
+    require(
+        seeded["adminEmail"] in dev.output() and seeded["adminPassword"] in dev.output(),
+        f"e-mail address and password for the console are printed; the output was:\n{dev.output()}",
+    )
+    person = {"email": again["adminEmail"], "password": again["adminPassword"]}
+    session = request("POST", f"{again['url']}/api/v1/sessions", person)["session"]
+    step(f"signed in as {session['account']['email']}")
 
     print("the printed commands, in a shell", flush=True)
     commands = printed_commands(dev.output())

@@ -102,7 +102,7 @@ def kubernetes_objects_keep_to_its_schemas(_binary, _folder):
 
 def every_variable_is_a_setting(_binary, _folder):
     known = {f"KEYWHEEL_{name.upper()}" for name in DEFAULTS} | {"KEYWHEEL_CONFIG"}
-    for path in sorted(DEPLOY.iterdir()):
+    for path in sorted(path for path in DEPLOY.rglob("*") if path.is_file()):
         for name in re.findall(r"\bKEYWHEEL_[A-Z_]+", path.read_text()):
             # A comment of kubernetes.yaml tells what Kubernetes would add by itself.
             require(name in known or name == "KEYWHEEL_SERVICE_HOST", f"{name} in {path.name} is a setting")

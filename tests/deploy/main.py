@@ -13,12 +13,13 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path += [str(TESTS / name) for name in ("stories", "postgres", "cluster")]
 
 import files  # noqa: E402  (the path above)
+import monitoring  # noqa: E402
 import rolling  # noqa: E402
 from support import tell_chosen  # noqa: E402
 
 
 def main(binary, *names):
-    tell_chosen([*files.STORIES, *rolling.stories()], names, binary, "{} stories hold, {} broke")
+    tell_chosen([*files.STORIES, *monitoring.STORIES, *rolling.stories()], names, binary, "{} stories hold, {} broke")
 
 
 if __name__ == "__main__":

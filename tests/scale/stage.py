@@ -99,18 +99,21 @@ class Stage:
         self.nodes = [Node(binary, folder, number, database, self.aws, settings) for number in range(nodes)]
         self.api = Api(self.nodes[0])
 
-    def make_rotations(self, count):
-        """Each with a user of its own; spread over the nodes."""
+    def make_rotations(self, count, folders=()):
+        """Each with a user of its own; spread over the nodes, and over folders if there are any."""
         connection = self.api.connect()["id"]
+        for name in folders:
+            self.api.ok("POST", "/api/v2/folders", {"projectId": self.api.project, "environment": "dev", "path": "/", "name": name})
+        paths = [f"/{name}" for name in folders] or ["/"]
         with concurrent.futures.ThreadPoolExecutor(MAKERS) as makers:
-            for _ in makers.map(lambda number: self.make_rotation(connection, number), range(count)):
+            for _ in makers.map(lambda number: self.make_rotation(connection, number, paths[number % len(paths)]), range(count)):
                 pass
 
-    def make_rotation(self, connection, number):
+    def make_rotation(self, connection, number, path):
         user = f"app-{number}"
         self.aws.user(user)
         node = self.nodes[number % len(self.nodes)]
-        body = json.dumps(self.api.rotation(connection, user)).encode()
+        body = json.dumps(self.api.rotation(connection, user, secretPath=path)).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.api.token}"}
         request = urllib.request.Request(node.url + ROTATIONS, body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:

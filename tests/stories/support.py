@@ -24,6 +24,8 @@ POLL_SECONDS = 0.05
 PORTS = (12_000, 32_000)
 PORTS_TAKEN = set()
 ROTATIONS = "/api/v2/secret-rotations/aws-iam-user-secret"
+# The first account.
+EMAIL, PASSWORD = "admin@keywheel.example", "correct horse battery"
 
 # A rotation takes less than a second, and what waits for a lost call waits for two.
 QUICK = {
@@ -72,9 +74,11 @@ def free_port():
             return port
 
 
-def call(method, url, body=None, token=None, seconds=REQUEST_SECONDS_MAX):
+def call(method, url, body=None, token=None, seconds=REQUEST_SECONDS_MAX, headers=None):
     """Status and parsed body of a request."""
-    headers = {"Content-Type": "application/json"} if body is not None else {}
+    headers = dict(headers or {})
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -233,14 +237,13 @@ class Server:
 class Api:
     """The API with a machine identity that administers one project."""
 
-    def __init__(self, server):
+    def __init__(self, server, organization="Stories", project="Story"):
         self.server = server
         self.token = None
-        answer = self.ok("POST", "/api/v1/admin/bootstrap", {
-            "email": "admin@keywheel.example", "password": "correct horse battery", "organization": "Stories"})
+        answer = self.ok("POST", "/api/v1/admin/bootstrap", {"email": EMAIL, "password": PASSWORD, "organization": organization})
         self.token = self.admin_token = answer["identity"]["credentials"]["token"]
         self.organization = answer["organization"]["id"]
-        self.project = self.ok("POST", "/api/v1/projects", {"projectName": "Story"})["project"]["id"]
+        self.project = self.ok("POST", "/api/v1/projects", {"projectName": project})["project"]["id"]
         self.deployer = self.identity("deployer")
         self.token = self.deployer["token"]
 
@@ -300,8 +303,8 @@ class Api:
             "secretsMapping": {"accessKeyId": f"{user}_ID", "secretAccessKey": f"{user}_SECRET"},
         } | more
 
-    def secret(self, name):
-        query = urllib.parse.urlencode({"workspaceId": self.project, "environment": "dev", "secretPath": "/"})
+    def secret(self, name, environment="dev", path="/"):
+        query = urllib.parse.urlencode({"workspaceId": self.project, "environment": environment, "secretPath": path})
         return self.ok("GET", f"/api/v3/secrets/raw/{name}?{query}")["secret"]
 
     def published(self, user="app"):
