@@ -8,6 +8,7 @@ with the feature `fault-points`.
 """
 
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import sys
@@ -24,7 +25,7 @@ import serving
 import sharing
 import taking_over
 from server import running
-from support import tell
+from support import end_telling, tell
 
 # Stories at the same time. They mostly wait.
 LANES = 3
@@ -40,7 +41,7 @@ STORIES = dict(
 
 
 def told(name, binary, folder):
-    """Tells one story, in a process of its own; whether it broke."""
+    """Tells one story, in a process of its own; what broke."""
     return tell([(name, STORIES[name])], binary, folder)
 
 
@@ -53,9 +54,9 @@ def main(binary, *names):
         concurrent.futures.ProcessPoolExecutor(LANES) as pool,
     ):
         os.environ["KEYWHEEL_TEST_POSTGRES"] = server.address()
-        broken = sum(pool.map(told, chosen, [os.path.abspath(binary)] * len(chosen), [folder] * len(chosen)))
-    print(f"{len(chosen) - broken} stories told, {broken} broken")
-    sys.exit(broken != 0 or not chosen)
+        told_all = pool.map(told, chosen, [os.path.abspath(binary)] * len(chosen), [folder] * len(chosen))
+        broken = list(itertools.chain.from_iterable(told_all))
+    end_telling(len(chosen), broken, "{} stories told, {} broken")
 
 
 if __name__ == "__main__":

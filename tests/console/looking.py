@@ -89,10 +89,15 @@ def audit(stage):
 
 def first_steps(stage):
     """Who has nothing yet is told what to do first, on each page."""
-    stage.set_up()
+    api = stage.set_up()
+    with api.as_administrator():
+        api.ok("DELETE", f"/api/v1/projects/{api.project}")
     visitor = stage.signed_in()
     main = visitor.page.get_by_role("main")
-    expect(main.get_by_role("link", name="Connect an AWS account")).to_be_visible()
+    with visitor.dialog("1. Make a project") as dialog:
+        dialog.get_by_label("Name").fill("Shop")
+        visitor.button("Make the project").click()
+    expect(main.get_by_role("link", name="1. Connect an AWS account")).to_be_visible()
     visitor.follow("Connections")
     expect(main.get_by_text("No connection yet")).to_be_visible()
     visitor.follow("Rotations")

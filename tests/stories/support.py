@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -348,13 +349,20 @@ def tell_chosen(stories, names, binary, summary):
     chosen = [(name, story) for name, story in stories if not names or name in names]
     with tempfile.TemporaryDirectory(prefix="keywheel-stories-") as folder:
         broken = tell(chosen, os.path.abspath(binary), folder)
-    print(summary.format(len(chosen) - broken, broken))
-    sys.exit(broken != 0 or not chosen)
+    end_telling(len(chosen), broken, summary)
+
+
+def end_telling(told, broken, summary):
+    """Says once more what broke, where whoever reads only the end sees it, and ends the program."""
+    if broken:
+        print("\nWhat broke:", *broken, sep="\n")
+    print(summary.format(told - len(broken), len(broken)))
+    sys.exit(bool(broken) or not told)
 
 
 def tell(stories, binary, folder):
-    """Tells each story in a folder of its own; the number of those that broke."""
-    broken = 0
+    """Tells each story in a folder of its own; for each that broke a line that names it and its promise."""
+    broken = []
     for name, story in stories:
         place = pathlib.Path(folder) / name.replace(" ", "-")
         place.mkdir(parents=True)
@@ -362,9 +370,11 @@ def tell(stories, binary, folder):
         try:
             story(binary, place)
             print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except (Broken, OSError) as promise:  # who does not answer at all has broken one, too
-            broken += 1
-            print(f"BROKEN  {name}: {promise}", flush=True)
+        except Exception as promise:  # who does not answer at all, or answers in no form, has broken one, too
+            broken.append(f"BROKEN  {name}: {promise if isinstance(promise, Broken) else repr(promise)}")
+            print(broken[-1], flush=True)
+            if not isinstance(promise, Broken):
+                traceback.print_exc()
             for log in place.rglob("*.txt"):
                 print(f"--- {log.relative_to(place)}, last lines\n" + "\n".join(log.read_text().splitlines()[-15:]), file=sys.stderr)
         finally:

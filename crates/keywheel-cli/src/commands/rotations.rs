@@ -45,8 +45,16 @@ pub(crate) enum Rotations {
         steps: bool,
     },
     /// Lists the access keys of a rotation's IAM user, and what happens to each next
-    #[command(after_help = "Example:\n  keywheel rotations keys web-shop-key")]
-    Keys(RotationArg),
+    #[command(after_help = "Examples:
+  keywheel rotations keys web-shop-key
+  keywheel rotations keys web-shop-key --ask-aws")]
+    Keys {
+        #[command(flatten)]
+        rotation: RotationArg,
+        /// Ask AWS who used each key last, in place of what runs were told
+        #[arg(long)]
+        ask_aws: bool,
+    },
     /// Publishes the previous access key again
     #[command(after_help = "Examples:
   keywheel rotations rollback web-shop-key
@@ -104,7 +112,7 @@ impl Rotations {
                 limit,
                 steps,
             } => show::history(&rotation, limit, steps, &client, out).await,
-            Self::Keys(wanted) => keys::list(&wanted, &client, out).await,
+            Self::Keys { rotation, ask_aws } => keys::list(&rotation, ask_aws, &client, out).await,
             Self::Rollback { key, sure } => act::roll_back(&key, &sure, &client, out).await,
             Self::Pause(wanted) => change::set_automatic(&wanted, false, &client, out).await,
             Self::Resume(wanted) => change::set_automatic(&wanted, true, &client, out).await,

@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Common;
-use crate::client::{Client, attempt, body_of, http_client};
-use crate::exit::Outcome;
+use crate::client::{Client, ServerUrl, attempt, body_of, http_client};
+use crate::exit::{Kind, Outcome};
 use crate::output::{items, properties, table, text};
 use crate::time;
 
@@ -15,8 +15,29 @@ use crate::time;
 pub(crate) struct Status {}
 
 pub(super) async fn run(common: &Common) -> Outcome {
-    let client = common.connect()?;
-    let (version, is_ready) = server(&client).await?;
+    match common.connect() {
+        Ok(client) => as_caller(&client, common).await,
+        Err(missing) if missing.kind == Kind::NotSignedIn => {
+            if let Some(server) = common.server()? {
+                as_nobody(&server, common).await?;
+            }
+            Err(missing)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What everybody may know.
+async fn as_nobody(server: &ServerUrl, common: &Common) -> Outcome {
+    let (version, is_ready) = of_server(server).await?;
+    let answer = json!({"url": server.to_string(), "version": version, "ready": is_ready});
+    common
+        .out()
+        .answer(&answer, || properties(server_lines(server, is_ready, version)))
+}
+
+async fn as_caller(client: &Client, common: &Common) -> Outcome {
+    let (version, is_ready) = of_server(client.server()).await?;
     let claims = client.session().claims();
     let overview = client.get("/api/v2/secret-rotations/overview", &[]).await?["overview"].clone();
     let identity = claims.and_then(|claims| claims.identity_name).unwrap_or_default();
@@ -28,21 +49,14 @@ pub(super) async fn run(common: &Common) -> Outcome {
         "overview": overview,
     });
     common.out().answer(&answer, || {
-        let of_server = properties([
-            (
-                "server",
-                format!(
-                    "{}, {}",
-                    client.server(),
-                    if is_ready { "ready" } else { "not ready" }
-                ),
-            ),
-            ("version", version.unwrap_or_default()),
-            ("signed in as", identity),
-            ("rotations", counts(&overview)),
-        ]);
+        let [server, version] = server_lines(client.server(), is_ready, version);
         [
-            of_server,
+            properties([
+                server,
+                version,
+                ("signed in as", identity),
+                ("rotations", counts(&overview)),
+            ]),
             named(&overview, "failing", "FAILING"),
             named(&overview, "dueNext", "DUE NEXT"),
         ]
@@ -54,8 +68,8 @@ pub(super) async fn run(common: &Common) -> Outcome {
 }
 
 /// What the server says about itself to everybody.
-async fn server(client: &Client) -> Outcome<(Option<String>, bool)> {
-    let (http, server) = (http_client(client.server())?, client.server());
+async fn of_server(server: &ServerUrl) -> Outcome<(Option<String>, bool)> {
+    let http = http_client(server)?;
     let ready = attempt(http.get(server.at("/readyz")), server).await;
     let is_ready = match ready {
         Ok(_) => true,
@@ -69,6 +83,14 @@ async fn server(client: &Client) -> Outcome<(Option<String>, bool)> {
         Err(_) => None,
     };
     Ok((version, is_ready))
+}
+
+fn server_lines(server: &ServerUrl, is_ready: bool, version: Option<String>) -> [(&'static str, String); 2] {
+    let is_ready = if is_ready { "ready" } else { "not ready" };
+    [
+        ("server", format!("{server}, {is_ready}")),
+        ("version", version.unwrap_or_default()),
+    ]
 }
 
 /// `12: 10 healthy, 2 failing`

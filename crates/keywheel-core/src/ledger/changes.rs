@@ -101,6 +101,16 @@ pub enum Author {
     Identity(IdentityId),
 }
 
+impl Author {
+    /// The identity; none for the engine.
+    pub const fn identity(self) -> Option<IdentityId> {
+        match self {
+            Self::Platform => None,
+            Self::Identity(id) => Some(id),
+        }
+    }
+}
+
 /// What was seen of the references in a project: of all of them, at one moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReferencesSeen {

@@ -28,24 +28,36 @@ pub async fn set(
     retirement: RetirementChange,
     when_still_used: UseChange,
 ) -> Result<RetirementDefault, ApiError> {
-    let contract = RetirementDefault::default();
-    let wanted = RetirementDefault {
-        retirement: retirement.applied_to(contract.retirement),
-        when_still_used: when_still_used.applied_to(contract.when_still_used),
+    let wanted = beside_the_contract(retirement, when_still_used);
+    let metadata = match &wanted {
+        Ok(wanted) => Metadata::new().with("retirementDefault", wanted),
+        Err(_) => Metadata::new(),
     };
-    if !wanted.retirement.fits(IntervalDays::LONGEST) {
-        return Err(ApiError::bad_request(
-            "These hours fit into no interval of a rotation. Choose fewer",
-        ));
-    }
-    let metadata = Metadata::new().with("retirementDefault", wanted);
     caller
         .open(Event::UpdateRetirementDefault, None, metadata)
         .await?;
     caller.require_in_organization(Action::Edit, Subject::Rotations)?;
+    let wanted = wanted.map_err(ApiError::bad_request)?;
     let value = serde_json::to_vec(&wanted).map_err(ApiError::internal)?;
     app.store()
         .replace_setting(setting::RETIREMENT_DEFAULT, &value)
         .await?;
     Ok(wanted)
+}
+
+/// What was said, and the contract's word on the rest. Refused, with the reason, where it could be of no rotation.
+fn beside_the_contract(
+    retirement: RetirementChange,
+    when_still_used: UseChange,
+) -> Result<RetirementDefault, String> {
+    let contract = RetirementDefault::default();
+    let wanted = RetirementDefault {
+        retirement: retirement.applied_to(contract.retirement)?,
+        when_still_used: when_still_used.applied_to(contract.when_still_used)?,
+    };
+    if wanted.retirement.fits(IntervalDays::LONGEST) {
+        Ok(wanted)
+    } else {
+        Err("These hours fit into no interval of a rotation. Choose fewer".to_owned())
+    }
 }

@@ -50,9 +50,15 @@ pub struct UseChange {
     pub hours_max: Option<Hours>,
 }
 
+const WAITS_OF_NOTHING: &str =
+    "graceHours and quarantineHours belong to the mode \"grace\", which is not set. Give the mode as well";
+const END_OF_NOTHING: &str =
+    "hoursMax belongs to the action \"hold\", which is not set. Give the action as well";
+
 impl RetirementChange {
-    /// The retirement after the change; both waits are a day unless something else was said.
-    pub(super) fn applied_to(self, before: Retirement) -> Retirement {
+    /// The retirement after the change; both waits are a day unless something else was said. Refused, with the reason,
+    /// where only waits were said, and there is no grace time that they could be of.
+    pub(super) fn applied_to(self, before: Retirement) -> Result<Retirement, String> {
         let (had_grace, grace, quarantine) = match before {
             Retirement::NextRotation => (false, Hours::A_DAY, Hours::A_DAY),
             Retirement::Grace {
@@ -60,31 +66,37 @@ impl RetirementChange {
                 quarantine_hours,
             } => (true, grace_hours, quarantine_hours),
         };
-        if self.grace.unwrap_or(had_grace) {
-            Retirement::Grace {
-                grace_hours: self.grace_hours.unwrap_or(grace),
-                quarantine_hours: self.quarantine_hours.unwrap_or(quarantine),
-            }
-        } else {
-            Retirement::NextRotation
+        let has_waits = self.grace_hours.is_some() || self.quarantine_hours.is_some();
+        if !self.grace.unwrap_or(had_grace) {
+            return match self.grace {
+                None if has_waits => Err(WAITS_OF_NOTHING.to_owned()),
+                _ => Ok(Retirement::NextRotation),
+            };
         }
+        Ok(Retirement::Grace {
+            grace_hours: self.grace_hours.unwrap_or(grace),
+            quarantine_hours: self.quarantine_hours.unwrap_or(quarantine),
+        })
     }
 }
 
 impl UseChange {
-    /// What use means after the change; a hold ends after a week unless something else was said.
-    pub(super) fn applied_to(self, before: WhenStillUsed) -> WhenStillUsed {
+    /// What use means after the change; a hold ends after a week unless something else was said. Refused, with the
+    /// reason, where only its end was said, and there is no hold.
+    pub(super) fn applied_to(self, before: WhenStillUsed) -> Result<WhenStillUsed, String> {
         let (held, most) = match before {
             WhenStillUsed::Warn => (false, Hours::A_WEEK),
             WhenStillUsed::Hold { hours_max } => (true, hours_max),
         };
-        if self.hold.unwrap_or(held) {
-            WhenStillUsed::Hold {
-                hours_max: self.hours_max.unwrap_or(most),
-            }
-        } else {
-            WhenStillUsed::Warn
+        if !self.hold.unwrap_or(held) {
+            return match self.hold {
+                None if self.hours_max.is_some() => Err(END_OF_NOTHING.to_owned()),
+                _ => Ok(WhenStillUsed::Warn),
+            };
         }
+        Ok(WhenStillUsed::Hold {
+            hours_max: self.hours_max.unwrap_or(most),
+        })
     }
 }
 
@@ -97,8 +109,8 @@ impl PolicyChange {
         interval: IntervalDays,
         now: Moment,
     ) -> Result<(), String> {
-        policy.retirement = self.retirement.applied_to(policy.retirement);
-        policy.when_still_used = self.when_still_used.applied_to(policy.when_still_used);
+        policy.retirement = self.retirement.applied_to(policy.retirement)?;
+        policy.when_still_used = self.when_still_used.applied_to(policy.when_still_used)?;
         if let Some(regions) = &self.verify_regions {
             if let Some(foreign) = regions.iter().find(|r| r.partition() != region.partition()) {
                 return Err(format!(

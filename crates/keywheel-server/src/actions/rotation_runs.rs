@@ -1,7 +1,9 @@
 //! What runs did, what a run would do, and whether the published key works.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use keywheel_core::aws::{AwsFailure, FailureKind};
-use keywheel_core::ids::{RotationId, RunId};
+use keywheel_core::ids::{IdentityId, RotationId, RunId};
 use keywheel_core::run::Goal;
 use keywheel_store::rotations::ShownRotation;
 use keywheel_store::runs::RunRecord;
@@ -15,10 +17,12 @@ use crate::auth::caller::Caller;
 use crate::engine::preview::Preview;
 use crate::http::errors::ApiError;
 
-/// A run, and whether it is still under way.
+/// A run, who asked for it, and whether it is still under way.
 pub struct ShownRun {
     /// The run.
     pub record: RunRecord,
+    /// The name of the identity that asked for it; none for the schedule, and for an identity that is gone.
+    pub author_name: Option<String>,
     /// Whether it has no end because it was interrupted: a later claim exists.
     pub interrupted: bool,
 }
@@ -35,14 +39,32 @@ pub async fn list(
     // The lease first: a run that ends in between has its end then.
     let lease = app.store().lease(found.rotation.user).await?;
     let runs = app.store().runs(id, before, limit).await?;
+    let names = names_of(app, &runs).await?;
     let mut shown: Vec<ShownRun> = Vec::with_capacity(runs.len());
     let now = app.store().lease_time(app.now()).await?;
     let holds = |record: &RunRecord| lease.is_some_and(|l| l.fence == record.fence && l.is_held(now));
     for record in runs {
         let interrupted = record.end.is_none() && !holds(&record);
-        shown.push(ShownRun { record, interrupted });
+        let author_name = record.author.identity().and_then(|id| names.get(&id).cloned());
+        shown.push(ShownRun {
+            record,
+            author_name,
+            interrupted,
+        });
     }
     Ok(shown)
+}
+
+/// The names of the identities that asked for runs.
+async fn names_of(app: &App, runs: &[RunRecord]) -> Result<BTreeMap<IdentityId, String>, ApiError> {
+    let ids: BTreeSet<_> = runs.iter().filter_map(|run| run.author.identity()).collect();
+    let mut names = BTreeMap::new();
+    for id in ids {
+        if let Some(identity) = app.store().identity(id).await? {
+            names.insert(id, identity.name);
+        }
+    }
+    Ok(names)
 }
 
 /// What a goal would end in, now. AWS is only read.

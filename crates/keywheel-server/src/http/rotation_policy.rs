@@ -96,9 +96,11 @@ struct PolicyJson {
 pub(super) enum RetirementShape {
     NextRotation,
     Grace {
-        #[schema(rename = "graceHours", minimum = 1, default = 24)]
+        /// How long a displaced key stays active. Unless said, what it was before, or 24.
+        #[schema(rename = "graceHours", minimum = 1)]
         grace_hours: Option<u32>,
-        #[schema(rename = "quarantineHours", minimum = 1, default = 24)]
+        /// How long it is inactive then, before it is deleted. Unless said, what it was before, or 24.
+        #[schema(rename = "quarantineHours", minimum = 1)]
         quarantine_hours: Option<u32>,
     },
 }
@@ -111,7 +113,8 @@ pub(super) enum RetirementShape {
 pub(super) enum WhenStillUsedShape {
     Warn,
     Hold {
-        #[schema(rename = "hoursMax", minimum = 1, maximum = 720, default = 168)]
+        /// For how long use may hold a key at most. Unless said, what it was before, or 168.
+        #[schema(rename = "hoursMax", minimum = 1, maximum = 720)]
         hours_max: Option<u32>,
     },
 }

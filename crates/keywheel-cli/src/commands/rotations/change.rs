@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::create::{Time, at_utc, read_time};
+use super::show::schedule;
 use crate::args::{RotationArg, Sure};
 use crate::client::{Client, Patience};
 use crate::commands::projects::set;
@@ -63,10 +64,13 @@ pub(super) async fn update(wanted: Update, client: &Client, out: Output) -> Outc
         ));
     }
     let changed = patch(&rotation, &body, client).await?;
-    out.done(
-        &changed,
-        format_args!("changed {}", text(&changed, "/secretRotation/name")),
-    )
+    let rotation = &changed["secretRotation"];
+    let (name, schedule) = (text(rotation, "/name"), schedule(rotation));
+    let next = match text(rotation, "/nextRotationAt") {
+        none if none.is_empty() => "only when asked for".to_owned(),
+        at => format!("next at {at}"),
+    };
+    out.done(&changed, format_args!("changed {name}: {schedule}, {next}"))
 }
 
 pub(super) async fn set_automatic(wanted: &RotationArg, on: bool, client: &Client, out: Output) -> Outcome {

@@ -52,16 +52,21 @@ pub(super) async fn get(wanted: &RotationArg, client: &Client, out: Output) -> O
     out.answer(&json!({"secretRotation": rotation}), || shown(&rotation, state))
 }
 
+/// `every 30 d at 04:30 UTC`
+pub(super) fn schedule(rotation: &Value) -> String {
+    let time = |part: &str| rotation["rotateAtUtc"][part].as_f64().unwrap_or_default();
+    let days = text(rotation, "/rotationInterval");
+    format!(
+        "every {days} d at {:02}:{:02} UTC",
+        time("hours"),
+        time("minutes")
+    )
+}
+
 /// All of a rotation that matters to people.
 pub(super) fn shown(rotation: &Value, state: String) -> String {
     let now = time::now();
     let next = time::since(rotation["nextRotationAt"].as_str(), now);
-    let hours = rotation["rotateAtUtc"]["hours"].as_f64().unwrap_or_default();
-    let minutes = rotation["rotateAtUtc"]["minutes"].as_f64().unwrap_or_default();
-    let schedule = format!(
-        "every {} d at {hours:02}:{minutes:02} UTC",
-        text(rotation, "/rotationInterval")
-    );
     properties([
         ("name", text(rotation, "/name")),
         ("id", text(rotation, "/id")),
@@ -74,7 +79,7 @@ pub(super) fn shown(rotation: &Value, state: String) -> String {
         ("folder", text(rotation, "/folder/path")),
         ("access key id in", text(rotation, "/secretsMapping/accessKeyId")),
         ("secret in", text(rotation, "/secretsMapping/secretAccessKey")),
-        ("schedule", schedule),
+        ("schedule", schedule(rotation)),
         ("rotated", time::since(rotation["lastRotatedAt"].as_str(), now)),
         (
             "next",
@@ -117,7 +122,10 @@ fn with_steps(runs: &Value) -> String {
 fn runs_table<'a>(runs: impl Iterator<Item = &'a Value>) -> String {
     let now = time::now();
     let row = |run: &Value| {
-        let author = text(run, "/author/type");
+        let author = match run["author"]["type"].as_str() {
+            Some("platform") => "schedule".to_owned(),
+            _ => run["author"]["name"].as_str().unwrap_or("gone").to_owned(),
+        };
         [
             time::since(run["startedAt"].as_str(), now),
             text(run, "/goal"),

@@ -48,7 +48,9 @@ export function policies(query, method) {
     const isRole = method() === "assume-role";
     return [
       h("h3", {}, "Permissions"),
-      h("p", {}, `All that Keywheel needs, and no more. Attach it to the ${isRole ? "role" : "IAM user whose key you give"}.`),
+      h("p", {}, `Attach it to the ${isRole ? "role" : "IAM user whose key you give"}.`,
+        permissions.includes("user/*") && " It covers every IAM user: narrow user/* to those that Keywheel shall rotate.",
+        permissions.includes("iam:ListUsers") && " iam:ListUsers only lets you pick users from a list: without it you type their names."),
       // The API leaves a gap where it cannot know.
       /<[^>]+>/.test(permissions + (isRole ? trust : "")) && h("p", {}, "Put in what is between < and >."),
       copyable(permissions, "Copy the permissions policy"),

@@ -3,10 +3,12 @@
 import { api } from "../api.js";
 import { fill, h, s } from "../dom.js";
 import { codeOf, FAULTS } from "../faults.js";
+import { action } from "../parts.js";
 import { go } from "../router.js";
 import { ROTATION_STATES, rotationBadge } from "../states.js";
 import { ageDays, ageText, when } from "../time.js";
 import { badge, card, empty, heading, select } from "../ui.js";
+import { newProject } from "./secret_places.js";
 
 /** While something rotates, the page looks again. */
 const LOOK_AGAIN = 5_000;
@@ -45,11 +47,21 @@ function figures(overview, projectId) {
 function firstSteps({ identity: { role } }, projects) {
   if (projects.length === 0 && role !== "admin") {
     return empty("You are in no project yet, so there is nothing to see. Ask an administrator of a project to add you.",
-      role === "member" && h("a.button", { href: "/secrets" }, "Make a project of your own"));
+      role === "member" && action("Make a project of your own", makeProject));
   }
-  const steps = [projects.length === 0 && ["/secrets", "Make a project"], ["/connections/new", "Connect an AWS account"], ["/rotations/new", "Make a rotation"]].filter(Boolean);
+  const link = (href) => (text) => h("a.button", { href }, text);
+  const steps = [
+    projects.length === 0 && ["Make a project", (text) => action(text, makeProject)],
+    ["Connect an AWS account", link("/connections/new")],
+    ["Make a rotation", link("/rotations/new")],
+  ].filter(Boolean);
   return empty("Nothing rotates yet. A few steps, and the first key is looked after:",
-    h("p.actions", { style: { "justify-content": "center" } }, steps.map(([href, text], at) => h("a.button", { href }, `${at + 1}. ${text}`))));
+    h("p.actions", { style: { "justify-content": "center" } }, steps.map(([text, step], at) => step(`${at + 1}. ${text}`))));
+}
+
+/** The next step is on this page again. */
+async function makeProject() {
+  if (await newProject()) go("/");
 }
 
 function tiles(states, projectId) {

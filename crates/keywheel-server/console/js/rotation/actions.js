@@ -55,7 +55,9 @@ export function rotateNow(page) {
     content: [
       h("p", {}, "A new access key of ", h("strong", {}, rotation.parameters.userName), " is created, checked, and published as ", h("code", {}, rotation.secretsMapping.accessKeyId), " and ", h("code", {}, rotation.secretsMapping.secretAccessKey), "."),
       published && h("p", {}, keyId(published.accessKeyId), " becomes the previous key and keeps working."),
-      earlier.map((key) => h("p", {}, keyId(key.accessKeyId), " is deleted if its slot is needed. ", lastUseText(key))),
+      earlier.map((key) => h("p", {}, keyId(key.accessKeyId), key.nextChange?.withNextRotation
+        ? " goes first, deactivated and deleted: AWS has room for two keys of a user. "
+        : " keeps its slot until its own date, and is not deleted before. If that leaves no room, it says so below. ", lastUseText(key))),
     ],
     imagine: {},
     button: "Rotate now",

@@ -71,7 +71,7 @@ function one(run, opened) {
   const { id, goal, author, outcome, startedAt, endedAt, code, message, steps, node } = run;
   const length = endedAt ? lengthText(new Date(endedAt) - new Date(startedAt)) : isRunning(run) ? `${lengthText(Math.max(0, Date.now() - new Date(startedAt)))} so far` : "not ended";
   const details = h("details", { open: opened.has(id), ontoggle: () => opened[details.open ? "add" : "delete"](id) },
-    h("summary", {}, outcomeBadge(outcome), " ", h("strong", {}, goalText(goal)), " ", when(startedAt), h("span.faint", {}, ` · ${length} · ${author.type === "platform" ? "by schedule" : "by hand"}`)),
+    h("summary", {}, outcomeBadge(outcome), " ", h("strong", {}, goalText(goal)), " ", when(startedAt), h("span.faint", {}, ` · ${length} · ${author.type === "platform" ? "by schedule" : `by ${author.name ?? "an identity that is gone"}`}`)),
     h("div.stack", { style: { "padding": ".6rem 0 0 1rem" } },
       outcome === "failed" && h("p", {}, message, " ", h("a", { href: `/help#${code}` }, "About ", h("code", {}, code))),
       outcome === "interrupted" && h("p", {}, "The server stopped while it ran. It goes on by itself with the next attempt."),

@@ -17,7 +17,7 @@ export function policyText({ retirement, whenStillUsed }) {
   const goes = retirement.mode === "grace"
     ? `active for ${retirement.graceHours} h, inactive for ${retirement.quarantineHours} h, then deleted`
     : "active until the next rotation needs its slot";
-  return `${goes}; ${whenStillUsed.action === "hold" ? `kept while it is used, for ${whenStillUsed.hoursMax} h at most` : "use of it is told, and it goes"}`;
+  return `${goes}; ${whenStillUsed.action === "hold" ? `kept while it is used, for ${whenStillUsed.hoursMax} h at most` : "if it is still used then, people are told, and it goes nevertheless"}`;
 }
 
 /** The settings as a list. */
@@ -31,7 +31,7 @@ export function settings({ rotation, user, policy }) {
     ["Connection", h("a", { href: `/connections/${rotation.connectionId}` }, rotation.connection.name)],
     ["Previous key", policyText(policy)],
     ["Checked in", policy.verifyRegions.join(", ")],
-    ["Exclusive user", policy.exclusiveUser ? "Nobody else makes keys on this user" : "No promise"],
+    ["Exclusive user", policy.exclusiveUser ? "Nobody else makes keys on this user" : "Not promised: others may make keys on this user"],
     ["Id", h("code", {}, rotation.id)],
   ]);
 }

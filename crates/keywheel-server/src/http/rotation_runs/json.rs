@@ -1,7 +1,7 @@
 //! Bodies and answers of histories and previews.
 
 use keywheel_core::aws::AccessKeyId;
-use keywheel_core::ids::RunId;
+use keywheel_core::ids::{IdentityId, RunId};
 use keywheel_core::ledger::Author;
 use keywheel_core::rotation::Trigger;
 use keywheel_core::run::{Goal, Outcome};
@@ -33,8 +33,7 @@ struct RunPart {
     #[schema(value_type = String, format = Uuid)]
     id: RunId,
     goal: String,
-    #[schema(value_type = Object)]
-    author: Author,
+    author: AuthorPart,
     node: String,
     /// `running`, `interrupted`, or how it ended.
     outcome: String,
@@ -45,6 +44,18 @@ struct RunPart {
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Time>,
     steps: Vec<StepPart>,
+}
+
+/// Who asked for a run.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunAuthor)]
+struct AuthorPart {
+    /// `platform` for the schedule, or `identity`.
+    r#type: &'static str,
+    #[schema(value_type = Option<String>, format = Uuid)]
+    id: Option<IdentityId>,
+    /// Of the identity, while it is there.
+    name: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -80,7 +91,14 @@ impl From<ShownRun> for RunPart {
         Self {
             id: run.id,
             goal: run.goal,
-            author: run.author,
+            author: AuthorPart {
+                r#type: match run.author {
+                    Author::Platform => "platform",
+                    Author::Identity(_) => "identity",
+                },
+                id: run.author.identity(),
+                name: shown.author_name,
+            },
             node: run.node,
             outcome,
             code,

@@ -54,11 +54,28 @@ async fn new_rotations_have_the_default_unless_they_say_otherwise_or_it_does_not
 }
 
 #[tokio::test]
-async fn a_default_that_fits_into_no_interval_is_refused() {
+async fn a_default_that_could_be_of_no_rotation_is_refused_once_it_is_known_who_asks() {
     let stage = Stage::set().await;
-    let hours = json!({"mode": "grace", "graceHours": 876_000, "quarantineHours": 1});
-    let wanted = stage.admin().put(DEFAULT, json!({"retirement": hours})).await;
-    assert!(wanted.refusal(400).contains("no interval"));
+    let (admin, member) = (stage.admin(), stage.member("admin").await);
+    for (wanted, reason) in [
+        (
+            json!({"retirement": {"mode": "grace", "graceHours": 876_000, "quarantineHours": 1}}),
+            "no interval",
+        ),
+        (json!({"retirement": {"graceHours": 48}}), "Give the mode"),
+        (json!({"whenStillUsed": {"hoursMax": 48}}), "Give the action"),
+    ] {
+        let refused = member.put(DEFAULT, wanted.clone()).await;
+        refused.refusal(403);
+        assert!(admin.put(DEFAULT, wanted).await.refusal(400).contains(reason));
+    }
+    let path = "/api/v1/organization/audit-logs?eventType=update-secret-rotation-retirement-default";
+    let entries = admin.get(path).await.ok();
+    assert_eq!(
+        entries["auditLogs"].as_array().map(Vec::len),
+        Some(6),
+        "{entries}"
+    );
 }
 
 #[tokio::test]

@@ -244,3 +244,34 @@ async fn the_dates_of_a_schedule_are_those_that_a_rotation_gets() {
         .await;
     assert_eq!(seen.status, 422);
 }
+
+#[tokio::test]
+async fn the_history_names_who_asked_for_a_run_as_long_as_that_identity_is_there() {
+    let stage = Stage::set().await;
+    let (admin, id) = (stage.admin(), stage.rotation().await);
+    let machine = Machine::make(&admin, "no-access", json!({})).await;
+    machine.join(&admin, &stage.project, "admin").await;
+    let path = format!("/api/v2/secret-rotations/aws-iam-user-secret/{id}");
+    let client = machine.client(&stage.app).await;
+    client
+        .post(&format!("{path}/rotate-secrets"), json!({}))
+        .await
+        .ok();
+    let identity = format!("/api/v1/identities/{}", machine.id);
+    let name = admin.get(&identity).await.ok()["identity"]["identity"]["name"].clone();
+
+    // Both runs are of one moment here, so their order is chance.
+    let authors = async || {
+        let found = stage.admin().get(&format!("{path}/runs")).await.ok();
+        let runs = found["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["author"].clone()).collect::<Vec<_>>()
+    };
+    let named = |name: Value| json!({"type": "identity", "id": machine.id, "name": name});
+    assert!(authors().await.contains(&named(name)), "{:?}", authors().await);
+    admin.delete(&identity, Value::Null).await.ok();
+    assert!(
+        authors().await.contains(&named(Value::Null)),
+        "{:?}",
+        authors().await
+    );
+}
