@@ -119,11 +119,17 @@ async fn sandbox(matches: &ArgMatches) -> anyhow::Result<()> {
     }
     let stop = start::stop_on_signals()?;
     let sandbox = keywheel_sandbox::Sandbox::start(options).await?;
-    let key = sandbox.root_key();
-    println!("AWS sandbox (IAM and STS) at {}", sandbox.url());
-    println!("export AWS_ENDPOINT_URL={}", sandbox.url());
+    let (url, key) = (sandbox.url(), sandbox.root_key());
     println!(
-        "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+        "AWS sandbox (IAM and STS) at {url}
+
+Where a server is started that shall talk to it:
+  export AWS_ENDPOINT_URL={url}
+Besides that, where a program shall act as the root of its account:
+  export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}
+To make an IAM user without keys, and one with a key for a connection, which is printed:
+  curl -s {url}/_sandbox/users -H 'content-type: application/json' -d '{{\"userName\":\"demo-app\",\"admin\":false}}'
+  curl -s {url}/_sandbox/users -H 'content-type: application/json' -d '{{\"userName\":\"keywheel\",\"accessKey\":true}}'",
         key.access_key_id, key.secret_access_key
     );
     sandbox.run_until(stop.cancelled()).await;

@@ -96,7 +96,7 @@ pub(super) fn own_credentials(findings: &mut Findings) {
     match OWN_KEY_VARIABLES.iter().filter(|name| is_set(name)).count() {
         0 => findings.ok(
             CHECK,
-            "none given; the environment of the AWS SDK counts, for roles only",
+            "no key in Keywheel's own variables; roles are assumed with what the AWS SDK finds (environment, profile, instance role)",
         ),
         1 => findings.fail(
             CHECK,
