@@ -58,18 +58,41 @@ pub(super) async fn run(wanted: &Preview, client: &Client, out: Output) -> Outco
     out.answer(&answer, || shown(&answer["preview"]))
 }
 
+/// Steps with how often each comes: those of the same kind about the same key are one, with only waits between them,
+/// which are none.
+fn gathered<'a>(steps: impl Iterator<Item = &'a Value>) -> Vec<(&'a Value, u32)> {
+    let mut gathered: Vec<(&Value, u32)> = Vec::new();
+    for step in steps.filter(|step| step["step"] != "wait" || !step["error"].is_null()) {
+        let is_same = |last: &Value| {
+            ["step", "accessKeyId", "status", "error"]
+                .iter()
+                .all(|field| last[field] == step[field])
+        };
+        match gathered.last_mut() {
+            Some((last, times)) if is_same(last) => *times += 1,
+            _ => gathered.push((step, 1)),
+        }
+    }
+    gathered
+}
+
 /// The imagined run for people: its steps, and how it would end.
 pub(super) fn shown(preview: &Value) -> String {
     let now = time::now();
-    let row = |step: &Value| {
+    let row = |(step, times): (&Value, u32)| {
         let when = time::since(step["at"].as_str(), now);
         let when = if when.starts_with("in ") {
             when
         } else {
             "now".to_owned()
         };
+        let step_text = text(step, "/step");
         [
-            text(step, "/step"),
+            if times > 1 {
+                format!("{step_text} ×{times}")
+            } else {
+                step_text
+            },
             text(step, "/accessKeyId"),
             when,
             text(step, "/status"),
@@ -78,7 +101,7 @@ pub(super) fn shown(preview: &Value) -> String {
     };
     let mut shown = table(
         ["STEP", "ACCESS KEY", "WHEN", "", "ERROR"],
-        items(preview, "steps").map(row),
+        gathered(items(preview, "steps")).into_iter().map(row),
     );
     let message = text(preview, "/message");
     let message = if message.is_empty() {
@@ -91,4 +114,28 @@ pub(super) fn shown(preview: &Value) -> String {
         shown = format!("{shown}\n in the way: {}", printable(&text(way, "")));
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_that_are_repeated_are_one_line_and_waits_are_none() {
+        let step = |step: &str, key: &str| json!({"step": step, "accessKeyId": key, "status": "imagined"});
+        let steps = [
+            step("create", "A"),
+            step("verify", "A"),
+            step("wait", "A"),
+            step("verify", "A"),
+            step("verify", "B"),
+        ];
+        let shown: Vec<_> = gathered(steps.iter())
+            .into_iter()
+            .map(|(step, times)| (text(step, "/step"), times))
+            .collect();
+        let wanted =
+            [("create", 1), ("verify", 2), ("verify", 1)].map(|(step, times)| (step.to_owned(), times));
+        assert_eq!(shown, wanted);
+    }
 }
