@@ -169,6 +169,8 @@ pub enum Alarm {
     StillUsed {
         /// Which.
         key: AccessKeyId,
+        /// Whether its retirement has not come yet.
+        is_ahead: bool,
         /// Until when its use keeps it at most, from its retirement on; none if it goes all the same.
         kept_until: Option<Moment>,
     },

@@ -8,7 +8,7 @@ use crate::aws::{Answer, LastUse};
 use crate::clock::{Millis, Moment};
 use crate::key::{KeyState, ManagedKey, Proof, Terms};
 use crate::ledger::{Alarm, Change, Commit, Ledger};
-use crate::rotation::policy::WhenStillUsed;
+use crate::rotation::policy::{Hours, WhenStillUsed};
 use crate::timings::Timings;
 
 /// AWS stamps the first use of a span of 15 minutes, so a check of ours may be stamped this far from it.
@@ -59,9 +59,12 @@ impl Run {
     }
 
     /// The displaced key that retires soon, if it is time to look whether people have to be told that it is still used.
+    /// One that is about to be published again does not retire.
     pub(super) fn retiring_to_look_up(&self, now: Moment) -> Option<AccessKeyId> {
+        let is_wanted_back = |k: &ManagedKey| matches!(&self.goal, Goal::RollBack { key } if *key == k.id);
         let open = |k: &&ManagedKey| {
             self.needs_evidence(k)
+                && !is_wanted_back(k)
                 && !self.evidence.contains_key(&k.id)
                 && looks_ahead_at(k, &self.ledger, &self.timings).is_some_and(|at| self.is_over(now, at))
         };
@@ -93,6 +96,8 @@ impl Run {
             return Effect::Finish(Outcome::Parked);
         };
         let mut alarms = Vec::new();
+        let is_look_due =
+            looks_ahead_at(&key, &self.ledger, &self.timings).is_some_and(|at| self.is_over(now, at));
         key.use_checked_at = Some(now);
         let evidence = Evidence {
             is_read: answer.is_ok(),
@@ -104,7 +109,7 @@ impl Run {
         }
         match key.state {
             KeyState::OrphanSuspect => self.judge_suspect(now, &mut key, &mut alarms),
-            KeyState::Displaced => self.judge_displaced(now, &mut key, &mut alarms),
+            KeyState::Displaced => self.judge_displaced(now, &mut key, is_look_due, &mut alarms),
             KeyState::Deactivated if is_promised_away(&key) && key.last_used.is_some() => {
                 key.held = Some(HELD_CONTRADICTION.to_owned());
                 alarms.push(Alarm::Contradiction(key.id.clone()));
@@ -153,10 +158,15 @@ impl Run {
     }
 
     /// Tells people of a displaced key that is still used, and starts the clock of the bound. A look ahead of the
-    /// retirement holds nothing back yet.
-    fn judge_displaced(&self, now: Moment, key: &mut ManagedKey, alarms: &mut Vec<Alarm>) {
-        let used = self.used_lately(now, key);
-        if !self.is_ahead(now, key) {
+    /// retirement holds nothing back yet, and tells of it only when it is due: before that, what AWS shows may be from
+    /// before the key was displaced. A key that its owner holds does not retire, so there is nothing to tell or to bound.
+    fn judge_displaced(&self, now: Moment, key: &mut ManagedKey, is_look_due: bool, alarms: &mut Vec<Alarm>) {
+        if key.held.is_some() {
+            key.use_waits_since = None;
+            return;
+        }
+        let (used, is_ahead) = (self.used_lately(now, key), self.is_ahead(now, key));
+        if !is_ahead {
             let unknown = !self.is_use_known(&key.id);
             let holds = matches!(self.policy().when_still_used, WhenStillUsed::Hold { .. });
             key.use_waits_since = match key.use_waits_since {
@@ -165,9 +175,12 @@ impl Run {
                 since => since,
             };
         }
-        if used {
-            let (key, kept_until) = (key.id.clone(), self.kept_until(now, key));
-            alarms.push(Alarm::StillUsed { key, kept_until });
+        if used && (!is_ahead || is_look_due) {
+            alarms.push(Alarm::StillUsed {
+                key: key.id.clone(),
+                is_ahead,
+                kept_until: self.kept_until(now, key),
+            });
         }
     }
 
@@ -220,12 +233,13 @@ impl Run {
     }
 }
 
-/// When AWS is asked, ahead of its retirement, whether a displaced key is still used, so that people have time to act: a
-/// day before, and not while what AWS shows may be from before the key was displaced. None if there is no such time, or
-/// it was asked since.
+/// When AWS is asked, ahead of its retirement, whether a displaced key is still used, so that people have time to act:
+/// [`Hours::LOOK_AHEAD`] before, and not while what AWS shows may be from before the key was displaced. None if there is no
+/// such time, or it was asked since.
 pub(super) fn looks_ahead_at(key: &ManagedKey, ledger: &Ledger, timings: &Timings) -> Option<Moment> {
     let ends_at = displaced_until(key, ledger, timings)?;
-    let at = (ends_at - timings.day_length).max(key.displaced_at? + timings.last_used_quiet);
+    let ahead = Hours::LOOK_AHEAD.length(timings.day_length);
+    let at = (ends_at - ahead).max(key.displaced_at? + timings.last_used_quiet);
     let is_open = at < ends_at && key.use_checked_at.is_none_or(|checked| checked < at);
     is_open.then_some(at)
 }

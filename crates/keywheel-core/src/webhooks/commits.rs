@@ -30,42 +30,57 @@ pub struct Notice {
 
 /// Whether a commit may hold a notice: only then is it worth to look the rotation up.
 pub fn may_notice(commit: &Commit) -> bool {
-    !commit.alarms.is_empty() || keys(commit).any(ManagedKey::is_foreign)
+    let is_still_used = |alarm: &Alarm| matches!(alarm, Alarm::StillUsed { .. });
+    commit.alarms.iter().any(is_still_used) || keys(commit).any(|key| strangeness(key).is_some())
 }
 
-/// Keys of which nothing that was told once counts any more: they are past all changes, or published again.
-pub fn forgotten(commit: &Commit) -> impl Iterator<Item = &AccessKeyId> {
+/// Subjects of which nothing that was told once counts any more: of keys that are past all changes, or published again.
+pub fn forgotten(commit: &Commit) -> impl Iterator<Item = String> {
     let is_back = |key: &ManagedKey| key.state == KeyState::Published && key.displaced_at.is_some();
     keys(commit)
         .filter(move |key| key.state.is_end() || is_back(key))
-        .map(|key| &key.id)
+        .flat_map(|key| [key.id.to_string(), held(&key.id)])
+}
+
+/// That its use holds a key back is told beside what is told of its retirement: neither hides that the other was told.
+fn held(key: &AccessKeyId) -> String {
+    format!("{key}/held")
+}
+
+/// Why a key needs its owner's decision. Told by the state of the key and not by the alarm: what was found before there
+/// was a rotation is told with the first commit after that.
+fn strangeness(key: &ManagedKey) -> Option<StrangeKey> {
+    if key.state == KeyState::OrphanSuspect {
+        Some(StrangeKey::Suspect)
+    } else {
+        key.is_foreign().then_some(StrangeKey::Foreign)
+    }
 }
 
 /// Keys that appeared, and displaced ones that are still used.
 pub fn notices(commit: &Commit, rotation: &AffectedRotation) -> Vec<Notice> {
-    let about = || rotation.about.clone();
-    let strange = |key: &ManagedKey, kind| Notice {
-        occurrence: Occurrence::KeySuspect {
-            rotation: about(),
-            key: key.id.clone(),
-            kind,
-            created_at: key.aws_created_at,
-        },
-        subject: key.id.to_string(),
-        // A key that is given back or resolved is no other key.
-        mark: Moment::LONG_AGO,
-    };
-    let suspects = commit.alarms.iter().filter_map(|alarm| match alarm {
-        Alarm::OrphanSuspected(id) => key_of(commit, id).map(|key| strange(key, StrangeKey::Suspect)),
-        Alarm::StillUsed { key, kept_until } => {
-            key_of(commit, key).and_then(|key| still_used(key, rotation, *kept_until))
-        }
+    let strange = keys(commit).filter_map(|key| {
+        Some(Notice {
+            occurrence: Occurrence::KeySuspect {
+                rotation: rotation.about.clone(),
+                key: key.id.clone(),
+                kind: strangeness(key)?,
+                created_at: key.aws_created_at,
+            },
+            subject: key.id.to_string(),
+            // A key that is given back or resolved is no other key.
+            mark: Moment::LONG_AGO,
+        })
+    });
+    let used = commit.alarms.iter().filter_map(|alarm| match alarm {
+        Alarm::StillUsed {
+            key,
+            is_ahead,
+            kept_until,
+        } => still_used(key_of(commit, key)?, rotation, *is_ahead, *kept_until),
         _ => None,
     });
-    let foreign = keys(commit).filter(|key| key.is_foreign());
-    suspects
-        .chain(foreign.map(|key| strange(key, StrangeKey::Foreign)))
-        .collect()
+    strange.chain(used).collect()
 }
 
 /// The publish of a commit that replaces the key of a rotation. The first key of a new rotation replaces none.
@@ -89,30 +104,47 @@ pub fn rotated(commit: &Commit, by: Author, rotation: &AffectedRotation) -> Opti
     })
 }
 
-fn still_used(key: &ManagedKey, rotation: &AffectedRotation, kept_until: Option<Moment>) -> Option<Notice> {
+fn still_used(
+    key: &ManagedKey,
+    rotation: &AffectedRotation,
+    is_ahead: bool,
+    kept_until: Option<Moment>,
+) -> Option<Notice> {
     let used = key.last_used.as_ref()?;
     let held_since = key.use_waits_since.filter(|_| kept_until.is_some());
-    let retirement = match key.terms() {
+    let planned = match key.terms() {
         Terms::NextRotation => rotation.slot_at,
         Terms::Grace { until, .. } => Some(until),
         Terms::AtOnce => None,
+    };
+    // A rotation by hand retires it before its date: now.
+    let now = key.use_checked_at.filter(|_| !is_ahead);
+    let retirement = planned.filter(|planned| now.is_none_or(|now| *planned <= now));
+    let (subject, mark) = match held_since {
+        Some(since) => (held(&key.id), since),
+        // For each date at which it retires.
+        None => (
+            key.id.to_string(),
+            retirement
+                .or(now)
+                .or(key.displaced_at)
+                .unwrap_or(Moment::LONG_AGO),
+        ),
     };
     Some(Notice {
         occurrence: Occurrence::KeyRetiringInUse {
             rotation: rotation.about.clone(),
             key: key.id.clone(),
-            retires_at: retires_at(key, rotation),
+            retires_at: now
+                .filter(|_| held_since.is_none())
+                .or_else(|| retires_at(key, rotation)),
             is_held: held_since.is_some(),
             kept_until,
             used_at: used.at,
             service: used.service.clone(),
         },
-        subject: key.id.to_string(),
-        // For each date at which it retires, and once more when its use holds it back.
-        mark: held_since
-            .or(retirement)
-            .or(key.displaced_at)
-            .unwrap_or(Moment::LONG_AGO),
+        subject,
+        mark,
     })
 }
 
@@ -192,7 +224,8 @@ mod tests {
         let foreign = ManagedKey::seen(id("AKIA2"), KeyStatus::Active, Some(NOW), NOW);
         let create = IntentId::new(NOW, &[1; 10]);
         let suspect = ManagedKey::suspected(id("AKIA3"), KeyStatus::Active, None, create, NOW);
-        let found = told(vec![foreign, suspect], vec![Alarm::OrphanSuspected(id("AKIA3"))]);
+        // Told by its state: its alarm may have been before there was a rotation.
+        let found = told(vec![suspect, foreign], Vec::new());
         let kinds: Vec<_> = found
             .iter()
             .map(|notice| match &notice.occurrence {
@@ -206,9 +239,10 @@ mod tests {
         );
     }
 
-    fn still_used(key: &ManagedKey, kept_until: Option<Moment>) -> Notice {
+    fn still_used(key: &ManagedKey, is_ahead: bool, kept_until: Option<Moment>) -> Notice {
         let alarm = Alarm::StillUsed {
             key: key.id.clone(),
+            is_ahead,
             kept_until,
         };
         let [notice] = told(vec![key.clone()], vec![alarm]).try_into().unwrap();
@@ -224,7 +258,7 @@ mod tests {
             (Terms::NextRotation, Some(NOW + Millis::DAY), NOW + Millis::DAY),
             (Terms::AtOnce, None, NOW),
         ] {
-            let notice = still_used(&displaced(terms), None);
+            let notice = still_used(&displaced(terms), true, None);
             let Occurrence::KeyRetiringInUse {
                 retires_at,
                 used_at,
@@ -240,21 +274,43 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_by_hand_retires_a_key_now_whatever_the_schedule_says() {
+        let mut key = displaced(Terms::NextRotation);
+        let retires = |notice: &Notice| match notice.occurrence {
+            Occurrence::KeyRetiringInUse { retires_at, .. } => (retires_at, notice.mark),
+            _ => panic!("{notice:?}"),
+        };
+        let slot = NOW + Millis::DAY;
+        for checked in [NOW, slot, slot + Millis::from_hours(1)] {
+            key.use_checked_at = Some(checked);
+            assert_eq!(retires(&still_used(&key, true, None)), (Some(slot), slot));
+            let date = checked.min(slot);
+            assert_eq!(retires(&still_used(&key, false, None)), (Some(checked), date));
+        }
+    }
+
+    #[test]
     fn that_its_use_holds_a_key_back_is_told_once_more_and_only_while_it_does() {
         let mut key = displaced(Terms::NextRotation);
         let bound = Some(NOW + Millis::DAY.times(7));
-        let ahead = still_used(&key, bound);
-        key.use_waits_since = Some(NOW + Millis::from_hours(1));
+        let ahead = still_used(&key, true, bound);
+        let at_retirement = NOW + Millis::DAY + Millis::from_hours(1);
+        (key.use_waits_since, key.use_checked_at) = (Some(at_retirement), Some(at_retirement));
         let is_held = |notice: &Notice| {
             matches!(
                 notice.occurrence,
                 Occurrence::KeyRetiringInUse { is_held: true, .. }
             )
         };
-        let held = still_used(&key, bound);
-        assert!(is_held(&held) && !is_held(&ahead) && held.mark != ahead.mark);
-        let over = still_used(&key, None);
-        assert!(!is_held(&over) && over.mark == ahead.mark);
+        let held = still_used(&key, false, bound);
+        assert!(is_held(&held) && !is_held(&ahead) && held.subject != ahead.subject);
+        let over = still_used(&key, false, None);
+        assert!(!is_held(&over));
+        assert_eq!(
+            (over.subject, over.mark),
+            (ahead.subject, ahead.mark),
+            "told already"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use keywheel_core::rotation::policy::Policy;
 use keywheel_core::run::{Effect, Event, Goal, Outcome, RunErrorCode};
 
 use super::machine::run_to;
-use super::still_used::{holding, use_at};
+use super::still_used::{AHEAD, holding, use_at};
 use super::world::{World, grace, rotated, rotated_under, struck, timings};
 use super::{MANUAL, code, kinds};
 
@@ -274,7 +274,7 @@ fn without_a_word_of_its_owner_a_key_waits_for_the_next_rotation_however_long() 
     }
     assert!(world.works(&key) && world.changes.is_empty());
     let due = world.ledger.user.due_at.unwrap();
-    assert_eq!(due, world.slot() - Millis::DAY, "a look at who uses it");
+    assert_eq!(due, world.slot() - AHEAD, "a look at who uses it");
     settle_at(&mut world, due);
     assert!(world.works(&key) && world.changes.is_empty());
     assert_eq!(

@@ -14,6 +14,9 @@ use super::retirement::{MOMENT, displaced_under, settle_at};
 use super::world::{World, grace, timings};
 use super::{MANUAL, code, kinds};
 
+/// How long before its retirement AWS is asked about a key.
+pub(super) const AHEAD: Millis = Millis::from_hours(25);
+
 pub(super) fn holding(policy: Policy, hours: i64) -> Policy {
     Policy {
         when_still_used: WhenStillUsed::Hold {
@@ -76,7 +79,7 @@ fn a_day_before_a_key_retires_people_hear_that_it_is_still_used() {
             Some(until) => until,
             None => world.slot(),
         };
-        let ahead = retires_at - Millis::DAY;
+        let ahead = retires_at - AHEAD;
         work_until(&mut world, ahead - MOMENT);
         assert_eq!(times_told(&world, &key), 0, "not sooner");
         use_at(&mut world, &key, ahead - Millis::from_hours(1));
@@ -110,7 +113,7 @@ fn a_look_ahead_that_aws_does_not_answer_is_not_repeated() {
     let (mut world, key) = displaced_under(grace(72, 5));
     let until = world.displaced[&key] + Millis::from_hours(72);
     world.uses_unreadable = true;
-    work_until(&mut world, until - Millis::DAY);
+    work_until(&mut world, until - AHEAD);
     assert_eq!(world.ledger.user.due_at, Some(until));
     assert!(world.alarms.is_empty());
 }
@@ -155,6 +158,63 @@ fn a_rotation_that_a_grace_time_refuses_does_not_start_the_bound_of_the_use() {
 }
 
 #[test]
+fn a_rotation_that_a_grace_time_refuses_takes_no_earlier_use_for_one_that_is_left() {
+    let (mut world, key) = displaced_under(grace(24, 5));
+    let displaced = world.displaced[&key];
+    use_at(&mut world, &key, displaced - Millis::from_secs(300));
+    world.pass(Millis::from_secs(600));
+    assert_eq!(code(world.run(MANUAL)), RunErrorCode::GraceHoldsSlot);
+    assert_eq!(
+        times_told(&world, &key),
+        0,
+        "it is from before the key was displaced"
+    );
+    let look = displaced + timings().last_used_quiet;
+    use_at(&mut world, &key, look - MOMENT);
+    work_until(&mut world, look);
+    assert_eq!(
+        times_told(&world, &key),
+        1,
+        "and so the look that is due is not spent"
+    );
+}
+
+#[test]
+fn of_a_key_that_its_owner_holds_no_retirement_is_told_and_no_bound_runs_until_it_is_released() {
+    let (mut world, key) = displaced_under(holding(Policy::default(), 10));
+    let reason = "x".to_owned();
+    take(&mut world, &key, &Word::Hold { reason });
+    for day in 0..3 {
+        world.now = world.slot() + Millis::DAY.times(day);
+        let now = world.now;
+        use_at(&mut world, &key, now);
+        assert_eq!(code(world.run(MANUAL)), RunErrorCode::KeyHeld);
+    }
+    assert_eq!(times_told(&world, &key), 0);
+    assert_eq!(world.ledger.keys[&key].use_waits_since, None);
+    take(&mut world, &key, &Word::Release);
+    let now = world.now;
+    assert_eq!(
+        code(world.run(MANUAL)),
+        RunErrorCode::KeyHeld,
+        "its use holds it now"
+    );
+    assert_eq!(times_told(&world, &key), 1);
+    assert_eq!(world.ledger.keys[&key].use_waits_since, Some(now));
+}
+
+#[test]
+fn that_a_key_is_used_is_no_news_to_who_publishes_it_again() {
+    let (mut world, key) = displaced_under(grace(72, 5));
+    world.now = world.displaced[&key] + Millis::from_hours(72) - AHEAD;
+    let now = world.now;
+    use_at(&mut world, &key, now);
+    let goal = Goal::RollBack { key: key.clone() };
+    assert_eq!(world.run(goal), Some(Outcome::Published));
+    assert_eq!(times_told(&world, &key), 0);
+}
+
+#[test]
 fn that_use_keeps_a_key_is_told_with_the_bound_and_not_when_it_is_over() {
     let kept = |world: &World| match world.alarms.last() {
         Some(Alarm::StillUsed { kept_until, .. }) => *kept_until,
@@ -183,7 +243,7 @@ fn a_look_ahead_that_fails_delays_no_rotation_and_does_not_spin() {
     for silent in [false, true] {
         let (mut world, _) = displaced_under(Policy::default());
         let slot = world.slot();
-        world.now = slot - Millis::DAY;
+        world.now = slot - AHEAD;
         world.denied = !silent;
         world.dated = !silent;
         let mut looks = 0;

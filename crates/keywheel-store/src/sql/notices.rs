@@ -44,10 +44,10 @@ pub(super) async fn note_commit(
     touched: &Touched,
     now: Moment,
 ) -> Result<()> {
-    for key in commits::forgotten(commit) {
+    for subject in commits::forgotten(commit) {
         let sql = "DELETE FROM notices WHERE event IN ($1, $2) AND subject = $3";
         let events = [EventName::KeySuspect, EventName::KeyRetiringInUse].map(EventName::as_str);
-        session.execute(sql, args![events[0], events[1], key]).await?;
+        session.execute(sql, args![events[0], events[1], subject]).await?;
     }
     if commit.publish.is_none() && !commits::may_notice(commit) {
         return Ok(());

@@ -211,6 +211,7 @@ promises! {
         a_publish_that_replaces_a_key_is_told_once_to_who_asks_for_it,
         a_key_that_appears_is_told_once_however_often_it_is_written,
         a_key_that_is_still_used_is_told_once_for_each_retirement,
+        that_its_use_holds_a_key_hides_nothing_that_was_told_before,
         a_rotation_that_is_overdue_is_told_once_for_each_date;
 }
 

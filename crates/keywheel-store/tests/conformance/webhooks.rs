@@ -532,16 +532,18 @@ pub async fn a_key_that_appears_is_told_once_however_often_it_is_written(store: 
         store.commit(claim, &seen, None, None, at(8)).await.unwrap();
     }
     let id = AccessKeyId::from_trusted("AKIA8");
-    let suspect = ManagedKey::suspected(id.clone(), KeyStatus::Active, None, id!(IntentId), at(5));
+    let suspect = ManagedKey::suspected(id, KeyStatus::Active, None, id!(IntentId), at(5));
+    // Its alarm may have been before there was a rotation to tell of.
     let suspected = Commit {
         changes: vec![Change::Key(ManagedKey {
             explained_by: None,
             ..suspect
         })],
-        alarms: vec![Alarm::OrphanSuspected(id)],
         ..Commit::default()
     };
-    store.commit(claim, &suspected, None, None, at(9)).await.unwrap();
+    for _ in 0..2 {
+        store.commit(claim, &suspected, None, None, at(9)).await.unwrap();
+    }
     let kinds: Vec<_> = told(store)
         .await
         .iter()
@@ -554,9 +556,8 @@ pub async fn a_key_that_appears_is_told_once_however_often_it_is_written(store: 
     assert_eq!(kinds, expected.map(|(key, kind)| (key.to_owned(), kind)));
 }
 
-pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &Shared) {
-    let (world, claim, _) = rotating(store).await;
-    asking_for(store, &world, &[EventName::KeyRetiringInUse]).await;
+/// A displaced key that somebody used.
+fn used_key() -> ManagedKey {
     let mut used = key("AKIA1");
     for state in [KeyState::Verified, KeyState::Published, KeyState::Displaced] {
         used.become_state(state, at(6)).unwrap();
@@ -566,6 +567,48 @@ pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &S
         service: "s3".to_owned(),
         region: "eu-west-1".to_owned(),
     });
+    used
+}
+
+pub async fn that_its_use_holds_a_key_hides_nothing_that_was_told_before(store: &Shared) {
+    let (world, claim, _) = rotating(store).await;
+    asking_for(store, &world, &[EventName::KeyRetiringInUse]).await;
+    let mut used = used_key();
+    used.use_checked_at = Some(at(12));
+    let bound = Some(at(500));
+    let (told_of, back) = (KeyState::Displaced, KeyState::Published);
+    let mut counts = Vec::new();
+    // Ahead, held, still held, held no more; then brought back by a roll-back, and all of it may be said again.
+    for (state, is_ahead, since, kept_until) in [
+        (told_of, true, None, bound),
+        (told_of, false, Some(at(12)), bound),
+        (told_of, false, Some(at(12)), bound),
+        (told_of, false, Some(at(12)), None),
+        (back, false, None, None),
+        (told_of, false, Some(at(12)), bound),
+        (told_of, false, Some(at(12)), None),
+    ] {
+        (used.state, used.use_waits_since) = (state, since);
+        let alarm = Alarm::StillUsed {
+            key: used.id.clone(),
+            is_ahead,
+            kept_until,
+        };
+        let commit = Commit {
+            changes: vec![Change::Key(used.clone())],
+            alarms: (state == told_of).then_some(alarm).into_iter().collect(),
+            ..Commit::default()
+        };
+        store.commit(claim, &commit, None, None, at(12)).await.unwrap();
+        counts.push(told(store).await.len());
+    }
+    assert_eq!(counts, [1, 1, 0, 0, 0, 1, 1]);
+}
+
+pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &Shared) {
+    let (world, claim, _) = rotating(store).await;
+    asking_for(store, &world, &[EventName::KeyRetiringInUse]).await;
+    let mut used = used_key();
     let mut counts = Vec::new();
     // Brought back by a roll-back, and displaced once more.
     for state in [
@@ -578,6 +621,7 @@ pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &S
         let is_told = used.state == KeyState::Displaced;
         let still_used = Alarm::StillUsed {
             key: used.id.clone(),
+            is_ahead: true,
             kept_until: None,
         };
         let commit = Commit {
