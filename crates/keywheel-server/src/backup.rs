@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keywheel_core::clock::Moment;
 use keywheel_envelope::{Binding, KeyId};
-use keywheel_store::dump::{Cell, Rows};
+use keywheel_store::dump::Rows;
 use keywheel_store::sealed;
 use serde::{Deserialize, Serialize};
 
@@ -72,18 +72,8 @@ impl Contents {
     /// Takes down what rows bring.
     fn count(&mut self, some: &Rows) {
         *self.rows.entry(some.table.clone()).or_default() += some.len();
-        for (place, column) in some.columns.iter().enumerate() {
-            if !sealed::is_sealed(&some.table, column) {
-                continue;
-            }
-            for row in &some.rows {
-                if let Some(Cell::Bytes(bytes)) = row.get(place)
-                    && let Some(id) = sealed::root_key_of(bytes)
-                {
-                    self.root_keys.insert(KeyId::from_bytes(id).to_string());
-                }
-            }
-        }
+        let root_keys = sealed::root_keys_of(some).map(|id| KeyId::from_bytes(id).to_string());
+        self.root_keys.extend(root_keys);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+use crate::dump::Rows;
 use crate::error::Result;
 
 /// The part of sealed bytes in front that a new root key changes.
@@ -20,15 +21,15 @@ pub type RootKeyId = [u8; KEY_ID_BYTES];
 /// Makes of sealed bytes the same under the current root key; none if they are not what they should be.
 pub type Rewrap<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'a;
 
+/// Under which root keys the sealed values of rows are.
+pub fn root_keys_of(rows: &Rows) -> impl Iterator<Item = RootKeyId> {
+    crate::sql::sealed_values(rows).filter_map(root_key_of)
+}
+
 /// Under which root key sealed bytes are; none if they are too few.
 pub fn root_key_of(sealed: &[u8]) -> Option<RootKeyId> {
     let rest = sealed.get(..WRAPPING_BYTES)?.get(KEY_ID_AT..)?;
     rest.first_chunk().copied()
-}
-
-/// Whether a column has sealed values.
-pub fn is_sealed(table: &str, column: &str) -> bool {
-    crate::sql::sealed_columns().any(|known| known == (table, column))
 }
 
 /// What of sealed bytes stays the same under every root key.

@@ -64,7 +64,7 @@ mod within;
 use std::sync::Arc;
 
 use adapter::{Backend, Session};
-pub(crate) use sealed::sealed_columns;
+pub(crate) use sealed::sealed_values;
 use value::{Reader, Value};
 
 use crate::error::{Result, StoreError};

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keywheel_core::rotation::policy::RetirementDefault;
 use keywheel_envelope::{Keyring, RootKey};
 use keywheel_store::setup::setting;
 use keywheel_store::sql::testing;
@@ -53,6 +54,12 @@ impl Stage {
             .unwrap();
         let vault = Vault::new(Arc::clone(&self.keyring));
         ChainKey::of_instance(store, &vault, &SystemEntropy::open())
+            .await
+            .unwrap();
+        // Beside what is sealed there is what is not.
+        let value = serde_json::to_vec(&RetirementDefault::default()).unwrap();
+        store
+            .replace_setting(setting::RETIREMENT_DEFAULT, &value)
             .await
             .unwrap();
     }
@@ -131,7 +138,7 @@ async fn dump(url: &str) -> Vec<keywheel_store::dump::Rows> {
 async fn a_backup_gives_back_what_the_database_held() {
     let stage = Stage::new().await;
     let contents = stage.read("backup").unwrap();
-    assert_eq!(contents.rows["instance_settings"], 2);
+    assert_eq!(contents.rows["instance_settings"], 3);
     assert_eq!(
         contents.root_keys,
         [stage.keyring.current_id().to_string()].into()

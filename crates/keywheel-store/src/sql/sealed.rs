@@ -6,8 +6,10 @@ use super::adapter::{Dialect, Session};
 use super::tables::{tuple, tuple_of_places};
 use super::value::{Reader, Value, args};
 use super::{SqlStore, all_in};
+use crate::dump::{Cell, Rows};
 use crate::error::{Result, StoreError};
 use crate::sealed::{KEY_ID_AT, KEY_ID_BYTES, Rewrap, RewrapCursor, RootKeyId, SealedCount, SealedValues};
+use crate::setup::setting;
 
 /// A column with sealed values.
 struct SealedColumn {
@@ -15,8 +17,8 @@ struct SealedColumn {
     column: &'static str,
     /// The primary key, all of it texts.
     key: &'static [&'static str],
-    /// Which rows; all that are not null unless it says something else.
-    only: &'static str,
+    /// Which rows, by the first column of their key; none is all. Values of the others are no sealed ones.
+    only: Option<&'static [&'static str]>,
 }
 
 const fn sealed(table: &'static str, column: &'static str) -> SealedColumn {
@@ -24,16 +26,16 @@ const fn sealed(table: &'static str, column: &'static str) -> SealedColumn {
         table,
         column,
         key: &["id"],
-        only: "TRUE",
+        only: None,
     }
 }
 
-const fn settings(only: &'static str) -> SealedColumn {
+const fn settings(names: &'static [&'static str]) -> SealedColumn {
     SealedColumn {
         table: "instance_settings",
         column: "value",
         key: &["name"],
-        only,
+        only: Some(names),
     }
 }
 
@@ -49,15 +51,27 @@ const SEALED: &[SealedColumn] = &[
     },
     sealed("webhooks", "url"),
     sealed("webhooks", "signing_key"),
-    settings("name IN ('audit_key', 'token_key')"),
+    settings(&[setting::AUDIT_KEY, setting::TOKEN_KEY]),
 ];
 
 /// The value that tells which root key a server needs.
-const CHECK_VALUE: &[SealedColumn] = &[settings("name = 'root_key_check'")];
+const CHECK_VALUE: &[SealedColumn] = &[settings(&[setting::ROOT_KEY_CHECK])];
 
-/// Table and column of each.
-pub(crate) fn sealed_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SEALED.iter().map(|place| (place.table, place.column))
+/// Every sealed value of these rows.
+pub(crate) fn sealed_values(rows: &Rows) -> impl Iterator<Item = &[u8]> {
+    let at = |column: &str| rows.columns.iter().position(|name| name == column);
+    let places = SEALED
+        .iter()
+        .chain(CHECK_VALUE)
+        .filter(|place| place.table == rows.table);
+    let columns = places.filter_map(move |place| Some((place, at(place.column)?, at(place.key.first()?)?)));
+    columns.flat_map(move |(place, column, key)| {
+        let cells = rows.rows.iter().map(move |row| (row.get(column), row.get(key)));
+        cells.filter_map(|(value, key)| match (value, key) {
+            (Some(Cell::Bytes(value)), Some(Cell::Text(key))) if place.has(key) => Some(value.as_slice()),
+            _ => None,
+        })
+    })
 }
 
 /// Rows that are looked at together. A tenth of them is written before anybody else gets a turn.
@@ -73,10 +87,8 @@ impl SealedValues for SqlStore {
         session.without_limits().await?;
         let values = SEALED.iter().map(|place| (place, false));
         for (place, is_check_value) in values.chain(CHECK_VALUE.iter().map(|place| (place, true))) {
-            let SealedColumn {
-                table, column, only, ..
-            } = place;
-            let id = place.key_id();
+            let SealedColumn { table, column, .. } = place;
+            let (id, only) = (place.key_id(), place.only());
             let sql = format!(
                 "SELECT {id}, COUNT(*) FROM {table} WHERE {only} AND {column} IS NOT NULL GROUP BY {id} ORDER BY {id}"
             );
@@ -141,11 +153,9 @@ impl SqlStore {
     /// The next rows of a column.
     async fn look(&self, place: &SealedColumn, after: &[String]) -> Result<Vec<Looked>> {
         let SealedColumn {
-            table,
-            column,
-            key,
-            only,
+            table, column, key, ..
         } = place;
+        let only = place.only();
         let behind = match after.len() {
             0 => String::new(),
             count => format!("AND {} > {}", tuple(key), tuple_of_places(1, count)),
@@ -169,6 +179,19 @@ impl SqlStore {
 }
 
 impl SealedColumn {
+    /// Whether the value of a row, by the first column of its key, is sealed.
+    fn has(&self, key: &str) -> bool {
+        self.only.is_none_or(|names| names.contains(&key))
+    }
+
+    /// The same as a condition. The names are ours, and need no quoting.
+    fn only(&self) -> String {
+        match (self.only, self.key.first()) {
+            (Some(names), Some(key)) => format!("{key} IN ('{}')", names.join("', '")),
+            _ => "TRUE".to_owned(),
+        }
+    }
+
     /// The id of the root key, out of the sealed bytes. The databases count from 1.
     fn key_id(&self) -> String {
         format!("substr({}, {}, {KEY_ID_BYTES})", self.column, KEY_ID_AT + 1)
