@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help of commands")]
 
 mod child;
+mod course;
 mod environment;
 mod names;
 mod watch;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::process::Signal;
 
-use self::child::{OnChange, Supervisor};
+use self::child::Supervisor;
+use self::course::OnChange;
 use self::environment::Secrets;
 use self::watch::Source;
 use crate::args::{Common, Place};
@@ -28,6 +30,10 @@ use crate::resolve;
 /// out, since whoever writes secrets could run anything; --allow-name passes one on. The variables of this command line
 /// (KEYWHEEL_URL and the others) are not passed on. Signals are, and the command's exit code is this one's (128 and more
 /// for a signal). If the server cannot be reached later on, the command runs on with what it has.
+///
+/// With --watch the command is restarted when secrets change. If it was asked to end, by SIGTERM, SIGINT or SIGQUIT or by
+/// a terminal that goes away, its end is final; if it is still there when --grace has passed, it did not take that as an
+/// end, and is restarted by changes as before. A SIGHUP without a terminal is passed on and asks for no end.
 #[derive(Args)]
 #[command(after_help = "Examples:
   keywheel run --env prod -- ./server --port 8080
@@ -49,7 +55,7 @@ pub(crate) struct Run {
     #[arg(long, requires = "watch", value_name = "SECONDS", default_value = "10",
           value_parser = clap::value_parser!(u64).range(2..=86_400))]
     interval: u64,
-    /// With --watch: seconds that the command has after SIGTERM to end by itself
+    /// With --watch: seconds that the command has after SIGTERM, ours or yours, to end by itself
     #[arg(long, requires = "watch", value_name = "SECONDS", default_value = "10",
           value_parser = clap::value_parser!(u64).range(0..=3_600))]
     grace: u64,
