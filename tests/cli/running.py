@@ -28,6 +28,9 @@ def as_a_program(binary, folder):
     _, shown, words = stage.run("run", "--allow-name", "PS4", "--", "sh", "-c", script, environment=job)
     require(shown == "none none none evil\n", f"a secret decides on no program unless that is allowed: {shown}")
     require("--allow-name LD_PRELOAD" in words and "--allow-name PS4" not in words, f"that is told: {words}")
+    script = "echo $app_ID ${app_SECRET:+passed}"
+    shown = stage.good("run", "--only", "app_SECRET", "--", "sh", "-c", script, environment=job)
+    require(shown == "stale passed\n", f"of named secrets no other is passed on: {shown}")
     for name in ("LD_PRELOAD", "KEYWHEEL_URL", "PS4"):
         stage.good("secrets", "delete", name, "--yes", environment=job)
 
