@@ -28,6 +28,9 @@ def as_a_program(binary, folder):
     _, shown, words = stage.run("run", "--allow-name", "PS4", "--", "sh", "-c", script, environment=job)
     require(shown == "none none none evil\n", f"a secret decides on no program unless that is allowed: {shown}")
     require("--allow-name LD_PRELOAD" in words and "--allow-name PS4" not in words, f"that is told: {words}")
+    script = "echo $app_ID ${app_SECRET:+passed}"
+    shown = stage.good("run", "--only", "app_SECRET", "--", "sh", "-c", script, environment=job)
+    require(shown == "stale passed\n", f"of named secrets no other is passed on: {shown}")
     for name in ("LD_PRELOAD", "KEYWHEEL_URL", "PS4"):
         stage.good("secrets", "delete", name, "--yes", environment=job)
 
@@ -88,8 +91,28 @@ def watching_one_that_does_not_end(binary, folder):
     require(other.output().count("started") == 1 and "restarted" not in other.output(), "it runs on")
 
 
+def watching_one_that_outlives_signals(binary, folder):
+    """SIGHUP and SIGINT end no watching: who lives on is restarted by the next rotation."""
+    stage = Stage(binary, folder)
+    job = stage.as_deployer(KEYWHEEL_ENVIRONMENT="dev")
+    tough = f"trap 'echo reloaded' HUP; trap 'echo broken off' INT; {SERVICE}"
+    program = stage.in_background("run", "--watch", "--interval", "2", "--grace", "3", "--", "sh", "-c", tough,
+                                  environment=job)
+    until("it starts", lambda: "started" in program.output() or None)
+    for number, (sent, shown) in enumerate([(signal.SIGHUP, "reloaded"), (signal.SIGINT, "broken off")], start=1):
+        program.process.send_signal(sent)
+        until(f"{sent.name} reaches it", lambda shown=shown: shown in program.output() or None)
+        stage.api.rotate(stage.rotation)
+        fresh = stage.api.published()["accessKeyId"]
+        until("it is restarted", lambda fresh=fresh: f"started {fresh}" in program.output() or None)
+        require(program.output().count("ended") == number, f"it ended by a restart only: {program.output()}")
+    program.process.send_signal(signal.SIGTERM)
+    require(program.process.wait(20) == 0, "its end is final when it is told to end")
+
+
 STORIES = [
     ("a command with secrets", as_a_program),
     ("a command is restarted on a rotation", watching),
     ("commands that do not end, and that want a signal", watching_one_that_does_not_end),
+    ("a command that outlives signals is still restarted", watching_one_that_outlives_signals),
 ]

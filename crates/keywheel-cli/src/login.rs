@@ -193,14 +193,15 @@ impl Session {
         self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on with another token, and keeps it where the login is kept.
+    /// Goes on with another token, and keeps it where the login is kept, unless somebody else decided on that meanwhile.
     fn hold(&self, token: SecretString) {
-        if let Source::Kept(kept) = &self.source
-            && let Err(failure) = kept.with_token(token.clone()).write()
+        let mut held = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Source::Kept(kept), Some(before)) = (&self.source, held.as_ref())
+            && let Err(failure) = kept.with_token(before.clone()).renew(&token)
         {
             tell(format_args!("the new token is not kept: {failure}"));
         }
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        *held = Some(token);
     }
 }
 

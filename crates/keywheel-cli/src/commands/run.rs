@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help of commands")]
 
 mod child;
+mod course;
 mod environment;
 mod names;
 mod watch;
@@ -14,8 +15,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::process::Signal;
 
-use self::child::{OnChange, Supervisor};
+use self::child::Supervisor;
+use self::course::OnChange;
 use self::environment::Secrets;
+use self::names::Choice;
 use self::watch::Source;
 use crate::args::{Common, Place};
 use crate::exit::{Failure, Outcome};
@@ -25,20 +28,25 @@ use crate::resolve;
 ///
 /// Secrets win over variables of the same name that are set already: a key that was left in the environment must not hide
 /// the one that is rotated. Secrets whose names decide which programs run, such as PATH, LD_PRELOAD or BASH_ENV, are left
-/// out, since whoever writes secrets could run anything; --allow-name passes one on. The variables of this command line
+/// out, since whoever writes secrets could run anything; --allow-name passes one on. No list of such names is complete:
+/// where others may write the secrets, name those that the command needs with --only. The variables of this command line
 /// (KEYWHEEL_URL and the others) are not passed on. Signals are, and the command's exit code is this one's (128 and more
 /// for a signal). If the server cannot be reached later on, the command runs on with what it has.
+///
+/// With --watch the command is restarted when secrets change. If it was asked to end, by SIGTERM, SIGINT or SIGQUIT or by
+/// a terminal that goes away, its end is final; if it is still there when --grace has passed, it did not take that as an
+/// end, and is restarted by changes as before. A SIGHUP without a terminal is passed on and asks for no end.
 #[derive(Args)]
 #[command(after_help = "Examples:
   keywheel run --env prod -- ./server --port 8080
+  keywheel run --env prod --only AWS_ACCESS_KEY_ID --only AWS_SECRET_ACCESS_KEY -- aws s3 ls
   keywheel run --project web-shop --env prod --watch -- ./server
   keywheel run --env prod --watch --signal SIGHUP -- nginx -g 'daemon off;'")]
 pub(crate) struct Run {
     #[command(flatten)]
     place: Place,
-    /// Pass on a secret of this name though it decides which programs run; can be given several times
-    #[arg(long = "allow-name", value_name = "NAME")]
-    allowed: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// Look for changes, and restart the command when there are some
     #[arg(long)]
     watch: bool,
@@ -49,7 +57,7 @@ pub(crate) struct Run {
     #[arg(long, requires = "watch", value_name = "SECONDS", default_value = "10",
           value_parser = clap::value_parser!(u64).range(2..=86_400))]
     interval: u64,
-    /// With --watch: seconds that the command has after SIGTERM to end by itself
+    /// With --watch: seconds that the command has after SIGTERM, ours or yours, to end by itself
     #[arg(long, requires = "watch", value_name = "SECONDS", default_value = "10",
           value_parser = clap::value_parser!(u64).range(0..=3_600))]
     grace: u64,
@@ -90,7 +98,7 @@ pub(super) async fn run(wanted: Run, common: &Common) -> Outcome<ExitCode> {
     if wanted.watch && !client.session().can_log_in_again() {
         out.note("no client secret is at hand: changes are seen until the access token ends (keywheel login --remember)");
     }
-    let mut source = Source::new(Arc::new(client), place, wanted.allowed);
+    let mut source = Source::new(Arc::new(client), place, wanted.choice);
     let secrets = source
         .look()
         .await?

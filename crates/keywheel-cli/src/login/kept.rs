@@ -72,13 +72,36 @@ impl Kept {
         }
     }
 
+    /// Keeps a newer token of this login. A program may run for days: if somebody has logged out or in since, or another
+    /// command has renewed the token, what they left is not touched.
+    pub(crate) fn renew(&self, token: &SecretString) -> Outcome {
+        self.renew_in(&place()?, token)
+    }
+
+    fn renew_in(&self, path: &Path, token: &SecretString) -> Outcome {
+        match Self::read_from(path)?.filter(|found| found.is_same(self)) {
+            Some(found) => found.with_token(token.clone()).keep_in(path),
+            None => Ok(()),
+        }
+    }
+
+    /// The same caller with the same token.
+    fn is_same(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.client_id == other.client_id
+            && self.access_token.expose_secret() == other.access_token.expose_secret()
+    }
+
     /// Keeps it in place of the one before, all at once: a command beside this one reads either.
     pub(crate) fn write(&self) -> Outcome<PathBuf> {
         let path = place()?;
-        self.write_to(&path).map_err(|fault| {
-            Failure::failed(format!("cannot keep the login in {}: {fault}", path.display()))
-        })?;
+        self.keep_in(&path)?;
         Ok(path)
+    }
+
+    fn keep_in(&self, path: &Path) -> Outcome {
+        self.write_to(path)
+            .map_err(|fault| Failure::failed(format!("cannot keep the login in {}: {fault}", path.display())))
     }
 
     fn write_to(&self, path: &Path) -> std::io::Result<()> {
@@ -197,6 +220,48 @@ mod tests {
             1,
             "nothing is left beside it"
         );
+    }
+
+    /// What is kept after a process that began with `login()` has renewed its token.
+    fn after_a_renewal(kept_meanwhile: Option<&Kept>) -> Option<Kept> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("login.json");
+        if let Some(kept) = kept_meanwhile {
+            kept.write_to(&path).unwrap();
+        }
+        login().renew_in(&path, &"renewed".to_owned().into()).unwrap();
+        Kept::read_from(&path).unwrap()
+    }
+
+    #[test]
+    fn a_renewed_token_is_kept_in_place_of_the_one_before() {
+        let kept = after_a_renewal(Some(&login())).unwrap();
+        assert_eq!(kept.access_token.expose_secret(), "renewed");
+    }
+
+    #[test]
+    fn a_renewal_brings_no_login_back_after_a_logout() {
+        assert!(after_a_renewal(None).is_none());
+    }
+
+    #[test]
+    fn a_renewal_leaves_the_login_of_somebody_else_alone() {
+        let others = [
+            login().with_token("newer".to_owned().into()),
+            Kept {
+                url: "https://other.example".to_owned(),
+                ..login()
+            },
+            Kept {
+                client_id: Some("other".to_owned()),
+                ..login()
+            },
+        ];
+        for other in others {
+            let kept = after_a_renewal(Some(&other)).unwrap();
+            let token = |login: &Kept| login.access_token.expose_secret().to_owned();
+            assert_eq!(token(&kept), token(&other));
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
@@ -13,6 +12,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::course::{Act, Course, OnChange};
 use super::environment::Secrets;
 use crate::VARIABLES;
 use crate::exit::{Failure, Outcome};
@@ -24,19 +24,10 @@ const NOT_THERE: u8 = 127;
 /// What shells add to the number of the signal that ended a command.
 const BY_SIGNAL: i32 = 128;
 
-/// What is done when secrets have changed.
-#[derive(Clone, Copy)]
-pub(super) enum OnChange {
-    /// The command is ended, and started again.
-    Restart { grace: Duration },
-    /// The command is told, and reads the secrets itself.
-    Signal(Signal),
-}
-
 /// Runs a command and stands between it and whoever sends signals.
 pub(super) struct Supervisor {
     command: Vec<OsString>,
-    on_change: OnChange,
+    course: Course,
     signals: mpsc::Receiver<Arrived>,
     out: Output,
 }
@@ -50,13 +41,13 @@ struct Arrived {
     is_passed_on: bool,
 }
 
-/// What the end of the command will mean.
-#[derive(Clone, Copy)]
-enum Asked {
-    /// That it is over.
-    Nothing,
-    /// That it is started again; it is killed if it has not ended by then.
-    Restart(Instant),
+impl Arrived {
+    /// Whether the command is to end by it. Many programs take SIGHUP as a request to read their settings again, unless it
+    /// comes of a terminal that goes away.
+    fn asks_to_end(self) -> bool {
+        [Signal::TERM, Signal::INT, Signal::QUIT].contains(&self.signal)
+            || self.signal == Signal::HUP && !self.is_passed_on
+    }
 }
 
 impl Supervisor {
@@ -64,7 +55,7 @@ impl Supervisor {
         let signals = signals()?;
         Ok(Self {
             command,
-            on_change,
+            course: Course::new(on_change),
             signals,
             out,
         })
@@ -80,55 +71,53 @@ impl Supervisor {
             Ok(child) => child,
             Err(code) => return Ok(code),
         };
-        let mut asked = Asked::Nothing;
         loop {
+            // What was asked for and what has happened count before what would follow from them.
             tokio::select! {
+                biased;
+                Some(arrived) = self.signals.recv() => {
+                    if arrived.is_passed_on {
+                        send(&child, arrived.signal);
+                    }
+                    if arrived.asks_to_end() {
+                        self.course.asked_to_end(Instant::now());
+                    }
+                }
                 status = child.wait() => {
-                    if matches!(asked, Asked::Nothing) {
+                    if !self.course.ended() {
                         return Ok(code_of(status?));
                     }
-                    asked = Asked::Nothing;
                     child = match self.start(&secrets) {
                         Ok(child) => child,
                         Err(code) => return Ok(code),
                     };
                 }
-                Some(Arrived { signal, is_passed_on }) = self.signals.recv() => {
-                    if is_passed_on {
-                        send(&child, signal);
-                    }
-                    if ends(signal) {
-                        // Whoever ends this does not want another one to be started, and no further change.
-                        asked = Asked::Nothing;
-                        changes = None;
-                    }
-                }
                 Some(fresh) = next(&mut changes) => {
                     secrets = fresh;
-                    asked = self.change(&child, asked);
+                    let act = self.course.changed(Instant::now());
+                    self.act(&child, act);
                 }
-                () = until(asked) => {
-                    self.out.note("keywheel: the command did not end in time and is killed");
-                    child.start_kill()?;
-                    asked = Asked::Restart(Instant::now() + FOREVER);
+                () = until(self.course.due()) => {
+                    let act = self.course.passed(Instant::now());
+                    self.act(&child, act);
                 }
             }
         }
     }
 
-    fn change(&self, child: &Child, asked: Asked) -> Asked {
-        match (self.on_change, asked) {
-            // It is ending already, and will be started with the latest secrets.
-            (OnChange::Restart { .. }, Asked::Restart(_)) => asked,
-            (OnChange::Restart { grace }, Asked::Nothing) => {
+    fn act(&self, child: &Child, act: Option<Act>) {
+        match act {
+            Some(Act::Tell(signal)) => send(child, signal),
+            Some(Act::Restart) => {
                 self.out.note("keywheel: the command is restarted");
                 send(child, Signal::TERM);
-                Asked::Restart(Instant::now() + grace)
             }
-            (OnChange::Signal(signal), _) => {
-                send(child, signal);
-                asked
+            Some(Act::Kill) => {
+                self.out
+                    .note("keywheel: the command did not end in time and is killed");
+                send(child, Signal::KILL);
             }
+            None => {}
         }
     }
 
@@ -156,9 +145,6 @@ impl Supervisor {
     }
 }
 
-/// A killed command ends; until then there is nothing more to be done.
-const FOREVER: Duration = Duration::from_hours(24);
-
 async fn next(changes: &mut Option<mpsc::Receiver<Secrets>>) -> Option<Secrets> {
     match changes {
         Some(changes) => changes.recv().await,
@@ -166,10 +152,10 @@ async fn next(changes: &mut Option<mpsc::Receiver<Secrets>>) -> Option<Secrets> 
     }
 }
 
-async fn until(asked: Asked) {
-    match asked {
-        Asked::Restart(end) => tokio::time::sleep_until(end).await,
-        Asked::Nothing => std::future::pending().await,
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -179,10 +165,6 @@ fn send(child: &Child, signal: Signal) {
     if let Some(id) = id {
         let _ = kill_process(id, signal);
     }
-}
-
-fn ends(signal: Signal) -> bool {
-    [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal)
 }
 
 fn code_of(status: ExitStatus) -> ExitCode {
@@ -212,4 +194,23 @@ fn signals() -> Outcome<mpsc::Receiver<Arrived>> {
         });
     }
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_goes_away_asks_for_an_end_by_a_hangup() {
+        let asks = |signal, is_passed_on| Arrived { signal, is_passed_on }.asks_to_end();
+        for is_passed_on in [true, false] {
+            assert_eq!(asks(Signal::HUP, is_passed_on), !is_passed_on);
+            for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+                assert!(asks(signal, is_passed_on));
+            }
+            for signal in [Signal::USR1, Signal::USR2] {
+                assert!(!asks(signal, is_passed_on));
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::names::steers_programs;
+use super::names::Choice;
 use crate::output::Output;
 
 /// Variables by their names, and the secrets that are none.
@@ -22,6 +22,8 @@ enum Reason {
     IsNoVariable,
     /// It would decide which programs run, and nobody allowed that.
     SteersPrograms,
+    /// It was named, and is not there.
+    IsMissing,
 }
 
 /// `{secrets, imports}`
@@ -51,16 +53,22 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
 
 impl Secrets {
     /// The folder's own secrets win, then its last import. Names that steer programs have to be allowed.
-    pub(super) fn new(answer: Answer, allowed: &[String]) -> Self {
+    pub(super) fn new(answer: Answer, choice: &Choice) -> Self {
         let mut merged = Self::default();
         let imported = answer.imports.into_iter().flat_map(|import| import.secrets);
-        for Secret { key, value } in imported.chain(answer.secrets) {
+        let found = imported.chain(answer.secrets);
+        for Secret { key, value } in found.filter(|secret| choice.wants(&secret.key)) {
             if !is_variable(&key) || value.expose_secret().contains('\0') {
                 merged.left_out.insert(key, Reason::IsNoVariable);
-            } else if steers_programs(&key) && !allowed.contains(&key) {
+            } else if !choice.permits(&key) {
                 merged.left_out.insert(key, Reason::SteersPrograms);
             } else {
                 merged.variables.insert(key, value);
+            }
+        }
+        for name in &choice.only {
+            if !merged.variables.contains_key(name) && !merged.left_out.contains_key(name) {
+                merged.left_out.insert(name.clone(), Reason::IsMissing);
             }
         }
         merged
@@ -74,6 +82,7 @@ impl Secrets {
                 Reason::IsNoVariable => out.note(format_args!(
                     "keywheel: {name:?} cannot be the name of a variable, or has a value that none can have, and is left out"
                 )),
+                Reason::IsMissing => out.note(format_args!("keywheel: there is no secret {name:?} to pass on")),
                 Reason::SteersPrograms => out.note(format_args!(
                     "keywheel: {name} decides which programs run, and is left out; to pass it on, give --allow-name {name}"
                 )),
@@ -114,7 +123,7 @@ mod tests {
     use super::*;
 
     fn secrets(answer: serde_json::Value) -> Secrets {
-        Secrets::new(serde_json::from_value(answer).unwrap(), &[])
+        Secrets::new(serde_json::from_value(answer).unwrap(), &Choice::default())
     }
 
     #[test]
@@ -139,11 +148,37 @@ mod tests {
         let answer = json!({
             "secrets": [secret("LD_PRELOAD"), secret("PATH"), secret("KEPT")],
             "imports": [{"secrets": [secret("BASH_ENV"), secret("KEYWHEEL_URL")]}]});
-        let merged = Secrets::new(serde_json::from_value(answer).unwrap(), &["PATH".to_owned()]);
+        let choice = Choice {
+            allowed: vec!["PATH".to_owned()],
+            ..Choice::default()
+        };
+        let merged = Secrets::new(serde_json::from_value(answer).unwrap(), &choice);
         let passed_on: Vec<_> = merged.variables.keys().collect();
         assert_eq!(passed_on, ["KEPT", "PATH"]);
         let left_out: Vec<_> = merged.left_out.keys().collect();
         assert_eq!(left_out, ["BASH_ENV", "KEYWHEEL_URL", "LD_PRELOAD"]);
+    }
+
+    #[test]
+    fn of_named_secrets_no_other_is_passed_on_and_who_is_missing_or_steers_is_told() {
+        let secret = |key: &str| json!({"secretKey": key, "secretValue": "x"});
+        let answer = json!({
+            "secrets": [secret("WANTED"), secret("OTHER"), secret("PATH"), secret("LD_PRELOAD")],
+            "imports": [{"secrets": [secret("IMPORTED"), secret("NOT_THIS")]}]});
+        let choice = Choice {
+            only: ["WANTED", "IMPORTED", "PATH", "ABSENT"]
+                .map(str::to_owned)
+                .to_vec(),
+            ..Choice::default()
+        };
+        let merged = Secrets::new(serde_json::from_value(answer).unwrap(), &choice);
+        let passed_on: Vec<_> = merged.variables.keys().collect();
+        assert_eq!(passed_on, ["IMPORTED", "WANTED"]);
+        let left_out = [("ABSENT", Reason::IsMissing), ("PATH", Reason::SteersPrograms)];
+        assert_eq!(
+            merged.left_out,
+            left_out.map(|(name, reason)| (name.to_owned(), reason)).into()
+        );
     }
 
     #[test]

@@ -1,10 +1,35 @@
 //! Names of variables that make a program run other programs, or read other code than its own.
 //!
 //! Whoever may write secrets could run anything on the machine of whoever runs a command with them, so that these are
-//! passed on only to who names them.
+//! passed on only to who names them. The list cannot be complete: every program has variables of its own.
 
-/// Families of variables.
-const PREFIXES: [&str; 8] = [
+use clap::Args;
+
+// What is passed on, as far as names decide.
+#[derive(Args, Default)]
+pub(super) struct Choice {
+    /// Pass on only the secrets that are named so; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) only: Vec<String>,
+    /// Pass on a secret of this name though it decides which programs run; can be given several times
+    #[arg(long = "allow-name", value_name = "NAME")]
+    pub(super) allowed: Vec<String>,
+}
+
+impl Choice {
+    /// Whether it is one of those that are wanted: of all, if none is named.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// Whether it steers no programs, or may.
+    pub(super) fn permits(&self, name: &str) -> bool {
+        !steers_programs(name) || self.allowed.iter().any(|allowed| allowed == name)
+    }
+}
+
+/// Families of variables by how they begin.
+const PREFIXES: [&str; 11] = [
     // Of loaders: libraries that are loaded into every program.
     "LD_",
     "DYLD_",
@@ -14,10 +39,27 @@ const PREFIXES: [&str; 8] = [
     "GIT_CONFIG",
     "NPM_CONFIG_",
     "npm_config_",
+    // Settings of cargo: compilers, linkers, what runs programs, and what gives credentials.
+    "CARGO_",
+    // Libraries that .NET loads to watch a program.
+    "CORECLR_",
+    "COR_PROFILER",
     // Code that Lua runs at its start, with and without the version.
     "LUA_INIT",
     // Keywheel itself: another server, another login.
     "KEYWHEEL_",
+];
+
+/// Families of variables by how they end: commands that programs start to show, edit, ask, or reach something.
+const SUFFIXES: [&str; 8] = [
+    "_PAGER",
+    "_EDITOR",
+    "_ASKPASS",
+    "_RSH",
+    "_SSH",
+    "_COMMAND",
+    "_PASSCOMMAND",
+    "_WRAPPER",
 ];
 
 /// Single variables, by who reads them.
@@ -42,7 +84,6 @@ const NAMES: [&[&str]; 12] = [
         "CDPATH",
         "SHELLOPTS",
         "BASHOPTS",
-        "PROMPT_COMMAND",
         "PS0",
         "PS1",
         "PS2",
@@ -57,24 +98,18 @@ const NAMES: [&[&str]; 12] = [
         "PAGER",
         "MANPAGER",
         "BROWSER",
+        "LESS",
         "LESSOPEN",
         "LESSCLOSE",
-        "SSH_ASKPASS",
-        "SUDO_ASKPASS",
-        "RSYNC_RSH",
+        "MANOPT",
+        "TAR_OPTIONS",
+        "RSYNC_CONNECT_PROG",
         "VIMINIT",
         "EXINIT",
     ],
     // git.
     &[
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-        "GIT_ASKPASS",
-        "GIT_EDITOR",
-        "GIT_SEQUENCE_EDITOR",
-        "GIT_PAGER",
         "GIT_EXTERNAL_DIFF",
-        "GIT_PROXY_COMMAND",
         "GIT_EXEC_PATH",
         "GIT_TEMPLATE_DIR",
         "GIT_DIR",
@@ -116,11 +151,7 @@ const NAMES: [&[&str]; 12] = [
         "GRADLE_OPTS",
     ],
     // .NET.
-    &[
-        "DOTNET_STARTUP_HOOKS",
-        "CORECLR_PROFILER_PATH",
-        "COR_PROFILER_PATH",
-    ],
+    &["DOTNET_STARTUP_HOOKS"],
     // PHP, Lua, R and Erlang.
     &[
         "PHPRC",
@@ -135,17 +166,58 @@ const NAMES: [&[&str]; 12] = [
         "ELIXIR_ERL_OPTIONS",
     ],
     // Compilers and builds.
-    &["MAKEFLAGS", "GOFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER"],
+    &[
+        "CC",
+        "CXX",
+        "CPP",
+        "LD",
+        "AR",
+        "CFLAGS",
+        "CXXFLAGS",
+        "LDFLAGS",
+        "MAKEFLAGS",
+        "GNUMAKEFLAGS",
+        "GOFLAGS",
+        "RUSTC",
+        "RUSTDOC",
+        "RUSTFLAGS",
+        "RUSTDOCFLAGS",
+        "RUSTUP_TOOLCHAIN",
+    ],
 ];
 
+/// Of the families, what is a secret all the same: the tokens of cargo's registries.
+fn is_token_of_cargo(name: &str) -> bool {
+    let of_registry = || name.strip_prefix("CARGO_REGISTRIES_")?.strip_suffix("_TOKEN");
+    name == "CARGO_REGISTRY_TOKEN" || of_registry().is_some()
+}
+
 /// Whether a variable of this name decides which programs or libraries run.
-pub(super) fn steers_programs(name: &str) -> bool {
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.iter().any(|names| names.contains(&name))
+fn steers_programs(name: &str) -> bool {
+    is_of_family(name) && !is_token_of_cargo(name) || NAMES.iter().any(|names| names.contains(&name))
+}
+
+fn is_of_family(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A single name that a family covers is one more to read and says nothing.
+    #[test]
+    fn no_name_is_listed_twice() {
+        let mut names = NAMES.concat();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for name in names {
+            assert!(!is_of_family(name), "{name}");
+        }
+    }
 
     #[test]
     fn what_runs_other_programs_is_known_by_its_name() {
@@ -159,6 +231,23 @@ mod tests {
             "ENV",
             "PYTHONSTARTUP",
             "_JAVA_OPTIONS",
+            "AWS_PAGER",
+            "KUBE_EDITOR",
+            "SSH_ASKPASS",
+            "BORG_RSH",
+            "SVN_SSH",
+            "RESTIC_PASSWORD_COMMAND",
+            "BORG_PASSCOMMAND",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_BUILD_RUSTC",
+            "CARGO_REGISTRIES_OURS_CREDENTIAL_PROVIDER",
+            "CORECLR_PROFILER_PATH_64",
+            "COR_PROFILER_PATH_32",
+            "LESS",
+            "TAR_OPTIONS",
+            "CC",
+            "CXX",
+            "RUSTC",
         ] {
             assert!(steers_programs(name), "{name}");
         }
@@ -169,6 +258,10 @@ mod tests {
             "NPM_TOKEN",
             "ENVIRONMENT",
             "PATH_TO_KEY",
+            "DEPLOY_SSH_KEY",
+            "CARGO_REGISTRY_TOKEN",
+            "CARGO_REGISTRIES_OURS_TOKEN",
+            "PAGERDUTY_TOKEN",
         ] {
             assert!(!steers_programs(name), "{name}");
         }

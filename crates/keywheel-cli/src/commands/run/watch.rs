@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::environment::{Answer, Secrets};
+use super::names::Choice;
 use crate::client::Client;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
@@ -16,18 +17,17 @@ use crate::resolve::Resolved;
 pub(super) struct Source {
     client: Arc<Client>,
     place: Resolved,
-    /// Names that steer programs, and are passed on all the same.
-    allowed: Vec<String>,
+    choice: Choice,
     /// What is known of them: an unchanged list costs the server next to nothing.
     tag: Option<String>,
 }
 
 impl Source {
-    pub(super) fn new(client: Arc<Client>, place: Resolved, allowed: Vec<String>) -> Self {
+    pub(super) fn new(client: Arc<Client>, place: Resolved, choice: Choice) -> Self {
         Self {
             client,
             place,
-            allowed,
+            choice,
             tag: None,
         }
     }
@@ -47,7 +47,7 @@ impl Source {
             .await
             .map_err(|_| Failure::failed("the answer of the server is not a list of secrets"))?;
         self.tag = tag;
-        Ok(Some(Secrets::new(answer, &self.allowed)))
+        Ok(Some(Secrets::new(answer, &self.choice)))
     }
 
     /// Looks again and again from now on. Each set of secrets that differs from the one before is sent.
