@@ -203,6 +203,25 @@ def newcomer_everywhere(stage):
         expect(newcomer.button("Try again")).to_have_count(0)
 
 
+def role_changed(stage):
+    api = stage.set_up()
+    with api.as_administrator():
+        link = api.ok("POST", "/api/v1/accounts", {"email": INVITED, "role": "admin"})["link"]["path"]
+    join(stage.visitor(), link, THEIR_PASSWORD)
+    administrator = stage.signed_in()
+    administrator.follow("Access")
+    people = administrator.page.get_by_role("table", name="People")
+    people.get_by_role("row").filter(has_text=INVITED).get_by_role("link", name="admin").click()
+    with administrator.dialog("Edit") as dialog:
+        dialog.get_by_label("Role in the organization").select_option("member")
+        dialog.get_by_role("button", name="Save").click()
+    about = administrator.page.get_by_role("region", name="About")
+    expect(about).to_contain_text("member")
+    expect(administrator.button("Delete")).to_have_count(0)
+    administrator.follow("Access")
+    expect(people.get_by_role("row").filter(has_text=INVITED)).to_contain_text("member")
+
+
 def not_allowed(stage):
     """Who only some projects let in may not see the connections of the organization."""
     api = stage.set_up()
@@ -229,4 +248,5 @@ STORIES = [
     ("who is invited joins by the link, which works once", invited),
     ("who was only just invited can open every page", newcomer_everywhere),
     ("who may not see something is told whom to ask", not_allowed),
+    ("an administrator changes what somebody may do", role_changed),
 ]

@@ -213,6 +213,12 @@ def deleted(stage):
     pair = api.published()
     what_to_do(visitor, "Delete").click()
     with visitor.dialog() as dialog:
+        dead = dialog.get_by_text("Dead key")
+        expect(dead).to_be_hidden()
+        dialog.get_by_text("Delete them at AWS now").click()
+        expect(dead).to_be_visible()
+        dialog.get_by_text("Leave them at AWS").click()
+        expect(dead).to_be_hidden()
         dialog.get_by_label("Type rotate-app to go on").fill("rotate-app")
         dialog.get_by_role("button", name="Delete the rotation").click()
     expect(visitor.heading("Rotations")).to_be_visible()

@@ -4,10 +4,14 @@ import { api, Refused, SESSION, setCsrfToken } from "./api.js";
 import { h, fill } from "./dom.js";
 import { find, followLinks } from "./router.js";
 import { shell } from "./shell.js";
+import { tellTimes } from "./time.js";
 import { announce, problem } from "./ui.js";
 
 /** What is shown without a session. The links of the first two carry a token that is good once. */
 const DOORS = { "/setup": "setup", "/join": "join", "/sign-in": "sign_in" };
+
+/** Between two looks at how far away the moments on the page are. Nothing is asked for. */
+const TELL_TIMES = 10_000;
 
 const app = document.querySelector("#app");
 let session = null;
@@ -130,5 +134,6 @@ addEventListener("popstate", () => {
   if (location.pathname + location.search !== shown || !location.hash) return show();
   return undefined;
 });
+setInterval(tellTimes, TELL_TIMES);
 followLinks();
 start();

@@ -30,7 +30,15 @@ export function fromNow(moment, now = Date.now()) {
 /** An element that says how far away a moment is, and the exact one on demand. Nothing becomes a dash. */
 export function when(moment, absent = "–") {
   if (!moment) return h("span.faint", {}, absent);
-  return h("time", { datetime: moment, title: dateText(moment) }, fromNow(moment));
+  return h("time.away", { datetime: moment, title: dateText(moment) }, fromNow(moment));
+}
+
+/** Says anew how far away the moments on the page are. */
+export function tellTimes() {
+  for (const time of document.querySelectorAll("time.away")) {
+    const text = fromNow(time.dateTime);
+    if (time.textContent !== text) time.textContent = text;
+  }
 }
 
 /** `950 ms`, `12.3 s`, `3 min`. */

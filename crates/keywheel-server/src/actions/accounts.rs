@@ -88,6 +88,13 @@ pub async fn create_link(app: &App, caller: &Caller, id: AccountId) -> Result<Li
     caller.require_in_organization(Action::Edit, Subject::Accounts)?;
     let account = find(app, caller, id).await?;
     caller.note("email", &account.email);
+    // It needs neither the present password nor the code: whoever got hold of a session could keep the account.
+    if account.identity == Some(caller.identity()) {
+        return Err(ApiError::bad_request(
+            "A link for your own account is not made. Change your password with the present one, under your account; \
+             another administrator, or keywheel account link on the server, helps if it is lost",
+        ));
+    }
     make_link(app, &account).await
 }
 

@@ -101,8 +101,12 @@ pub async fn update(
         .with("name", &wanted.name)
         .with("role", wanted.role.map(OrganizationRole::as_str));
     caller.open(Event::UpdateIdentity, None, metadata).await?;
-    find_to(app, caller, id, Action::Edit).await?;
-    if wanted.name.is_some() || wanted.delete_protection.is_some() {
+    let before = find_to(app, caller, id, Action::Edit).await?;
+    let renames = wanted.name.as_ref().is_some_and(|name| *name != before.name);
+    let protects = wanted
+        .delete_protection
+        .is_some_and(|wanted| wanted != before.delete_protection);
+    if renames || protects {
         require_machine(app, id, "change name or delete protection").await?;
     }
     let update = IdentityUpdate {

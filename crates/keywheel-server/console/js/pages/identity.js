@@ -14,25 +14,27 @@ export async function render({ params, session }) {
   const path = `/api/v1/identities/${params.id}`;
   const [{ identity: found }, accounts] = await Promise.all([api.get(path), allAccounts()]);
   const { identity, role } = found;
+  // A person's account has its name, and is removed under People.
+  const account = accounts.find(({ identityId }) => identityId === identity.id);
   const again = () => go(location.pathname, { replace: true });
   // What a person does is on record under the account.
-  const actor = accounts.find(({ identityId }) => identityId === identity.id)?.id ?? identity.id;
+  const actor = account?.id ?? identity.id;
   const isOwn = identity.id === session.identity.id;
   const signsInByToken = identity.authMethods.length > 0 && !identity.authMethods.includes("universal-auth");
   return [
     heading(identity.name,
-      action("Edit", onceDone(() => edit(found, path), again)),
-      !isOwn && action("Delete", () => remove(identity, path), "danger")),
+      action("Edit", onceDone(() => edit(found, path, !account), again)),
+      !isOwn && !account && action("Delete", () => remove(identity, path), "danger")),
     h("section.card", { "aria-label": "About" }, facts([
       ["Role in the organization", role],
-      ["Signs in by", identity.authMethods.join(", ") || "nothing yet"],
+      ["Signs in by", account ? (account.hasPassword ? "a password" : "nothing yet: invited") : identity.authMethods.join(", ") || "nothing yet"],
       ["Delete protection", identity.hasDeleteProtection ? "on" : null],
       ["Made", when(found.createdAt)],
       ["Id", h("code", {}, identity.id)],
       ["What it did", h("a", { href: `/audit?actor=${actor}` }, "Audit log")],
     ])),
     projects(identity),
-    signsInByToken ? null : card("Universal Auth", universalAuth(identity)),
+    signsInByToken || account ? null : card("Universal Auth", universalAuth(identity, again)),
   ];
 }
 
@@ -58,17 +60,17 @@ function projects(identity) {
   return card("Projects", list.place);
 }
 
-function edit({ identity, role }, path) {
+function edit({ identity, role }, path, isMachine) {
   const isKept = check("Protect it from being deleted", { checked: identity.hasDeleteProtection });
   return ask({
     title: `Edit ${identity.name}`,
     content: [
-      text("name", "Name", { value: identity.name, required: true }),
+      isMachine && text("name", "Name", { value: identity.name, required: true }),
       field("Role in the organization", select("role", ORGANIZATION_ROLES, role)),
-      isKept,
+      isMachine && isKept,
     ],
     button: "Save",
-    act: (values) => api.patch(path, { ...values, hasDeleteProtection: isKept.querySelector("input").checked }),
+    act: (values) => api.patch(path, isMachine ? { ...values, hasDeleteProtection: isKept.querySelector("input").checked } : values),
   });
 }
 

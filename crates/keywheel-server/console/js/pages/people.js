@@ -48,7 +48,8 @@ function actions(account, session, show, reload) {
     if (done) show(`One-time link for ${email}`, done.link);
   };
   return h("div.actions", {},
-    action(hasPassword ? "Make a reset link" : "Make a new link", newLink, "quiet.small", `for ${email}`),
+    // One's own password is changed with the present one, under the account.
+    id !== session.account.id && action(hasPassword ? "Make a reset link" : "Make a new link", newLink, "quiet.small", `for ${email}`),
     id !== session.account.id && action("Remove", onceDone(() => remove(account), reload), "quiet.small", email));
 }
 

@@ -8,8 +8,8 @@ import { badge, confirm, copyable, empty, facts, field, select, table } from "..
 
 const LIVES = [["0", "until it is revoked"], ["86400", "a day"], ["2592000", "30 days"], ["7776000", "90 days"]];
 
-/** The part of the page of an identity. @returns {Element} */
-export function universalAuth(identity) {
+/** The part of the page of an identity; `again` shows that page anew. @returns {Element} */
+export function universalAuth(identity, again) {
   const path = `/api/v1/auth/universal-auth/identities/${identity.id}`;
   const place = region(async () => {
     const found = await api.get(path).catch((fault) => {
@@ -19,14 +19,14 @@ export function universalAuth(identity) {
     });
     if (!found) {
       return empty("Not set up: programs cannot sign in as this identity yet.",
-        action("Set up Universal Auth", () => api.post(path).then(place.reload), "primary"));
+        action("Set up Universal Auth", () => api.post(path).then(again), "primary"));
     }
-    return setUp(path, found.identityUniversalAuth, identity, place.reload);
+    return setUp(path, found.identityUniversalAuth, identity, place.reload, again);
   });
   return place.place;
 }
 
-function setUp(path, auth, identity, reload) {
+function setUp(path, auth, identity, reload, again) {
   const shown = h("div", {});
   const secrets = region(async () => {
     const { clientSecretData } = await api.get(`${path}/client-secrets`);
@@ -60,7 +60,7 @@ function setUp(path, auth, identity, reload) {
     secrets.place,
     h("div.actions", {},
       action("New client secret", make, "primary"),
-      action("Take Universal Auth away", onceDone(() => takeAway(path), reload), "danger")),
+      action("Take Universal Auth away", onceDone(() => takeAway(path), again), "danger")),
   ];
 }
 

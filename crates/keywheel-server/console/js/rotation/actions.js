@@ -4,7 +4,7 @@ import { api, to } from "../api.js";
 import { fill, h } from "../dom.js";
 import { go } from "../router.js";
 import { dateText } from "../time.js";
-import { check, choices, confirm, field, notify, select } from "../ui.js";
+import { badge, check, choices, confirm, field, notify, select } from "../ui.js";
 import { addressOf, ROTATIONS } from "./api.js";
 import { lastUseText } from "./last_use.js";
 import { keyId, previewed } from "./steps.js";
@@ -126,6 +126,12 @@ export async function move(page) {
 /** Deletes the rotation; what becomes of secrets and keys is asked. */
 export function remove(page) {
   const { rotation, keys } = page;
+  const wanted = { keys: "keep", secrets: "keep" };
+  const dead = h("p", { hidden: true, role: "status" }, badge("warn", "Dead key"), " The secrets stay, with a key that AWS refuses: programs read it and fail. Delete them too, or leave the keys at AWS.");
+  const choose = (what) => (value) => {
+    wanted[what] = value;
+    dead.hidden = wanted.keys !== "revoke" || wanted.secrets !== "keep";
+  };
   const ours = keys.filter(({ state }) => ["published", "displaced", "deactivated", "verified", "pending"].includes(state));
   return confirm({
     title: `Delete ${rotation.name}`,
@@ -134,11 +140,12 @@ export function remove(page) {
       choices("keys", "The access keys", [
         ["keep", "Leave them at AWS", "They keep working, and nobody looks after them."],
         ["revoke", "Delete them at AWS now", ["Everything that uses them stops working: ", ours.map(({ accessKeyId }) => [keyId(accessKeyId), " "])]],
-      ], "keep"),
+      ], wanted.keys, choose("keys")),
       choices("secrets", "The two secrets", [
         ["keep", "Keep them as ordinary secrets", `${rotation.secretsMapping.accessKeyId} and ${rotation.secretsMapping.secretAccessKey} stay in ${rotation.environment.name} ${rotation.folder.path}.`],
         ["delete", "Delete them too", "Programs that read them find nothing."],
-      ], "keep"),
+      ], wanted.secrets, choose("secrets")),
+      dead,
       field(`Type ${rotation.name} to go on`, h("input", { name: "name", required: true, autocomplete: "off", pattern: rotation.name, title: `The name: ${rotation.name}` })),
     ],
     button: "Delete the rotation",

@@ -42,7 +42,9 @@ export function credentials({ rotation, signal }) {
     fill(place,
       generatedCredentials.map((pair, index) => h("div", {},
         h("h3", {}, index === activeIndex ? badge("ok", "Published") : badge("idle", "Previous")),
-        copyable(`${pair.accessKeyId}\n${pair.secretAccessKey}`, "Copy both"))),
+        pair.secretAccessKey
+          ? copyable(`${pair.accessKeyId}\n${pair.secretAccessKey}`, "Copy both")
+          : h("p", {}, h("code", {}, pair.accessKeyId), " is gone at AWS, and its secret is erased."))),
       h("p.row", {}, h("button", { type: "button", onclick: hide }, "Hide"), rest));
     count();
     timer = setInterval(count, 1_000);
