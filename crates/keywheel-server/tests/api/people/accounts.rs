@@ -112,6 +112,29 @@ async fn a_person_has_the_rights_of_the_own_identity() {
 }
 
 #[tokio::test]
+async fn of_the_identity_of_a_person_the_role_can_be_changed_and_not_the_name() {
+    let app = TestApp::start().await;
+    app.bootstrapped().await;
+    let browser = Browser::of_admin(&app).await;
+    invited(&app, &browser, "b@example.com", "admin").await;
+    let own = account(&browser, "b@example.com").await;
+    let path = format!("/api/v1/identities/{}", text(&own["identityId"]));
+    let found = browser.get(&path).await.ok()["identity"]["identity"].clone();
+    let administrator = app.client(browser.token());
+    let is_kept = found["hasDeleteProtection"].as_bool().unwrap();
+    let same = json!({"name": found["name"], "hasDeleteProtection": is_kept, "role": "member"});
+    administrator.patch(&path, same).await.ok();
+    assert_eq!(account(&browser, "b@example.com").await["role"], "member");
+    for other in [
+        json!({"name": "somebody"}),
+        json!({"hasDeleteProtection": !is_kept}),
+    ] {
+        let refused = administrator.patch(&path, other).await;
+        assert!(refused.refusal(400).contains("account of b@example.com"));
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_account_is_out_at_once_with_its_identity() {
     let app = TestApp::start().await;
     app.bootstrapped().await;

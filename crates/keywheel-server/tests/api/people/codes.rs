@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
-use super::{ACCOUNTS, Browser, CURRENT, SESSIONS, admin};
+use super::{ACCOUNTS, Browser, CURRENT, SESSIONS, admin, invited};
 use crate::support::{TestApp, text};
 
 const TOTP: &str = "/api/v1/accounts/me/totp";
@@ -185,7 +185,11 @@ async fn codes_are_switched_off_by_the_password_or_by_a_link() {
     let account = browser.get(ACCOUNTS).await.ok()["accounts"][0].clone();
     assert_eq!(account["totpEnabled"], true);
     let path = format!("{ACCOUNTS}/{}/link", text(&account["id"]));
-    let link = browser.post(&path, json!({})).await.ok();
+    // Whoever holds a session has neither the password nor a code by that.
+    let own = browser.post(&path, json!({})).await;
+    assert!(own.refusal(400).contains("another administrator"));
+    let other = invited(&app, &browser, "b@example.com", "admin").await;
+    let link = other.post(&path, json!({})).await.ok();
     let body = json!({"token": link["link"]["token"], "password": "another horse"});
     app.nobody().post("/api/v1/accounts/join", body).await.ok();
     let body = json!({"email": "admin@example.com", "password": "another horse"});
