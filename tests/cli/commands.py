@@ -91,6 +91,14 @@ def a_rotation_and_its_keys(binary, folder):
     stage.good("rotations", "resume", "second")
     stage.good("rotations", "update", "second", "--every", "60")
     require("every 60 d at 04:30" in stage.good("rotations", "get", "second"), "it has another schedule")
+    # Of interval and waits, what makes room for the other comes first.
+    stage.good("rotations", "update", "second", "--retirement", "grace", "--grace-hours", "40")
+    stage.refused(6, "Shorten them", "rotations", "update", "second", "--every", "1")
+    stage.good("rotations", "update", "second", "--every", "1", "--grace-hours", "6", "--quarantine-hours", "6")
+    stage.good("rotations", "update", "second", "--every", "60", "--grace-hours", "400")
+    require("works for 400 h, inactive for 6 h" in stage.good("rotations", "get", "second"), "it has another policy")
+    require("not asked" in stage.good("rotations", "keys", "second"), "what is not known is said")
+    require("not asked" not in stage.good("rotations", "keys", "second", "--ask-aws"), "until AWS is asked")
     stage.good("rotations", "delete", "second", "--yes", "--delete-secrets", "--revoke-keys")
     require(stage.aws.keys("app2") == {}, "its keys are gone")
 
@@ -131,6 +139,12 @@ def secrets_and_access(binary, folder):
     stage.refused(2, "standard input is empty", "secrets", "set", "PASSWORD", *place)
     stage.good("secrets", "delete", "PASSWORD", *place, "--yes")
     stage.refused(5, "", "secrets", "get", "PASSWORD", *place)
+    for times in ("made the folder", "is there already"):
+        words = stage.run("folders", "create", "/backend/mailer", "--env", "dev")[2]
+        require(times in words, f"a folder is made with those above it: {words}")
+    require("mailer" in stage.good("folders", "list", "--env", "dev", "--path", "/backend"), "and listed")
+    stage.good("folders", "delete", "/backend", "--env", "dev", "--yes")
+    stage.refused(5, "no folder", "folders", "delete", "/backend", "--env", "dev", "--yes")
 
     admin = stage.as_administrator()
     stage.good("projects", "create", "Web shop", "--slug", "web-shop", environment=admin)

@@ -24,6 +24,14 @@ def from_a_job(binary, folder):
     who = stage.json("whoami", environment=nobody)
     require(who["identity"]["name"] == "deployer", f"whoami tells who: {who}")
 
+    # Whoever gave a token may need it further on.
+    stage.good("login", "--url", stage.server.url, "--with-token", stdin=stage.api.token, environment=nobody)
+    stage.good("logout", environment=nobody)
+    stage.api.ok("GET", "/api/v1/projects")
+    seen = stage.json("status", "--url", stage.server.url, environment=nobody)
+    require(seen["ready"] is True, f"whether a server is ready can be asked without a login: {seen}")
+    stage.good("login", "--url", stage.server.url, client, "--secret-stdin", stdin=secret, environment=nobody)
+
     # A login is for one server: its token goes to no other.
     elsewhere = stage.environment(KEYWHEEL_URL="http://127.0.0.1:1")
     stage.refused(3, "not to http://127.0.0.1:1", "rotations", "list", environment=elsewhere)

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod completion;
 mod connections;
 mod environments;
+mod folders;
 pub(crate) mod identities;
 mod projects;
 mod rotations;
@@ -42,6 +43,9 @@ pub(crate) enum Commands {
     /// Environments of a project
     #[command(subcommand, arg_required_else_help = true)]
     Environments(environments::Environments),
+    /// Folders of an environment
+    #[command(subcommand, arg_required_else_help = true)]
+    Folders(folders::Folders),
     /// Machine identities, and what they may do
     #[command(subcommand, arg_required_else_help = true)]
     Identities(identities::Identities),
@@ -72,6 +76,7 @@ impl Commands {
             Self::Secrets(secrets) => secrets.run(common).await?,
             Self::Projects(projects) => projects.run(common).await?,
             Self::Environments(environments) => environments.run(common).await?,
+            Self::Folders(folders) => folders.run(common).await?,
             Self::Identities(identities) => identities.run(common).await?,
             Self::Webhooks(webhooks) => webhooks.run(common).await?,
             Self::OfAudit(audit) => audit.run(common).await?,

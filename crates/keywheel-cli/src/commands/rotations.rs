@@ -4,6 +4,7 @@ mod act;
 mod change;
 mod create;
 mod keys;
+mod policy;
 mod preview;
 mod show;
 

@@ -123,6 +123,8 @@ async fn by_token(server: &ServerUrl, common: &Common) -> Outcome<Kept> {
 }
 
 /// Forgets the login that is kept, and revokes its token
+///
+/// A token that was given with --with-token is somebody else's too, and is only forgotten.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keywheel logout")]
 pub(crate) struct Logout {}
@@ -135,6 +137,7 @@ pub(super) async fn logout(common: &Common) -> Outcome {
         return out.done(&json!({"wasSignedIn": false}), "nobody was signed in");
     }
     if let Ok(Some(kept)) = kept
+        && kept.client_id.is_some()
         && let Err(failure) = revoke(&kept).await
     {
         // Whoever signs out does not want to wait for the server to be there again.

@@ -17,12 +17,11 @@ pub(crate) struct Status {}
 pub(super) async fn run(common: &Common) -> Outcome {
     match common.connect() {
         Ok(client) => as_caller(&client, common).await,
-        Err(missing) if missing.kind == Kind::NotSignedIn => {
-            if let Some(server) = common.server()? {
-                as_nobody(&server, common).await?;
-            }
-            Err(missing)
-        }
+        // Where a server is named it can be asked by everybody; a script that looks after it needs no login.
+        Err(missing) if missing.kind == Kind::NotSignedIn => match common.server()? {
+            Some(server) => as_nobody(&server, common).await,
+            None => Err(missing),
+        },
         Err(failure) => Err(failure),
     }
 }
@@ -31,9 +30,9 @@ pub(super) async fn run(common: &Common) -> Outcome {
 async fn as_nobody(server: &ServerUrl, common: &Common) -> Outcome {
     let (version, is_ready) = of_server(server).await?;
     let answer = json!({"url": server.to_string(), "version": version, "ready": is_ready});
-    common
-        .out()
-        .answer(&answer, || properties(server_lines(server, is_ready, version)))
+    let out = common.out();
+    out.note("not signed in: the rest is told after keywheel login");
+    out.answer(&answer, || properties(server_lines(server, is_ready, version)))
 }
 
 async fn as_caller(client: &Client, common: &Common) -> Outcome {

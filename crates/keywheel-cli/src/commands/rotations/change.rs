@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::create::{Time, at_utc, read_time};
+use super::policy::PolicyArgs;
 use super::show::schedule;
 use crate::args::{RotationArg, Sure};
 use crate::client::{Client, Patience};
@@ -15,7 +16,9 @@ use crate::{prompt, resolve};
 
 /// Changes a rotation; what is not given stays as it is
 #[derive(Args)]
-#[command(after_help = "Example:\n  keywheel rotations update web-shop-key --every 60 --at 04:30")]
+#[command(after_help = "Examples:
+  keywheel rotations update web-shop-key --every 60 --at 04:30
+  keywheel rotations update web-shop-key --retirement grace --grace-hours 48")]
 pub(crate) struct Update {
     #[command(flatten)]
     rotation: RotationArg,
@@ -40,6 +43,8 @@ pub(crate) struct Update {
     /// Another name of the secret with the secret access key
     #[arg(long, value_name = "NAME")]
     key_secret: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
 }
 
 pub(super) async fn update(wanted: Update, client: &Client, out: Output) -> Outcome {
@@ -58,12 +63,26 @@ pub(super) async fn update(wanted: Update, client: &Client, out: Output) -> Outc
         set(&mut mapping, "secretAccessKey", wanted.key_secret);
         body["secretsMapping"] = mapping;
     }
-    if body == json!({}) {
+    let policy = wanted.policy.body();
+    if body == json!({}) && policy.is_none() {
         return Err(Failure::usage(
             "nothing to change was given; see keywheel rotations update --help",
         ));
     }
-    let changed = patch(&rotation, &body, client).await?;
+    // The waits of the policy have to fit into the interval: of the two, what makes room comes first.
+    let before = rotation["rotationInterval"].as_u64();
+    let is_shorter = wanted.every.is_some_and(|every| Some(u64::from(every)) < before);
+    if is_shorter {
+        change_policy(&rotation, policy.as_ref(), client).await?;
+    }
+    let changed = if body == json!({}) {
+        json!({"secretRotation": rotation})
+    } else {
+        patch(&rotation, &body, client).await?
+    };
+    if !is_shorter {
+        change_policy(&rotation, policy.as_ref(), client).await?;
+    }
     let rotation = &changed["secretRotation"];
     let (name, schedule) = (text(rotation, "/name"), schedule(rotation));
     let next = match text(rotation, "/nextRotationAt") {
@@ -71,6 +90,14 @@ pub(super) async fn update(wanted: Update, client: &Client, out: Output) -> Outc
         at => format!("next at {at}"),
     };
     out.done(&changed, format_args!("changed {name}: {schedule}, {next}"))
+}
+
+async fn change_policy(rotation: &Value, policy: Option<&Value>, client: &Client) -> Outcome {
+    if let Some(policy) = policy {
+        let path = format!("{ROTATIONS}/{}/policy", text(rotation, "/id"));
+        client.patch(&path, policy, Patience::Ordinary).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn set_automatic(wanted: &RotationArg, on: bool, client: &Client, out: Output) -> Outcome {

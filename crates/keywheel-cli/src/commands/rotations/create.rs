@@ -1,9 +1,10 @@
 //! `keywheel rotations create`: by flags, and by questions about what they leave open.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::policy::PolicyArgs;
 use super::{preview, show};
 use crate::args::Place;
 use crate::client::{Client, Patience};
@@ -59,37 +60,11 @@ pub(crate) struct Create {
     /// Take over an access key that the user has, and retire it after a new one is published
     #[arg(long, value_name = "ID")]
     hand_over: Option<String>,
-    /// When a displaced access key is retired
-    #[arg(long, value_enum)]
-    retirement: Option<Retirement>,
-    /// With --retirement grace: how long a displaced access key works
-    #[arg(long, value_name = "HOURS", requires = "retirement")]
-    grace_hours: Option<u32>,
-    /// With --retirement grace: how long it is inactive then, before it is deleted
-    #[arg(long, value_name = "HOURS", requires = "retirement")]
-    quarantine_hours: Option<u32>,
-    /// What is done about a displaced access key that is still used
-    #[arg(long, value_enum)]
-    when_still_used: Option<WhenStillUsed>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Only show what would be done
     #[arg(long)]
     preview: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Retirement {
-    /// Together with the next rotation
-    NextRotation,
-    /// Some hours after it was displaced
-    Grace,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum WhenStillUsed {
-    /// Tell, and retire it
-    Warn,
-    /// Hold it back
-    Hold,
 }
 
 /// Hours and minutes.
@@ -127,7 +102,7 @@ pub(super) async fn run(wanted: Create, client: &Client, out: Output) -> Outcome
     let rotation = &made["secretRotation"];
     // It is made: not to know how it stands is no failure.
     let state = resolve::state(client, rotation).await.unwrap_or_default();
-    out.answer(&made, || show::shown(rotation, state))
+    out.answer(&made, || show::shown(rotation, state, String::new()))
 }
 
 async fn body(wanted: Create, client: &Client) -> Outcome<Value> {
@@ -148,32 +123,7 @@ async fn body(wanted: Create, client: &Client) -> Outcome<Value> {
     body["isAutoRotationEnabled"] = (!wanted.manual).into();
     body["secretsMapping"] = json!({"accessKeyId": wanted.id_secret, "secretAccessKey": wanted.key_secret});
     set(&mut body, "description", wanted.description);
-    let mut policy = json!({});
-    if let Some(retirement) = wanted.retirement {
-        let mode = if matches!(retirement, Retirement::Grace) {
-            "grace"
-        } else {
-            "next-rotation"
-        };
-        policy["retirement"] = json!({"mode": mode});
-        set(&mut policy["retirement"], "graceHours", wanted.grace_hours);
-        set(
-            &mut policy["retirement"],
-            "quarantineHours",
-            wanted.quarantine_hours,
-        );
-    }
-    if let Some(action) = wanted.when_still_used {
-        let action = if matches!(action, WhenStillUsed::Hold) {
-            "hold"
-        } else {
-            "warn"
-        };
-        policy["whenStillUsed"] = json!({"action": action});
-    }
-    if policy != json!({}) {
-        body["policy"] = policy;
-    }
+    set(&mut body, "policy", wanted.policy.body());
     if let Some(adoption) = adoption(wanted.import, wanted.hand_over)? {
         body["adoption"] = adoption;
     }

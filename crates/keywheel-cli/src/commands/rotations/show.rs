@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::policy::sentence;
 use crate::args::{InProject, RotationArg};
 use crate::client::Client;
 use crate::exit::Outcome;
@@ -49,7 +50,10 @@ pub(super) async fn list(project: &InProject, client: &Client, out: Output) -> O
 pub(super) async fn get(wanted: &RotationArg, client: &Client, out: Output) -> Outcome {
     let rotation = resolve::rotation(client, wanted).await?;
     let state = resolve::state(client, &rotation).await?;
-    out.answer(&json!({"secretRotation": rotation}), || shown(&rotation, state))
+    let path = format!("{ROTATIONS}/{}/policy", text(&rotation, "/id"));
+    let policy = client.get(&path, &[]).await?["policy"].clone();
+    let answer = json!({"secretRotation": rotation, "policy": policy});
+    out.answer(&answer, || shown(&rotation, state, sentence(&policy)))
 }
 
 /// `every 30 d at 04:30 UTC`
@@ -63,8 +67,8 @@ pub(super) fn schedule(rotation: &Value) -> String {
     )
 }
 
-/// All of a rotation that matters to people.
-pub(super) fn shown(rotation: &Value, state: String) -> String {
+/// All of a rotation that matters to people. What is empty is left out.
+pub(super) fn shown(rotation: &Value, state: String, policy: String) -> String {
     let now = time::now();
     let next = time::since(rotation["nextRotationAt"].as_str(), now);
     properties([
@@ -80,6 +84,7 @@ pub(super) fn shown(rotation: &Value, state: String) -> String {
         ("access key id in", text(rotation, "/secretsMapping/accessKeyId")),
         ("secret in", text(rotation, "/secretsMapping/secretAccessKey")),
         ("schedule", schedule(rotation)),
+        ("previous key", policy),
         ("rotated", time::since(rotation["lastRotatedAt"].as_str(), now)),
         (
             "next",
