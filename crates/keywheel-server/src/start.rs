@@ -76,7 +76,17 @@ pub fn begin(settings: &Settings) -> anyhow::Result<Option<Traces>> {
         .warnings
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
+    if let Some(url) = other_aws() {
+        tracing::warn!(%url, "this is asked in place of AWS, as the environment says (AWS_ENDPOINT_URL)");
+    }
     Ok(traces)
+}
+
+/// What the AWS SDK asks in place of AWS, if its environment says so.
+pub fn other_aws() -> Option<String> {
+    std::env::var("AWS_ENDPOINT_URL")
+        .ok()
+        .filter(|url| !url.is_empty())
 }
 
 /// Opens the addresses, so that a taken one is known before anything is changed.

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::findings::Findings;
 use crate::ambient::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::start::{OWN_KEY_VARIABLES, aws_options};
+use crate::start::{OWN_KEY_VARIABLES, aws_options, other_aws};
 
 /// A key that AWS has given to nobody: it answers with a refusal, and that has the date.
 const NOBODYS_KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
@@ -67,10 +67,11 @@ pub(super) async fn clock(settings: &Settings, findings: &mut Findings) {
         None => findings.fail(
             "AWS",
             format!("STS cannot be reached: {message}"),
-            "check the way out: DNS, proxy, firewall, AWS_ENDPOINT_URL",
+            "check the way out: DNS, proxy, firewall; a server that was started with AWS_ENDPOINT_URL wants doctor to have it too",
         ),
         Some(date) => {
-            findings.ok("AWS", "STS answers");
+            let asked = other_aws().map_or_else(String::new, |url| format!(" at {url} (AWS_ENDPOINT_URL)"));
+            findings.ok("AWS", format!("STS answers{asked}"));
             let (off, allowed) = (
                 seconds_apart(now, date),
                 settings.timings.clock_skew_max.get() / 1_000,
