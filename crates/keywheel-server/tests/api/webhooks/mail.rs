@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
 use super::stage::{QUESTIONS_MAX, Stage, WEBHOOKS};
@@ -24,6 +25,50 @@ const PLAIN: [(&str, &str); 1] = [("KEYWHEEL_SMTP_ALLOW_PLAIN", "true")];
 async fn mailing(stage: &Stage) -> String {
     let body = stage.body(json!({"type": "email", "webhookUrl": OPS}));
     text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"])
+}
+
+/// What the entries of an event tell, the latest first.
+async fn told_of(stage: &Stage, event: &str) -> Vec<Value> {
+    let path = format!("/api/v1/organization/audit-logs?eventType={event}");
+    let found = stage.admin().get(&path).await.ok()["auditLogs"].clone();
+    let entries = found.as_array().unwrap().iter();
+    entries.map(|entry| entry["event"]["metadata"].clone()).collect()
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_where_mails_go_and_which_events_but_no_address() {
+    let server = MailServer::start().await;
+    let stage = set(&server, &PLAIN).await;
+    let filter = json!([{"eventName": "secrets.key-suspect"}]);
+    let to = "mailto:planted@Ops.example,planted@elsewhere.example,other@ops.example";
+    let body = stage.body(json!({"type": "email", "webhookUrl": to, "eventsFilter": filter}));
+    let id = text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"]);
+    stage.patch(&id, json!({"eventsFilter": []})).await;
+    stage.app.pass(Millis::from_secs(1));
+    stage.patch(&id, json!({"isDisabled": true})).await;
+    let made = &told_of(&stage, "create-webhook").await[0];
+    assert_eq!(
+        made["recipientDomains"],
+        json!(["elsewhere.example", "ops.example"])
+    );
+    assert_eq!(made["eventsFilter"], json!(["secrets.key-suspect"]));
+    assert!(!made.to_string().contains("planted"), "{made}");
+    let changed = told_of(&stage, "update-webhook-status").await;
+    assert_eq!(
+        (&changed[1]["eventsFilter"], &changed[1]["isDisabled"]),
+        (&json!([]), &json!(false))
+    );
+    assert_eq!(
+        (&changed[0]["eventsFilter"], &changed[0]["isDisabled"]),
+        (&Value::Null, &json!(true))
+    );
+    // Of what speaks HTTP the host, and also what it was made to tell.
+    stage.admin().post(WEBHOOKS, stage.body(json!({}))).await.ok();
+    let made = &told_of(&stage, "create-webhook").await[0];
+    assert_eq!(
+        (&made["webhookHost"], &made["eventsFilter"]),
+        (&json!("hooks.example.com"), &json!([]))
+    );
 }
 
 async fn deliveries(stage: &Stage, id: &str) -> Value {
