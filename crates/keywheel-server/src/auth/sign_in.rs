@@ -5,7 +5,7 @@ use keywheel_store::accounts::Account;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::browser::Visitor;
-use super::failures::{EmailDigest, Limit, Origin, Since};
+use super::failures::{Limit, Origin, Since, TextDigest};
 use super::login::reserved;
 use super::{links, totp};
 use crate::actions::bootstrap::{self, CreateFirst};
@@ -143,8 +143,8 @@ pub async fn proven(
     Ok(account)
 }
 
-fn key(email: &str, visitor: &Visitor) -> (EmailDigest, Origin) {
-    (EmailDigest::from(email), Origin::from(visitor.address))
+fn key(email: &str, visitor: &Visitor) -> (TextDigest, Origin) {
+    (TextDigest::from(email), Origin::from(visitor.address))
 }
 
 async fn require_code(

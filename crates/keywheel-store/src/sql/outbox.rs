@@ -215,10 +215,11 @@ pub(super) async fn end(
             let sql = "DELETE FROM webhook_deliveries WHERE seq = $1 AND attempts = $2";
             session.execute(sql, fence).await?
         }
-        Afterwards::Again { at } => {
+        Afterwards::Again { at } | Afterwards::PutOff { at } => {
             let sql = "UPDATE webhook_deliveries SET due_at = $3, lease_until = NULL, failures = failures + $4 \
                        WHERE seq = $1 AND attempts = $2";
-            let failed = u32::from(attempt.is_some());
+            let counts = matches!(afterwards, Afterwards::Again { .. }) && attempt.is_some();
+            let failed = u32::from(counts);
             let values = fence.into_iter().chain(args![*at, failed]).collect();
             session.execute(sql, values).await?
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keywheel_core::clock::Millis;
+use keywheel_server::webhooks::MAILS_PER_HOUR;
 use serde_json::{Value, json};
 
 use super::stage::{QUESTIONS_MAX, Stage, WEBHOOKS};
@@ -193,6 +194,43 @@ async fn a_test_is_a_mail_too() {
         "[Keywheel] A test of this webhook in dev /"
     );
     assert_eq!(deliveries(&stage, &id).await[0]["event"], "test");
+}
+
+#[tokio::test]
+async fn a_project_sends_so_many_mails_in_an_hour_and_the_rest_later() {
+    let mut server = MailServer::start().await;
+    let stage = set(&server, &PLAIN).await;
+    let id = mailing(&stage).await;
+    for number in 0..MAILS_PER_HOUR {
+        stage.secret("/", &format!("KEY_{number}")).await;
+        server.next().await;
+    }
+    stage.pass(1);
+    stage.secret("/", "KEY").await;
+    let shown = stage.until_run(&id, "failed").await;
+    let message = "Put off: this server sends at most 60 mails of a project in an hour";
+    assert_eq!(shown["lastRunErrorMessage"], message);
+    assert_eq!(deliveries(&stage, &id).await[0]["message"], message);
+    // Nor is a test sent, to whomever it is.
+    let other = stage.body(json!({"type": "email", "webhookUrl": "mailto:other@company.example"}));
+    let other = text(&stage.admin().post(WEBHOOKS, other).await.ok()["webhook"]["id"]);
+    let refused = stage
+        .admin()
+        .post(&format!("{WEBHOOKS}/{other}/test"), json!({}))
+        .await;
+    let text = "This server sends at most 60 mails of a project in an hour. Try again later.";
+    refused.refused(429, "RateLimitExceeded", text);
+    assert_eq!(refused.headers["retry-after"], "3599");
+
+    stage.pass(3_599);
+    server.next().await;
+    stage.until_run(&id, "success").await;
+    let told = deliveries(&stage, &id).await;
+    assert_eq!(
+        (&told[0]["attempt"], &told[0]["status"]),
+        (&json!(1), &json!("success")),
+        "to be put off is no attempt"
+    );
 }
 
 #[tokio::test]
