@@ -374,6 +374,39 @@ pub async fn what_is_put_off_is_in_the_log_and_no_attempt(store: &Shared) {
     assert_eq!((again.seq, again.claim, again.attempt), (first.seq, 2, 1));
 }
 
+/// Both change the log of attempts and the webhook: each waits for the other, and neither for ever.
+pub async fn a_test_and_the_end_of_a_delivery_happen_at_once(store: &Shared) {
+    let world = World::new(store).await;
+    let new = listening(store, &world, "/").await;
+    // From here on each attempt that is kept has the oldest one forgotten.
+    for number in 0..DELIVERIES_KEPT {
+        let kept = attempt(LastRun::Success, i64::from(number));
+        store.keep_attempt(new.id, &kept).await.unwrap();
+    }
+    for key in ["A", "B", "C", "D", "E", "F", "G", "H"] {
+        store.create_secret(&secret(world.root, key, "x")).await.unwrap();
+    }
+    let tests = async {
+        for _ in 0..40 {
+            let kept = attempt(LastRun::Success, 500);
+            store.keep_attempt(new.id, &kept).await.unwrap();
+        }
+    };
+    let deliveries = async {
+        for number in 0..40 {
+            let claimed = store.claim_delivery(at(1_000 + number), at(9_000)).await;
+            let Some(claimed) = claimed.unwrap() else { continue };
+            let afterwards = Afterwards::PutOff { at: at(1_000) };
+            let ended = attempt(LastRun::Success, 600);
+            store
+                .end_delivery(&claimed, Some(&ended), &afterwards)
+                .await
+                .unwrap();
+        }
+    };
+    tokio::join!(tests, deliveries);
+}
+
 /// Receivers that hang hold up those of their own project only.
 pub async fn of_a_project_so_many_are_told_at_a_time_and_no_more(store: &Shared) {
     let world = World::new(store).await;
