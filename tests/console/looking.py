@@ -108,8 +108,12 @@ def first_steps(stage):
 def missing(stage):
     stage.set_up()
     visitor = stage.signed_in()
-    visitor.go("/no/such/page")
-    expect(visitor.page.get_by_role("alert")).to_contain_text("There is no such page")
+    for path in ("/no/such/page", "/connections/%", "/rotations/%zz"):
+        visitor.go(path)
+        expect(visitor.page.get_by_role("alert")).to_contain_text("There is no such page")
+    # A link that was damaged on its way is a link: what it is worth, the server says.
+    visitor.go("/join#100%")
+    expect(visitor.heading("Choose a password")).to_be_visible()
     visitor.expects(404, ".*")
     visitor.go("/rotations/00000000-0000-4000-8000-000000000000")
     expect(visitor.heading("Not found")).to_be_visible()

@@ -18,6 +18,7 @@ class Stage:
 
     def __init__(self, binary, folder, scheme):
         self.folder = folder
+        self.told = 0
         self.authority = Authority(folder, "authority")
         self.mail_server = MailServer(scheme, self.authority.context())
         settings = {
@@ -30,8 +31,10 @@ class Stage:
     def tell(self):
         """Has a mail sent; what the log of deliveries says of it, and what the mail server heard."""
         self.mail_server.sessions.clear()
-        # One of its own each time: a webhook is tested once in a minute.
-        wanted = {"projectId": self.api.project, "environment": "dev", "type": "email", "webhookUrl": f"mailto:{TO}"}
+        # One of its own each time: an address is tested once in a minute.
+        self.told += 1
+        to = f"mailto:{self.told}.{TO}"
+        wanted = {"projectId": self.api.project, "environment": "dev", "type": "email", "webhookUrl": to}
         webhook = self.api.ok("POST", WEBHOOKS, wanted)["webhook"]["id"]
         self.api.ok("POST", f"{WEBHOOKS}/{webhook}/test")
         path = f"{WEBHOOKS}/{webhook}/deliveries"
@@ -47,7 +50,7 @@ class Stage:
         delivery, session = self.tell()
         require((delivery["status"], delivery["message"]) == ("success", None), f"the log tells of it: {delivery}")
         require(session.login == LOGIN, f"the login arrives: {session.login}")
-        for part in (f"To: {TO}\r\n", "A test of this webhook"):
+        for part in (f"To: {self.told}.{TO}\r\n", "A test of this webhook"):
             require(part in session.mail, f"so does the mail, with {part!r}: {session.mail}")
         verbs = verbs_of(session.sealed)
         require(verbs == ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"], f"all of it under TLS: {session.sealed}")

@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::chain::ChainKey;
+use self::event::Event;
 use self::queue::Queue;
 use self::reads::{Counted, Reads};
 use self::record::Content;
@@ -137,11 +138,11 @@ impl Audit {
     }
 
     /// Counts a read. Waits for a write if there is no room for another one.
-    async fn count(&self, content: Content, now: Moment) -> Result<(), ApiError> {
-        let mut counted = self.0.reads.count(content, now);
+    async fn count(&self, event: Event, content: Content, now: Moment) -> Result<(), ApiError> {
+        let mut counted = self.0.reads.count(event, content, now);
         while let Counted::NoRoom(content) = counted {
             self.flush().await?;
-            counted = self.0.reads.count(content, now);
+            counted = self.0.reads.count(event, content, now);
         }
         if let Counted::First = counted {
             let audit = self.clone();

@@ -19,8 +19,8 @@ pub mod words;
 
 use std::sync::Arc;
 
-use keywheel_core::clock::Millis;
-use keywheel_core::ids::{DeliveryId, IdentityId, WebhookId};
+use keywheel_core::clock::{Millis, Moment};
+use keywheel_core::ids::{DeliveryId, IdentityId, ProjectId};
 use keywheel_core::ledger::Author;
 use keywheel_core::names::{SecretPath, Title};
 use keywheel_core::webhooks::{AGE_MAX, MailTo, WebhookKind, retry_after};
@@ -38,7 +38,7 @@ use crate::ambient::{Clock, Entropy};
 use crate::audit::Audit;
 use crate::audit::event::Event;
 use crate::audit::record::Metadata;
-use crate::auth::failures::{Failures, Limit};
+use crate::auth::failures::{Failures, Limit, Since, TextDigest};
 use crate::http::errors::ApiError;
 use crate::observe::metrics::Metrics;
 use crate::vault::Vault;
@@ -54,8 +54,18 @@ const PARALLEL_MAX: usize = 16;
 const TESTS_MAX: usize = 4;
 /// How long a further test waits for its turn: receivers that hang must not hold up everybody's.
 const TEST_WAIT: Millis = Millis::from_secs(2);
-/// Tests of one webhook: with more, a server that writes mails could be made to flood somebody.
+/// Tests that a project sends to one address: with more, the server could be made to flood somebody. Not of one webhook:
+/// a webhook is deleted and made again in no time.
 const TESTS_PER_MINUTE: Limit = Limit::per_minute(1);
+/// Mails of one project in an hour, tests included. They go out in the operator's name, to whomever a member of the
+/// project likes, and each change of a secret can be one. One in a minute is more than people read.
+pub const MAILS_PER_HOUR: u32 = 60;
+const MAILS: Limit = Limit {
+    failures: MAILS_PER_HOUR,
+    within: Millis::from_hours(1),
+    since: Since::First,
+    closed_for: Millis::from_hours(1),
+};
 /// How long a delivery is reserved for the process that sends it: twice what an attempt may take.
 const LEASE: Millis = Millis::from_secs(30);
 /// The longest sleep: a commit of this process wakes the deliverer; this is for those of others, and for ended leases.
@@ -97,7 +107,8 @@ struct Inner {
     sender: Sender,
     permits: Arc<Semaphore>,
     tests: Semaphore,
-    tested: Failures<WebhookId>,
+    tested: Failures<(ProjectId, TextDigest)>,
+    mailed: Failures<ProjectId>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -110,6 +121,7 @@ impl Deliverer {
             permits: Arc::new(Semaphore::new(PARALLEL_MAX)),
             tests: Semaphore::new(TESTS_MAX),
             tested: Failures::default(),
+            mailed: Failures::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             parts,
@@ -141,7 +153,9 @@ impl Deliverer {
 
     /// Tells a webhook that it is being tried, and waits for the answer: once a minute, and if few others are tried.
     pub async fn test(&self, webhook: &Webhook, project_name: &Title) -> Result<LastRun, ApiError> {
-        let _permit = self.turn_to_test(webhook.id).await?;
+        let url = self.0.parts.vault.open_webhook_url(webhook.id, &webhook.url)?;
+        let target = (webhook.project, TextDigest::from(url.expose_secret()));
+        let _permit = self.turn_to_test(target).await?;
         let path = SecretPath::from_stored(webhook.place.as_str().to_owned());
         let subject = Subject {
             webhook,
@@ -150,6 +164,9 @@ impl Deliverer {
         };
         let mut attempt = self.begin(News::Test.event(), 1);
         let told = self.send(&subject, &News::Test, &attempt.id.to_string()).await;
+        if let Err(NotTold::MailsMax(rest)) = told {
+            return Err(mailed_much(rest));
+        }
         self.end(&mut attempt, told);
         self.0.parts.store.keep_attempt(webhook.id, &attempt).await?;
         Ok(attempt.run)
@@ -157,21 +174,18 @@ impl Deliverer {
 
     /// Counts a test, and waits for its turn. The counts are those of failed logins: the first is one too many for the
     /// rest of the minute.
-    async fn turn_to_test(&self, webhook: WebhookId) -> Result<SemaphorePermit<'_>, ApiError> {
+    async fn turn_to_test(&self, target: (ProjectId, TextDigest)) -> Result<SemaphorePermit<'_>, ApiError> {
         let (clock, tested) = (&self.0.parts.clock, &self.0.tested);
         let now = clock.monotonic();
-        if let Some(rest) = tested.closed_for(&webhook, now) {
-            return Err(tested_just_now(rest));
-        }
-        if !tested.note(webhook, TESTS_PER_MINUTE, now).closes {
-            return Err(tested_just_now(TESTS_PER_MINUTE.closed_for));
-        }
+        tested
+            .reserve(target, TESTS_PER_MINUTE, now)
+            .map_err(tested_just_now)?;
         let permit = tokio::select! {
             permit = self.0.tests.acquire() => permit.ok(),
             () = clock.sleep(TEST_WAIT) => None,
         };
         permit.ok_or_else(|| {
-            tested.forget(&webhook);
+            tested.forget(&target);
             ApiError::unavailable("Other webhooks are being tested. Try again in a few seconds.")
         })
     }
@@ -250,16 +264,15 @@ impl Deliverer {
         let afterwards = match told {
             None => Afterwards::Again { at: now },
             Some(told) => {
-                self.0.parts.metrics.delivered(told.is_ok());
                 self.end(&mut attempt, told);
-                let passes = told.err().filter(|reason| !reason.is_final());
-                let next = passes.and_then(|_| retry_after(delivery.attempt));
-                let at = next
-                    .map(|wait| now + wait)
-                    .filter(|at| *at < delivery.happened_at + AGE_MAX);
-                at.map_or(Afterwards::Over, |at| Afterwards::Again { at })
+                afterwards(delivery, told, now)
             }
         };
+        if let Some(told) = told
+            && !matches!(afterwards, Afterwards::PutOff { .. })
+        {
+            self.0.parts.metrics.delivered(told.is_ok());
+        }
         let made = told.map(|_| &attempt);
         let ended = store.end_delivery(delivery, made, &afterwards).await;
         match ended {
@@ -329,6 +342,10 @@ impl Deliverer {
                 at: now,
             };
             let mailer = self.0.parts.mailer.as_ref().ok_or(NotTold::NoMail)?;
+            self.0
+                .mailed
+                .reserve(webhook.project, MAILS, clock.monotonic())
+                .map_err(NotTold::MailsMax)?;
             return mailer.send(&to, mail).await.map(|()| None);
         }
         let mut headers = Vec::new();
@@ -361,11 +378,30 @@ impl Deliverer {
     }
 }
 
+/// What becomes of a delivery that was tried, and ended so.
+fn afterwards(delivery: &Delivery, told: Told, now: Moment) -> Afterwards {
+    let wait = match told {
+        Ok(_) => None,
+        Err(NotTold::MailsMax(rest)) => return Afterwards::PutOff { at: now + rest },
+        Err(reason) if reason.is_final() => None,
+        Err(_) => retry_after(delivery.attempt),
+    };
+    let at = wait.map(|wait| now + wait);
+    let at = at.filter(|at| *at < delivery.happened_at + AGE_MAX);
+    at.map_or(Afterwards::Over, |at| Afterwards::Again { at })
+}
+
 fn tested_just_now(rest: Millis) -> ApiError {
     ApiError::rate_limited(
-        "This webhook was tested within the last minute. Wait a little and test it again.",
+        "This address was tested within the last minute. Wait a little and test it again.",
         rest,
     )
+}
+
+fn mailed_much(rest: Millis) -> ApiError {
+    let text =
+        format!("This server sends at most {MAILS_PER_HOUR} mails of a project in an hour. Try again later.");
+    ApiError::rate_limited(text, rest)
 }
 
 /// What the audit log tells of a webhook. Its address may be a credential.

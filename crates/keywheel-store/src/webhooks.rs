@@ -188,6 +188,11 @@ pub enum Afterwards {
         /// From when.
         at: Moment,
     },
+    /// It is tried later, and the attempt does not count: nothing was sent.
+    PutOff {
+        /// From when.
+        at: Moment,
+    },
 }
 
 /// Webhooks.
@@ -228,7 +233,8 @@ pub trait Webhooks: Send + Sync {
     /// Claims what is due longest, of webhooks that nobody tells something at the moment.
     async fn claim_delivery(&self, now: Moment, until: Moment) -> Result<Option<Delivery>>;
 
-    /// Ends an attempt; whether the claim was still good. Without how it went it was broken off, and does not count.
+    /// Ends an attempt; whether the claim was still good. Without how it went it was broken off, and does not count; nor
+    /// does one that was put off.
     async fn end_delivery(
         &self,
         delivery: &Delivery,

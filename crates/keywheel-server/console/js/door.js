@@ -1,6 +1,7 @@
 // What the pages before signing in share: a small card under the name.
 
 import { h } from "./dom.js";
+import { plain } from "./router.js";
 import { field, markFault } from "./ui.js";
 
 /** The least that a new password must have; the server says the same. */
@@ -31,9 +32,13 @@ export function samePassword(values, form) {
   return false;
 }
 
-/** The token of a one-time link; it is taken out of the address, so that it stays in no history. */
+/**
+ * The token of a one-time link; it is taken out of the address, so that it stays in no history. One that was damaged is
+ * none of ours, and the server says so.
+ */
 export function takeToken() {
-  const token = decodeURIComponent(location.hash.slice(1));
+  const hash = location.hash.slice(1);
+  const token = plain(hash) ?? hash;
   if (token) history.replaceState(null, "", location.pathname);
   return token;
 }

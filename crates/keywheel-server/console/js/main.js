@@ -2,7 +2,7 @@
 
 import { api, Refused, SESSION, setCsrfToken } from "./api.js";
 import { h, fill } from "./dom.js";
-import { find, followLinks } from "./router.js";
+import { find, followLinks, plain } from "./router.js";
 import { shell } from "./shell.js";
 import { tellTimes } from "./time.js";
 import { announce, problem } from "./ui.js";
@@ -84,7 +84,7 @@ async function show() {
   announce(title);
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
-  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  if (location.hash) document.getElementById(plain(location.hash.slice(1)) ?? "")?.scrollIntoView();
 }
 
 function framed() {

@@ -29,11 +29,20 @@ export function find(path) {
     if (!wanted.every((part, at) => part.startsWith(":") || part === parts[at])) continue;
     const params = {};
     wanted.forEach((part, at) => {
-      if (part.startsWith(":")) params[part.slice(1)] = decodeURIComponent(parts[at]);
+      if (part.startsWith(":")) params[part.slice(1)] = plain(parts[at]);
     });
-    return { name, params };
+    return Object.values(params).includes(null) ? null : { name, params };
   }
   return null;
+}
+
+/** A part of an address without its escapes; null if it is none: a `%` that nothing follows, say. */
+export function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 /** Goes to another page of the console. */

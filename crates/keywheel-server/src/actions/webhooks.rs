@@ -16,6 +16,7 @@ use crate::auth::access::{Action, Subject};
 use crate::auth::caller::Caller;
 use crate::http::errors::ApiError;
 use crate::webhooks::about;
+use crate::webhooks::mailer::domains;
 use crate::webhooks::sender::host;
 
 /// Said of a webhook that writes mails where none can be sent.
@@ -58,7 +59,8 @@ pub async fn create(app: &App, caller: &Caller, wanted: CreateWebhook) -> Result
         .with("environment", &wanted.environment)
         .with("secretPath", &wanted.place)
         .with("type", wanted.kind)
-        .with("webhookHost", host(wanted.url.expose_secret()));
+        .with("eventsFilter", &wanted.events)
+        .and(receiver(wanted.kind, &wanted.url));
     caller.open(Event::CreateWebhook, project, metadata).await?;
     caller.require(project, Action::Create, Subject::Webhooks).await?;
     if wanted.kind == WebhookKind::Email && !app.deliverer().sends_mail() {
@@ -133,6 +135,9 @@ pub async fn update(
     if let Some(disabled) = update.disabled {
         caller.note("isDisabled", disabled);
     }
+    if let Some(events) = &update.events {
+        caller.note("eventsFilter", events);
+    }
     let after = app.store().update_webhook(id, &update, app.now()).await?;
     after.ok_or_else(|| not_found(id))
 }
@@ -200,6 +205,15 @@ async fn find_to(
         .require_found(webhook.project, action, Subject::Webhooks, || not_found(id))
         .await?;
     Ok(webhook)
+}
+
+/// Where it tells, as far as the log may know: the rest of a URL may be a credential, and who people are is theirs.
+fn receiver(kind: WebhookKind, url: &SecretString) -> Metadata {
+    let url = url.expose_secret();
+    match kind {
+        WebhookKind::Email => Metadata::new().with("recipientDomains", domains(url)),
+        _ => Metadata::new().with("webhookHost", host(url)),
+    }
 }
 
 fn not_found(id: WebhookId) -> ApiError {

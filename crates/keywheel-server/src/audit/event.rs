@@ -151,6 +151,19 @@ impl Event {
         }
     }
 
+    /// Whether somebody who proved nothing can have an entry of it written, as often as they like. What they say of
+    /// themselves tells no two of these apart then: else they could fill the log with their words.
+    #[must_use]
+    pub const fn is_free_to_make(self) -> bool {
+        matches!(
+            self,
+            Self::CreateOrganizationFailed
+                | Self::LoginFailed
+                | Self::LoginAccountFailed
+                | Self::UseAccountLinkFailed
+        )
+    }
+
     /// Every word that a filter may name.
     pub fn words() -> impl Iterator<Item = &'static str> {
         Self::ALL.iter().map(|event| event.as_str())
@@ -167,6 +180,15 @@ mod tests {
     fn every_word_means_one_event() {
         let words: BTreeSet<_> = Event::words().collect();
         assert_eq!(words.len(), Event::ALL.len());
+    }
+
+    #[test]
+    fn what_anybody_can_make_is_merged_with_its_equals() {
+        for event in Event::ALL {
+            let is_of_nobody = event.as_str().ends_with("-failed");
+            assert_eq!(event.is_free_to_make(), is_of_nobody, "{event:?}");
+            assert!(!is_of_nobody || event.weight() == Weight::Read, "{event:?}");
+        }
     }
 
     #[test]

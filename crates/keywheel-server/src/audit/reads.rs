@@ -52,11 +52,13 @@ pub(super) enum Counted {
 }
 
 impl Reads {
-    /// Counts a read.
-    pub(super) fn count(&self, mut content: Content, now: Moment) -> Counted {
-        // Anybody may fail to log in, and say anything: by that, each failure would be another one.
-        let is_free_to_say = content.event == Event::LoginFailed.as_str();
-        let user_agent = content.user_agent.take_if(|_| is_free_to_say);
+    /// Counts a read, by what it tells.
+    pub(super) fn count(&self, event: Event, content: Content, now: Moment) -> Counted {
+        let (content, user_agent) = if event.is_free_to_make() {
+            content.unsaid()
+        } else {
+            (content, None)
+        };
         let mut kept = self.lock();
         if let Some(times) = kept.counted.get_mut(&content) {
             times.count = times.count.saturating_add(1);
@@ -167,7 +169,7 @@ mod tests {
     fn equal_reads_are_one_record_with_first_last_and_how_often() {
         let reads = Reads::default();
         for (number, key) in ["A", "B", "A", "A"].into_iter().enumerate() {
-            let counted = reads.count(read(key), at(i64::try_from(number).unwrap()));
+            let counted = reads.count(Event::GetSecret, read(key), at(i64::try_from(number).unwrap()));
             assert_eq!(matches!(counted, Counted::First), number == 0);
         }
         let records = reads.take(entry);
@@ -189,40 +191,66 @@ mod tests {
     }
 
     #[test]
-    fn failed_logins_are_equal_whatever_their_clients_say_of_themselves() {
-        let reads = Reads::default();
-        let failed = |number: usize| Content {
-            event: Event::LoginFailed.as_str().into(),
-            ..read("A").said_by(Some(format!("agent {number}")))
-        };
-        for number in 0..READS_MAX * 2 {
-            assert!(!matches!(reads.count(failed(number), at(0)), Counted::NoRoom(_)));
+    fn what_anybody_can_make_is_equal_whatever_they_say_of_themselves() {
+        for event in Event::ALL.iter().filter(|event| event.is_free_to_make()) {
+            let reads = Reads::default();
+            let failed = |number: usize| Content {
+                event: event.as_str().into(),
+                ..read("A").said_by(Some(format!("{}{number}", ["cli", "node", "x"][number % 3])))
+            };
+            for number in 0..READS_MAX * 2 {
+                let counted = reads.count(*event, failed(number), at(0));
+                assert!(!matches!(counted, Counted::NoRoom(_)));
+            }
+            let records = reads.take(entry);
+            let body: OpeningBody = serde_json::from_str(&records[0].body).unwrap();
+            let metadata = read("A").metadata.with("times", READS_MAX * 2);
+            let Content {
+                user_agent,
+                user_agent_type,
+                ..
+            } = body.content;
+            assert_eq!((records.len(), body.content.metadata), (1, metadata));
+            assert_eq!((user_agent.unwrap().as_str(), &*user_agent_type), ("cli0", "cli"));
         }
-        let records = reads.take(entry);
-        let body: OpeningBody = serde_json::from_str(&records[0].body).unwrap();
-        let metadata = read("A").metadata.with("times", READS_MAX * 2);
-        assert_eq!((records.len(), body.content.metadata), (1, metadata));
-        assert_eq!(body.content.user_agent.unwrap(), "agent 0");
+    }
+
+    #[test]
+    fn reads_of_those_who_are_known_are_told_apart_by_their_clients() {
+        let reads = Reads::default();
+        for agent in ["cli", "node"] {
+            reads.count(Event::GetSecret, read("A").said_by(Some(agent.to_owned())), at(0));
+        }
+        assert_eq!(reads.take(entry).len(), 2);
     }
 
     #[test]
     fn there_is_room_for_so_many_different_reads_and_always_for_equal_ones() {
         let reads = Reads::default();
         for number in 0..READS_MAX {
-            reads.count(read(&number.to_string()), at(0));
+            reads.count(Event::GetSecret, read(&number.to_string()), at(0));
         }
-        assert!(matches!(reads.count(read("one more"), at(0)), Counted::NoRoom(_)));
-        assert!(matches!(reads.count(read("0"), at(0)), Counted::Another));
+        assert!(matches!(
+            reads.count(Event::GetSecret, read("one more"), at(0)),
+            Counted::NoRoom(_)
+        ));
+        assert!(matches!(
+            reads.count(Event::GetSecret, read("0"), at(0)),
+            Counted::Another
+        ));
         // What could not be written takes its room too.
         let records = reads.take(entry);
         reads.put_back(records, Millis::ZERO);
-        assert!(matches!(reads.count(read("one more"), at(0)), Counted::NoRoom(_)));
+        assert!(matches!(
+            reads.count(Event::GetSecret, read("one more"), at(0)),
+            Counted::NoRoom(_)
+        ));
     }
 
     #[test]
     fn reads_are_refused_once_none_could_be_written_for_long_and_until_one_can() {
         let reads = Reads::default();
-        reads.count(read("A"), at(0));
+        reads.count(Event::GetSecret, read("A"), at(0));
         let records = reads.take(entry);
         reads.put_back(records.clone(), Millis::ZERO);
         reads.put_back(records.clone(), UNWRITTEN_MAX);

@@ -12,6 +12,8 @@ use keywheel_store::audit::{AuditMarks, AuditPart, NewAuditRecord};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::agent;
+
 /// Longest text of metadata in characters. Names that the API accepts are shorter; this is for those that it refuses.
 const TEXT_CHARS_MAX: usize = 1_024;
 
@@ -178,9 +180,19 @@ impl Actor {
 }
 
 impl Content {
+    /// The same without the words of the client, and those.
+    pub(super) fn unsaid(mut self) -> (Self, Option<String>) {
+        let user_agent = self.user_agent.take();
+        self.user_agent_type = agent::kind_of("").into();
+        (self, user_agent)
+    }
+
     /// The same with the words of the client, if they were kept apart.
     pub(super) fn said_by(mut self, user_agent: Option<String>) -> Self {
-        self.user_agent = self.user_agent.or(user_agent);
+        if let Some(words) = user_agent {
+            self.user_agent_type = agent::kind_of(&words).into();
+            self.user_agent = Some(words);
+        }
         self
     }
 

@@ -152,7 +152,7 @@ impl Trail {
         content.event = event.as_str().into();
         content.metadata = content.metadata.and(later);
         let written = if event.weight() == Weight::Read {
-            self.audit.count(content, now).await
+            self.audit.count(event, content, now).await
         } else {
             let record = record::whole(self.audit.new_entry(), &content, open.at, now);
             self.audit.append(vec![record.map_err(ApiError::internal)?]).await

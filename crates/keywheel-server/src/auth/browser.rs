@@ -57,6 +57,26 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
+/// Somebody who is at no browser. Pages of any site are kept out, own ones too: who makes a name of theirs lead to this
+/// server (DNS rebinding) has a page whose origin is where its requests go.
+#[derive(Clone, Copy, Debug)]
+pub struct Program;
+
+impl FromRequestParts<App> for Program {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        // Every browser sends the one with whatever is not a read, and newer ones the other.
+        let by_browsers = [header::ORIGIN, FETCH_SITE];
+        if by_browsers.iter().any(|name| parts.headers.contains_key(name)) {
+            return Err(ApiError::forbidden(
+                "This is for programs. In a browser, an instance is set up by the link that the server printed.",
+            ));
+        }
+        Ok(Self)
+    }
+}
+
 /// The token in the cookie. The bare name counts only where nothing says that the browser speaks HTTPS: neither the
 /// request, nor a cookie with the other name.
 pub fn cookie<'a>(parts: &'a Parts, app: &App) -> Result<Option<&'a str>, ApiError> {

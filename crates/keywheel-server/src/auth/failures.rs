@@ -30,14 +30,14 @@ const NETWORK: u128 = !0 << 64;
 /// The time in which failures of one address count together, and how long it then has to wait.
 const MINUTE: Millis = Millis::from_secs(60);
 
-/// An e-mail address in few bytes, however long somebody made it.
+/// A text in few bytes, however long somebody made it, such as an e-mail address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct EmailDigest([u8; SHA256_OUTPUT_LEN]);
+pub struct TextDigest([u8; SHA256_OUTPUT_LEN]);
 
-impl From<&str> for EmailDigest {
-    fn from(email: &str) -> Self {
+impl From<&str> for TextDigest {
+    fn from(text: &str) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(digest::digest(&digest::SHA256, email.as_bytes()).as_ref());
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
         Self(bytes)
     }
 }
@@ -229,7 +229,7 @@ pub struct LoginFailures {
     /// By login and where they come from.
     pub by_login: Failures<(UniversalAuthId, Origin)>,
     /// By e-mail address, whether or not it has an account, and where they come from.
-    pub by_account: Failures<(EmailDigest, Origin)>,
+    pub by_account: Failures<(TextDigest, Origin)>,
     /// Wrong one-time codes, by account.
     pub by_code: Failures<AccountId>,
 }

@@ -5,7 +5,7 @@ use keywheel_store::accounts::Account;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::browser::Visitor;
-use super::failures::{EmailDigest, Limit, Origin, Since};
+use super::failures::{Limit, Origin, Since, TextDigest};
 use super::login::reserved;
 use super::{links, totp};
 use crate::actions::bootstrap::{self, CreateFirst};
@@ -50,15 +50,27 @@ pub async fn sign_in(app: &App, trail: &Trail, visitor: &Visitor, given: SignIn)
 
 async fn attempt(app: &App, trail: &Trail, visitor: &Visitor, given: SignIn) -> Result<Opened, ApiError> {
     let email = given.email.to_lowercase();
-    let metadata = Metadata::new().with("email", &email);
-    trail
-        .open(Actor::UnknownUser, Event::LoginAccount, None, metadata)
-        .await?;
-    let account = app.store().account_by_email(&email).await?;
-    let account = proven(app, visitor, &email, account, given.password).await?;
-    trail.note_actor(actor(&account));
+    let found = app.store().account_by_email(&email).await?;
+    let about = told_of(found.as_ref());
+    let proven = match proven(app, visitor, &email, found, given.password).await {
+        // Nothing was tried: the server is busy, and who makes it busy must not fill the log with that.
+        Err(Refused::Unseen(refusal)) => return Err(refusal),
+        looked_at => looked_at,
+    };
+    let who = proven.as_ref().map_or(Actor::UnknownUser, actor);
+    trail.open(who, Event::LoginAccount, None, about).await?;
+    let account = proven?;
     require_code(app, visitor, &account, given.code.as_deref()).await?;
     open(app, trail, visitor, account).await
+}
+
+/// What the log tells of a sign-in, whether or not it succeeds. Of an address that has no account not its text: that is
+/// free to choose, so that each attempt would be another one, and people type passwords there.
+fn told_of(account: Option<&Account>) -> Metadata {
+    match account {
+        Some(account) => Metadata::new().with("email", &account.email),
+        None => Metadata::new().with("isUnknownAccount", true),
+    }
 }
 
 /// Opens the session, and tells the entry which.
@@ -131,8 +143,8 @@ pub async fn proven(
     Ok(account)
 }
 
-fn key(email: &str, visitor: &Visitor) -> (EmailDigest, Origin) {
-    (EmailDigest::from(email), Origin::from(visitor.address))
+fn key(email: &str, visitor: &Visitor) -> (TextDigest, Origin) {
+    (TextDigest::from(email), Origin::from(visitor.address))
 }
 
 async fn require_code(
@@ -236,15 +248,15 @@ pub async fn join(
                 .await?;
             return Err(no_link());
         };
+        let password_hash = app
+            .passwords()
+            .hash(password, visitor.address.into(), app.clock(), app.entropy())
+            .await?;
         let metadata = Metadata::new()
             .with("accountId", account.id)
             .with("email", &account.email);
         trail
             .open(actor(&account), Event::UseAccountLink, None, metadata)
-            .await?;
-        let password_hash = app
-            .passwords()
-            .hash(password, visitor.address.into(), app.clock(), app.entropy())
             .await?;
         if !app.store().use_link(&hash, &password_hash, app.now()).await? {
             return Err(no_link());

@@ -18,7 +18,7 @@ use super::identities::OrganizationJson;
 use super::openapi::body_of;
 use crate::actions::bootstrap::{self, CreateFirst};
 use crate::app::App;
-use crate::auth::browser::Visitor;
+use crate::auth::browser::Program;
 use crate::auth::login::reserved;
 use crate::auth::password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 
@@ -71,7 +71,8 @@ body_of!(
 
 /// Set the instance up
 ///
-/// Works once: makes the first account, the organization, and an identity whose token does not expire.
+/// Works once: makes the first account, the organization, and an identity whose token does not expire. For programs: what a
+/// browser sends (`Origin`, `Sec-Fetch-Site`) is refused, as people set up by the link that the server printed.
 #[utoipa::path(
     post,
     path = "/api/v1/admin/bootstrap",
@@ -81,15 +82,10 @@ body_of!(
     responses((status = 200, body = BootstrapJson)),
     security(())
 )]
-async fn bootstrap(
-    State(app): State<App>,
-    visitor: Visitor,
-    scope: Scope,
-    body: Body,
-) -> Reply<BootstrapJson> {
+async fn bootstrap(State(app): State<App>, _: Program, scope: Scope, body: Body) -> Reply<BootstrapJson> {
     let wanted = read(body.fields())?;
     let created = bootstrap::bootstrap(&app, scope.trail(), wanted);
-    let created = reserved(&app, scope.trail(), visitor.address, created).await?;
+    let created = reserved(&app, scope.trail(), scope.address(), created).await?;
     Ok(Answer(BootstrapJson {
         message: "Successfully bootstrapped instance",
         identity: IdentityJson {

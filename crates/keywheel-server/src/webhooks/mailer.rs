@@ -1,6 +1,7 @@
 //! Mails, through the SMTP server of the settings. That server is the operator's word and may be anywhere; only the
 //! addresses are those of who made the webhook.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,14 @@ pub struct Mail {
     pub text: String,
     /// When it is sent.
     pub at: Moment,
+}
+
+/// The domains that a mail to these addresses goes to, each once.
+pub fn domains(mail_to: &str) -> BTreeSet<String> {
+    let addresses = MailTo::parse(mail_to).ok();
+    let addresses = addresses.iter().flat_map(MailTo::addresses);
+    let parts = addresses.filter_map(|address| address.rsplit_once('@'));
+    parts.map(|(_, domain)| domain.to_owned()).collect()
 }
 
 /// Sends mails.

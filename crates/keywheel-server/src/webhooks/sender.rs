@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use keywheel_core::clock::Millis;
 use keywheel_core::issues::IssueCode;
 use keywheel_core::names::NameFault;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, USER_AGENT};
 use reqwest::{Client, Url};
 
+use super::MAILS_PER_HOUR;
 use super::guard::is_internal;
 
 /// Time for one attempt, from the name to the answer (contract).
@@ -58,6 +60,9 @@ pub enum NotTold {
     /// A mail to these addresses cannot be written.
     #[error("The mail could not be written: one of its addresses is none that a mail can have")]
     MailUnwritten,
+    /// Its project has sent as many as it may. It may again after this time.
+    #[error("Put off: this server sends at most {MAILS_PER_HOUR} mails of a project in an hour")]
+    MailsMax(Millis),
     /// The mail server said so, with this code.
     #[error("The mail server refused it with code {0}")]
     MailRefused(u16),

@@ -71,7 +71,7 @@ async fn all_faults_of_the_request_are_named() {
 }
 
 #[tokio::test]
-async fn no_page_of_another_site_sets_an_instance_up() {
+async fn no_page_sets_an_instance_up_whatever_its_own_address_is() {
     let app = TestApp::start().await;
     let body = json!({"email": "a@example.com", "password": "correct horse", "organization": "Example"});
     let attempt = async |headers: &[(&str, &str)]| {
@@ -80,14 +80,24 @@ async fn no_page_of_another_site_sets_an_instance_up() {
             .send(Method::POST, "/api/v1/admin/bootstrap", headers, body)
             .await
     };
-    let text = "Another site made this request; use the console at its own address";
+    let text =
+        "This is for programs. In a browser, an instance is set up by the link that the server printed.";
+    // A name of somebody else that leads here (DNS rebinding): the page, and where its request goes, are the same origin.
+    let rebound = [
+        ("host", "evil.example:8080"),
+        ("origin", "http://evil.example:8080"),
+    ];
+    attempt(&rebound).await.refused(403, "ForbiddenError", text);
     for header in [
         ("sec-fetch-site", "cross-site"),
-        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-site", "none"),
         ("origin", "https://evil.example"),
         ("origin", "null"),
+        ("origin", ""),
     ] {
         attempt(&[header]).await.refused(403, "ForbiddenError", text);
     }
+    assert_eq!(app.app.store().organization().await.unwrap(), None);
     attempt(&[("user-agent", "terraform")]).await.ok();
 }

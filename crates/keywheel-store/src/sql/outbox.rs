@@ -9,7 +9,7 @@ use keywheel_core::webhooks::{AGE_MAX, EventName, Occurrence, PathGlob, category
 use super::adapter::{Hint, Session};
 use super::ledger_changes::Touched;
 use super::value::{Reader, args, json};
-use super::{SqlStore, all_in, deliveries, notices, one_in, webhooks};
+use super::{SqlStore, all_in, deliveries, lock_row, notices, one_in, webhooks};
 use crate::error::{Result, StoreError};
 use crate::runs::RunRecord;
 use crate::webhooks::{Afterwards, Attempt, Delivery, LastRun, TOO_MANY_WAIT, WAITING_MAX};
@@ -207,18 +207,18 @@ pub(super) async fn end(
 ) -> Result<bool> {
     let mut session = store.write_aside().await?;
     // In the order of whoever disables or deletes the webhook: first it, then its rows.
-    let lock = "UPDATE webhooks SET disabled = disabled WHERE id = $1";
-    session.execute(lock, args![delivery.webhook.id]).await?;
+    lock_row(&mut session, "webhooks", delivery.webhook.id).await?;
     let fence = args![delivery.seq, delivery.claim];
     let touched = match afterwards {
         Afterwards::Over => {
             let sql = "DELETE FROM webhook_deliveries WHERE seq = $1 AND attempts = $2";
             session.execute(sql, fence).await?
         }
-        Afterwards::Again { at } => {
+        Afterwards::Again { at } | Afterwards::PutOff { at } => {
             let sql = "UPDATE webhook_deliveries SET due_at = $3, lease_until = NULL, failures = failures + $4 \
                        WHERE seq = $1 AND attempts = $2";
-            let failed = u32::from(attempt.is_some());
+            let counts = matches!(afterwards, Afterwards::Again { .. }) && attempt.is_some();
+            let failed = u32::from(counts);
             let values = fence.into_iter().chain(args![*at, failed]).collect();
             session.execute(sql, values).await?
         }

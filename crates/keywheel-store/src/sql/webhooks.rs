@@ -142,6 +142,8 @@ impl Webhooks for SqlStore {
 
     async fn keep_attempt(&self, id: WebhookId, attempt: &Attempt) -> Result<()> {
         let mut session = self.write_aside().await?;
+        // In the order of the end of a delivery: first the webhook, then its log.
+        lock_row(&mut session, "webhooks", id).await?;
         deliveries::keep(&mut session, id, attempt).await?;
         session.commit().await
     }

@@ -203,6 +203,8 @@ promises! {
         a_move_is_told_where_it_left_and_where_it_went,
         a_deleted_folder_is_told_of_each_folder_whose_secrets_go_with_it,
         a_delivery_is_claimed_once_until_its_lease_ends,
+        what_is_put_off_is_in_the_log_and_no_attempt,
+        a_test_and_the_end_of_a_delivery_happen_at_once,
         of_a_project_so_many_are_told_at_a_time_and_no_more,
         what_waits_goes_with_its_webhook_or_when_that_rests,
         no_more_than_so_many_wait_for_one_webhook,

@@ -358,6 +358,55 @@ pub async fn a_delivery_is_claimed_once_until_its_lease_ends(store: &Shared) {
     assert_eq!((last.seq, last.claim, last.attempt), (first.seq, 3, 2));
 }
 
+pub async fn what_is_put_off_is_in_the_log_and_no_attempt(store: &Shared) {
+    let world = World::new(store).await;
+    listening(store, &world, "/").await;
+    store.create_secret(&secret(world.root, "A", "x")).await.unwrap();
+    let first = store.claim_delivery(at(10), at(20)).await.unwrap().unwrap();
+    let run = LastRun::Failed("put off".to_owned());
+    let later = Afterwards::PutOff { at: at(50) };
+    let put_off = attempt(run.clone(), 11);
+    assert!(store.end_delivery(&first, Some(&put_off), &later).await.unwrap());
+    let kept = store.attempts(first.webhook.id, 10).await.unwrap();
+    assert_eq!((kept.len(), &kept[0].run), (1, &run));
+    assert_eq!(store.claim_delivery(at(49), at(60)).await.unwrap(), None);
+    let again = store.claim_delivery(at(50), at(60)).await.unwrap().unwrap();
+    assert_eq!((again.seq, again.claim, again.attempt), (first.seq, 2, 1));
+}
+
+/// Both change the log of attempts and the webhook: each waits for the other, and neither for ever.
+pub async fn a_test_and_the_end_of_a_delivery_happen_at_once(store: &Shared) {
+    let world = World::new(store).await;
+    let new = listening(store, &world, "/").await;
+    // From here on each attempt that is kept has the oldest one forgotten.
+    for number in 0..DELIVERIES_KEPT {
+        let kept = attempt(LastRun::Success, i64::from(number));
+        store.keep_attempt(new.id, &kept).await.unwrap();
+    }
+    for key in ["A", "B", "C", "D", "E", "F", "G", "H"] {
+        store.create_secret(&secret(world.root, key, "x")).await.unwrap();
+    }
+    let tests = async {
+        for _ in 0..40 {
+            let kept = attempt(LastRun::Success, 500);
+            store.keep_attempt(new.id, &kept).await.unwrap();
+        }
+    };
+    let deliveries = async {
+        for number in 0..40 {
+            let claimed = store.claim_delivery(at(1_000 + number), at(9_000)).await;
+            let Some(claimed) = claimed.unwrap() else { continue };
+            let afterwards = Afterwards::PutOff { at: at(1_000) };
+            let ended = attempt(LastRun::Success, 600);
+            store
+                .end_delivery(&claimed, Some(&ended), &afterwards)
+                .await
+                .unwrap();
+        }
+    };
+    tokio::join!(tests, deliveries);
+}
+
 /// Receivers that hang hold up those of their own project only.
 pub async fn of_a_project_so_many_are_told_at_a_time_and_no_more(store: &Shared) {
     let world = World::new(store).await;

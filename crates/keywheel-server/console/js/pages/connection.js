@@ -11,7 +11,7 @@ import { accountOf, credentialsOf, METHODS, policies, POLICIES } from "./connect
 
 /** The page of one connection. */
 export async function render({ params }) {
-  const path = `/api/v1/app-connections/aws/${params.id}`;
+  const path = `/api/v1/app-connections/aws/${encodeURIComponent(params.id)}`;
   const [{ appConnection }, uses] = await Promise.all([
     api.get(path),
     api.get(SEARCH, { connectionId: params.id, pageSize: 1 }).then((found) => found.totalCount, () => null),

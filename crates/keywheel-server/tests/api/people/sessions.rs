@@ -8,7 +8,7 @@ use keywheel_core::clock::Millis;
 use serde_json::{Value, json};
 
 use super::{ACCOUNTS, Browser, CURRENT, OVER, SESSIONS, admin, invited, set_cookie};
-use crate::support::{FakeAws, TestApp, join_all};
+use crate::support::{Client, FakeAws, TestApp, join_all};
 
 const WRONG: &str = "The e-mail address or the password is wrong";
 const PROJECTS: &str = "/api/v1/projects";
@@ -394,4 +394,105 @@ async fn the_audit_log_tells_people_from_machines() {
     let failed = &failed["auditLogs"][0];
     assert_eq!(failed["event"]["metadata"]["email"], "admin@example.com");
     assert_eq!(failed["actor"]["type"], "unknownUser");
+}
+
+/// The entries of failed sign-ins so far: how often each was, and what it tells of the account.
+async fn failed_sign_ins(app: &TestApp, admin: &Client<'_>) -> Vec<(u64, Value, Value)> {
+    app.app.audit().flush().await.unwrap();
+    let path = "/api/v1/organization/audit-logs?eventType=login-account-failed";
+    let found = admin.get(path).await.ok();
+    let told = |entry: &Value| {
+        let metadata = &entry["event"]["metadata"];
+        let times = metadata["times"].as_u64().unwrap();
+        (
+            times,
+            metadata["email"].clone(),
+            metadata["isUnknownAccount"].clone(),
+        )
+    };
+    found["auditLogs"].as_array().unwrap().iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn strangers_make_one_entry_of_failed_sign_ins_whatever_they_say() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let nobody = app.nobody();
+    let attempt = async |email: &str, agent: &str| {
+        let body = Body::from(json!({"email": email, "password": "wrong"}).to_string());
+        let headers = [("user-agent", agent)];
+        nobody
+            .send(Method::POST, SESSIONS, &headers, body)
+            .await
+            .refusal(401);
+    };
+    for number in 0..20 {
+        attempt(
+            &format!("planted-{number}@example.com"),
+            &format!("agent {number}"),
+        )
+        .await;
+    }
+    attempt("Admin@example.com", "Mozilla/5.0").await;
+    attempt("admin@example.com", "cli").await;
+    let mut told = failed_sign_ins(&app, &admin).await;
+    told.sort_by_key(|(times, ..)| *times);
+    let expected = [
+        (2, json!("admin@example.com"), Value::Null),
+        (20, Value::Null, json!(true)),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn links_that_are_wrong_are_one_entry_whatever_those_who_try_them_say() {
+    let app = TestApp::start().await;
+    let first = json!({"setupToken": "x", "email": "a@example.com", "password": "correct horse",
+        "organization": "Example"});
+    let join = json!({"token": "x", "password": "correct horse"});
+    let attempt = async |path: &str, body: &Value, number: u32| {
+        let (agent, body) = (format!("agent {number}"), Body::from(body.to_string()));
+        let headers = [("user-agent", agent.as_str())];
+        let seen = app.nobody().send(Method::POST, path, &headers, body).await;
+        seen.refusal(401);
+    };
+    for number in 0..10 {
+        attempt("/api/v1/accounts/setup", &first, number).await;
+    }
+    let admin = app.bootstrapped().await;
+    for number in 0..10 {
+        attempt("/api/v1/accounts/join", &join, number).await;
+    }
+    app.app.audit().flush().await.unwrap();
+    for word in ["create-organization-failed", "use-account-link-failed"] {
+        let path = format!("/api/v1/organization/audit-logs?eventType={word}");
+        let found = admin.get(&path).await.ok()["auditLogs"].clone();
+        let times = &found[0]["event"]["metadata"]["times"];
+        assert_eq!(
+            (found.as_array().unwrap().len(), times),
+            (1, &json!(10)),
+            "{word}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_whose_password_gets_no_turn_is_in_no_entry() {
+    let app = TestApp::start().await;
+    let admin = app.bootstrapped().await;
+    let nobody = app.nobody();
+    let attempt = |number: u32| {
+        let body = json!({"email": format!("{number}@example.com"), "password": "wrong"});
+        nobody.post(SESSIONS, body)
+    };
+    let seen = join_all((0..30).map(attempt).collect()).await;
+    let of = |status: u16| seen.iter().filter(|seen| seen.status == status).count();
+    let (looked_at, refused) = (of(401), of(429));
+    assert!(
+        refused > 0 && looked_at + refused == seen.len(),
+        "{looked_at} {refused}"
+    );
+    let told = failed_sign_ins(&app, &admin).await;
+    let times: u64 = told.iter().map(|(times, ..)| times).sum();
+    assert_eq!(times, u64::try_from(looked_at).unwrap());
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use keywheel_core::clock::Millis;
+use keywheel_server::webhooks::MAILS_PER_HOUR;
 use serde_json::{Value, json};
 
 use super::stage::{QUESTIONS_MAX, Stage, WEBHOOKS};
@@ -24,6 +26,50 @@ const PLAIN: [(&str, &str); 1] = [("KEYWHEEL_SMTP_ALLOW_PLAIN", "true")];
 async fn mailing(stage: &Stage) -> String {
     let body = stage.body(json!({"type": "email", "webhookUrl": OPS}));
     text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"])
+}
+
+/// What the entries of an event tell, the latest first.
+async fn told_of(stage: &Stage, event: &str) -> Vec<Value> {
+    let path = format!("/api/v1/organization/audit-logs?eventType={event}");
+    let found = stage.admin().get(&path).await.ok()["auditLogs"].clone();
+    let entries = found.as_array().unwrap().iter();
+    entries.map(|entry| entry["event"]["metadata"].clone()).collect()
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_where_mails_go_and_which_events_but_no_address() {
+    let server = MailServer::start().await;
+    let stage = set(&server, &PLAIN).await;
+    let filter = json!([{"eventName": "secrets.key-suspect"}]);
+    let to = "mailto:planted@Ops.example,planted@elsewhere.example,other@ops.example";
+    let body = stage.body(json!({"type": "email", "webhookUrl": to, "eventsFilter": filter}));
+    let id = text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"]);
+    stage.patch(&id, json!({"eventsFilter": []})).await;
+    stage.app.pass(Millis::from_secs(1));
+    stage.patch(&id, json!({"isDisabled": true})).await;
+    let made = &told_of(&stage, "create-webhook").await[0];
+    assert_eq!(
+        made["recipientDomains"],
+        json!(["elsewhere.example", "ops.example"])
+    );
+    assert_eq!(made["eventsFilter"], json!(["secrets.key-suspect"]));
+    assert!(!made.to_string().contains("planted"), "{made}");
+    let changed = told_of(&stage, "update-webhook-status").await;
+    assert_eq!(
+        (&changed[1]["eventsFilter"], &changed[1]["isDisabled"]),
+        (&json!([]), &json!(false))
+    );
+    assert_eq!(
+        (&changed[0]["eventsFilter"], &changed[0]["isDisabled"]),
+        (&Value::Null, &json!(true))
+    );
+    // Of what speaks HTTP the host, and also what it was made to tell.
+    stage.admin().post(WEBHOOKS, stage.body(json!({}))).await.ok();
+    let made = &told_of(&stage, "create-webhook").await[0];
+    assert_eq!(
+        (&made["webhookHost"], &made["eventsFilter"]),
+        (&json!("hooks.example.com"), &json!([]))
+    );
 }
 
 async fn deliveries(stage: &Stage, id: &str) -> Value {
@@ -148,6 +194,43 @@ async fn a_test_is_a_mail_too() {
         "[Keywheel] A test of this webhook in dev /"
     );
     assert_eq!(deliveries(&stage, &id).await[0]["event"], "test");
+}
+
+#[tokio::test]
+async fn a_project_sends_so_many_mails_in_an_hour_and_the_rest_later() {
+    let mut server = MailServer::start().await;
+    let stage = set(&server, &PLAIN).await;
+    let id = mailing(&stage).await;
+    for number in 0..MAILS_PER_HOUR {
+        stage.secret("/", &format!("KEY_{number}")).await;
+        server.next().await;
+    }
+    stage.pass(1);
+    stage.secret("/", "KEY").await;
+    let shown = stage.until_run(&id, "failed").await;
+    let message = "Put off: this server sends at most 60 mails of a project in an hour";
+    assert_eq!(shown["lastRunErrorMessage"], message);
+    assert_eq!(deliveries(&stage, &id).await[0]["message"], message);
+    // Nor is a test sent, to whomever it is.
+    let other = stage.body(json!({"type": "email", "webhookUrl": "mailto:other@company.example"}));
+    let other = text(&stage.admin().post(WEBHOOKS, other).await.ok()["webhook"]["id"]);
+    let refused = stage
+        .admin()
+        .post(&format!("{WEBHOOKS}/{other}/test"), json!({}))
+        .await;
+    let text = "This server sends at most 60 mails of a project in an hour. Try again later.";
+    refused.refused(429, "RateLimitExceeded", text);
+    assert_eq!(refused.headers["retry-after"], "3599");
+
+    stage.pass(3_599);
+    server.next().await;
+    stage.until_run(&id, "success").await;
+    let told = deliveries(&stage, &id).await;
+    assert_eq!(
+        (&told[0]["attempt"], &told[0]["status"]),
+        (&json!(1), &json!("success")),
+        "to be put off is no attempt"
+    );
 }
 
 #[tokio::test]

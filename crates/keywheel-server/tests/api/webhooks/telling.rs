@@ -185,7 +185,7 @@ async fn a_test_is_told_at_once_and_its_outcome_is_shown() {
         .admin()
         .post(&format!("{WEBHOOKS}/{id}/test"), json!({}))
         .await;
-    let text = "This webhook was tested within the last minute. Wait a little and test it again.";
+    let text = "This address was tested within the last minute. Wait a little and test it again.";
     again.refused(429, "RateLimitExceeded", text);
     assert_eq!(again.headers["retry-after"], "60");
     stage.pass(60);
@@ -197,11 +197,32 @@ async fn a_test_is_told_at_once_and_its_outcome_is_shown() {
     );
     let teams = stage.webhook(&receiver, json!({"type": "microsoft-teams"})).await;
     receiver.next().await;
+    stage.pass(60);
     stage.test(&teams).await;
     assert_eq!(
         receiver.next().await.json()["attachments"][0]["contentType"],
         "application/vnd.microsoft.card.adaptive"
     );
+}
+
+#[tokio::test]
+async fn an_address_is_tested_once_a_minute_whichever_webhook_has_it() {
+    let stage = Stage::set().await;
+    let mut receiver = Receiver::start().await;
+    let id = stage.webhook(&receiver, json!({})).await;
+    stage.test(&id).await;
+    receiver.next().await;
+    let path = format!("{WEBHOOKS}/{id}");
+    stage.admin().delete(&path, json!({})).await.ok();
+    let again = stage.webhook(&receiver, json!({"secretPath": "/aws"})).await;
+    let path = format!("{WEBHOOKS}/{again}/test");
+    stage.admin().post(&path, json!({})).await.refusal(429);
+    let elsewhere = json!({"webhookUrl": format!("{}/elsewhere", receiver.url)});
+    let elsewhere = stage.webhook(&receiver, elsewhere).await;
+    assert_eq!(stage.test(&elsewhere).await["lastStatus"], "success");
+    receiver.next().await;
+    stage.pass(60);
+    stage.admin().post(&path, json!({})).await.ok();
 }
 
 #[tokio::test]
@@ -213,7 +234,7 @@ async fn a_server_sends_nothing_into_its_own_network_unless_it_is_told_to() {
         "The address is not one of the internet, and this server sends to no other (webhooks_allow_internal)";
     let hosts = ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"];
     for (number, host) in hosts.into_iter().enumerate() {
-        let body = stage.body(json!({"webhookUrl": format!("http://{host}:{port}/")}));
+        let body = stage.body(json!({"webhookUrl": format!("http://{host}:{port}/{number}")}));
         let id = text(&stage.admin().post(WEBHOOKS, body).await.ok()["webhook"]["id"]);
         stage.secret("/", &format!("KEY_{number}")).await;
         let told = stage.until_run(&id, "failed").await;
