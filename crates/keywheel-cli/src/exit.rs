@@ -43,6 +43,10 @@ pub(crate) struct Failure {
     pub(crate) status: Option<u16>,
 }
 
+/// Said by the contract before the reason why no key could be made, which is what people need.
+const OF_AWS: &str =
+    "Infisical encountered an issue while generating credentials with the configured inputs: ";
+
 /// What commands and their parts return.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -78,7 +82,11 @@ impl Failure {
             502..=504 => Kind::Unreachable,
             _ => Kind::Failed,
         };
-        let mut message = words(&body["message"]).unwrap_or_else(|| format!("the server answered {status}"));
+        let message = words(&body["message"]).unwrap_or_else(|| format!("the server answered {status}"));
+        let (kind, mut message) = match message.strip_prefix(OF_AWS) {
+            Some(reason) => (Kind::RotationFailed, reason.to_owned()),
+            None => (kind, message),
+        };
         if kind == Kind::NotSignedIn {
             message = format!("{message}; sign in with: keywheel login");
         }
@@ -176,6 +184,12 @@ mod tests {
         for (status, kind) in codes {
             assert_eq!(Failure::from_answer(status, &Value::Null).kind, kind, "{status}");
         }
+        let of_aws = json!({"message": format!("{OF_AWS}AccessDenied")});
+        let failure = Failure::from_answer(400, &of_aws);
+        assert_eq!(
+            (failure.kind, failure.to_string().as_str()),
+            (Kind::RotationFailed, "AccessDenied")
+        );
         let expired = json!({"error": "TokenError", "message": "Your token has expired."});
         assert_eq!(Failure::from_answer(403, &expired).kind, Kind::NotSignedIn);
     }

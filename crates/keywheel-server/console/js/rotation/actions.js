@@ -112,7 +112,7 @@ export async function move(page) {
     content: [
       h("p", {}, "The two secrets go along. Programs that read them at the old place find nothing there: change them first, or at the same time."),
       field("Environment", select("destinationEnvironment", environments.map(({ slug, name }) => [slug, name]), rotation.environment.slug)),
-      field("Folder", h("input", { name: "destinationSecretPath", value: rotation.folder.path, required: true, pattern: "/.*" }), "A path that begins with /."),
+      field("Folder", h("input", { name: "destinationSecretPath", value: rotation.folder.path, required: true, pattern: "/.*" }), "A path that begins with /. The folder has to be there: make it under Secrets."),
       check("Replace secrets of the same names there", { name: "overwriteDestination" }),
     ],
     button: "Move",
