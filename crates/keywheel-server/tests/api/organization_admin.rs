@@ -157,3 +157,17 @@ async fn the_audit_log_of_the_project_tells_who_entered_and_who_was_refused() {
     assert_eq!(found[0]["event"]["metadata"]["name"], "Left behind");
     assert_eq!(found[1]["actor"]["metadata"]["identityId"], stranger.id);
 }
+
+#[tokio::test]
+async fn a_connection_in_use_is_refused_with_all_its_rotations_counted_whoever_sees_them() {
+    let stage = Stage::set().await;
+    Orphan::leave(&stage).await;
+    stage.other_rotation().await;
+    let path = format!("/api/v1/app-connections/aws/{}", stage.connection);
+    let refusal = stage.admin().delete(&path, json!({})).await.refusal(400);
+    assert!(refusal.starts_with("Cannot delete App Connection with existing connections. Remove all existing connections and try again."), "{refusal}");
+    assert!(
+        refusal.contains("Used by 2 rotations in 2 projects; an administrator"),
+        "{refusal}"
+    );
+}

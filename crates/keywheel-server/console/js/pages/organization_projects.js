@@ -71,6 +71,6 @@ export async function leftBehindBy(identityId) {
   const left = projects.filter(({ id, membersCount }) => membersCount === 1 && own.has(id));
   if (left.length === 0) return "";
   const rotations = left.reduce((sum, { rotationsCount }) => sum + rotationsCount, 0);
-  const going = rotations > 0 ? `, and ${counted(rotations, "rotation in them goes", "rotations in them go")} on` : "";
-  return `${counted(left.length, "project has", "projects have")} no other member: ${left.length === 1 ? "it stays" : "they stay"}${going}. An administrator can enter ${left.length === 1 ? "it" : "them"} under Access, Projects.`;
+  const going = rotations > 0 ? `, and ${counted(rotations, "rotation goes", "rotations go")} on` : "";
+  return `${counted(left.length, "project has", "projects have")} no other member: what is in there stays${going}. An administrator can enter under Access, Projects.`;
 }
