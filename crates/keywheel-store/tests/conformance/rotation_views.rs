@@ -436,12 +436,18 @@ pub async fn an_overview_shows_what_comes_next_what_failed_and_what_is_to_be_dec
 pub async fn a_survey_has_every_project_with_the_counts_of_its_members_and_rotations(store: &Shared) {
     let stage = Stage::set(store).await;
     let (organization, admin) = (stage.world.organization, stage.world.admin);
-    let gone = identity(organization, "gone");
-    store.create_identity(&gone).await.unwrap();
+    let empty = project(organization, "third");
+    store.create_project(&empty, &[], None).await.unwrap();
+    let (gone, stays) = (identity(organization, "gone"), identity(organization, "stays"));
+    for identity in [&gone, &stays] {
+        store.create_identity(identity).await.unwrap();
+    }
     for (place, member) in [
         (stage.world.project, admin),
-        (stage.world.project, gone.id),
+        (stage.world.project, stays.id),
+        (stage.other, stays.id),
         (stage.other, gone.id),
+        (empty.id, gone.id),
     ] {
         store
             .create_membership(&membership(place, member, "viewer"))
@@ -463,12 +469,13 @@ pub async fn a_survey_has_every_project_with_the_counts_of_its_members_and_rotat
             .map(|p| (p.slug.to_string(), p.is_member, p.members, p.rotations));
         told.collect::<Vec<_>>()
     };
-    let (mine, orphan) = (
-        ("demo-project".to_owned(), true, 1, 1),
-        ("second".to_owned(), false, 0, 2),
-    );
-    assert_eq!(survey("").await, [mine, orphan.clone()]);
-    assert_eq!(survey("SECO").await, [orphan]);
+    let [mine, theirs, orphan] = [
+        ("demo-project".to_owned(), true, 2, 1),
+        ("second".to_owned(), false, 1, 2),
+        ("third".to_owned(), false, 0, 0),
+    ];
+    assert_eq!(survey("").await, [mine, theirs.clone(), orphan]);
+    assert_eq!(survey("SECO").await, [theirs]);
     // A sign of patterns is a sign like any other.
     assert_eq!(survey("%").await, []);
     let elsewhere = store
