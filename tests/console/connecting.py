@@ -86,6 +86,12 @@ def made_of(aws, permissions, trust):
 def refused(stage):
     api = stage.set_up()
     visitor = begun(stage)
+    warning = visitor.page.get_by_text("Every member of the organization can use it")
+    expect(warning).to_be_visible()
+    visitor.page.get_by_label("For").select_option("Only Story")
+    expect(warning).to_be_hidden()
+    visitor.page.get_by_label("For").select_option("The whole organization")
+    expect(warning).to_be_visible()
     choose(visitor.page, re.compile("^Access key"))
     expect(policy(visitor, "Copy the permissions policy")).to_contain_text("iam:CreateAccessKey")
     expect(visitor.button("Copy the trust policy")).to_have_count(0)

@@ -2,12 +2,13 @@
 
 from playwright.sync_api import expect
 
-from stage import COOKIE, code_of, fill_in, sign_in
-from support import PASSWORD, require
+from stage import COOKIE, code_of, fill_in, sign_in, what_to_do
+from support import EMAIL, PASSWORD, ROTATIONS, require
 
 FIRST = {"email": "first@keywheel.example", "password": "a wheel of many keys", "organization": "First Company"}
 INVITED, THEIR_PASSWORD = "newcomer@keywheel.example", "five words for a door"
 CURRENT, SESSIONS, JOIN = "/api/v1/sessions/current", "/api/v1/sessions", "/api/v1/accounts/join"
+LEFT = "Left behind"
 WRONG = "not the password"
 
 
@@ -168,11 +169,15 @@ def invited(stage):
     expect(row).to_contain_text("password only")
 
 
-def invite(stage, administrator):
+def invite(stage, administrator, role="no-access"):
     """The path of the link that is handed over, and who it is for in the list of people."""
     administrator.follow("Access")
     with administrator.dialog("Invite somebody") as dialog:
         dialog.get_by_label("E-mail").fill(INVITED)
+        chosen = dialog.get_by_label("Role in the organization")
+        # To make projects, and rotations in them through all connections, is to be chosen and not to be overlooked.
+        expect(chosen).to_have_value("no-access")
+        chosen.select_option(role)
         dialog.get_by_role("button", name="Make the link").click()
     panel = administrator.page.get_by_role("group", name=f"One-time link for {INVITED}")
     link = panel.get_by_role("code").inner_text()
@@ -191,7 +196,7 @@ def newcomer_everywhere(stage):
     """No page asks for what they may not see: that would be a fault."""
     stage.set_up()
     stage.rotation("app")
-    link, _ = invite(stage, stage.signed_in())
+    link, _ = invite(stage, stage.signed_in(), "member")
     newcomer = stage.visitor()
     join(newcomer, link, THEIR_PASSWORD)
     expect(newcomer.heading("Overview")).to_be_visible()
@@ -222,6 +227,66 @@ def role_changed(stage):
     expect(people.get_by_role("row").filter(has_text=INVITED)).to_contain_text("member")
 
 
+def left_behind(stage):
+    """A project goes on without anybody in it, until an administrator enters it."""
+    api = stage.set_up()
+    administrator = stage.signed_in()
+    rotation = leave_a_project(stage, administrator)
+    administrator.follow("Access")
+    with administrator.dialog(f"Remove {INVITED}") as dialog:
+        expect(dialog).to_contain_text("1 project has no other member: what is in there stays, and 1 rotation goes on")
+        dialog.get_by_role("button", name="Remove").click()
+    require(api.call("GET", f"{ROTATIONS}/{rotation}")[0] == 403, "nobody who is left sees the rotation")
+    told_of_uses(stage, administrator)
+    administrator.follow("Access")
+    administrator.page.get_by_role("link", name="Projects", exact=True).click()
+    row = administrator.page.get_by_role("table", name="All projects").get_by_role("row").filter(has_text=LEFT)
+    expect(row).to_contain_text("not in it")
+    expect(row).to_contain_text("nobody")
+    with administrator.dialog(f"Enter as administrator {LEFT}") as dialog:
+        expect(dialog).to_contain_text("You become its administrator")
+        dialog.get_by_role("button", name="Enter").click()
+    expect(administrator.page.get_by_role("table", name=f"Members of {LEFT}")).to_contain_text(EMAIL)
+    expect(row).to_contain_text("a member")
+    expect(row.get_by_role("button")).to_have_count(0)
+
+    administrator.follow("Rotations")
+    administrator.page.get_by_role("link", name="rotate-app").click()
+    what_to_do(administrator, "Pause").click()
+    with administrator.dialog() as dialog:
+        dialog.get_by_role("button", name="Pause").click()
+    expect(what_to_do(administrator, "Resume")).to_be_visible()
+
+
+def told_of_uses(stage, administrator):
+    """Of rotations that they do not see too."""
+    with stage.api.as_administrator():
+        (connection,) = stage.api.ok("GET", "/api/v1/app-connections/aws")["appConnections"]
+    administrator.go(f"/connections/{connection['id']}")
+    administrator.expects(400, f"/api/v1/app-connections/aws/{connection['id']}")
+    with administrator.dialog("Delete") as dialog:
+        dialog.get_by_role("button", name="Delete").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("Used by 1 rotation in 1 project")
+        dialog.get_by_role("button", name="Cancel").click()
+
+
+def leave_a_project(stage, administrator):
+    """Somebody joins, makes a project and a rotation in it; the id of that."""
+    link, _ = invite(stage, administrator, "member")
+    leaver = stage.visitor()
+    join(leaver, link, THEIR_PASSWORD)
+    expect(leaver.button("Sign out")).to_be_visible()
+    _, answer = stage.as_visitor(leaver, "GET", CURRENT)
+    token = answer["session"]["csrfToken"]
+    status, made = stage.as_visitor(leaver, "POST", "/api/v1/projects", {"projectName": LEFT}, token)
+    require(status == 200, f"members make projects: {status} {made}")
+    stage.aws.user("app")
+    wanted = stage.api.rotation(stage.api.connect()["id"], projectId=made["project"]["id"])
+    status, made = stage.as_visitor(leaver, "POST", ROTATIONS, wanted, token)
+    require(status == 200, f"and rotations in them through a connection of the organization: {status} {made}")
+    return made["secretRotation"]["id"]
+
+
 def not_allowed(stage):
     """Who only some projects let in may not see the connections of the organization."""
     api = stage.set_up()
@@ -247,6 +312,7 @@ STORIES = [
     ("with a second factor, a password alone lets nobody in", second_factor),
     ("who is invited joins by the link, which works once", invited),
     ("who was only just invited can open every page", newcomer_everywhere),
+    ("an administrator enters a project whose only member is gone, and pauses its rotation", left_behind),
     ("who may not see something is told whom to ask", not_allowed),
     ("an administrator changes what somebody may do", role_changed),
 ]

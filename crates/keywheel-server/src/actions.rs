@@ -11,6 +11,7 @@ mod filling;
 pub mod folders;
 pub mod identities;
 pub mod memberships;
+pub mod organization_admin;
 pub mod own_account;
 pub mod projects;
 mod references;

@@ -23,6 +23,7 @@ pub mod listen;
 mod memberships;
 pub mod metrics;
 mod openapi;
+mod organization_admin;
 mod paging;
 pub mod place;
 mod projects;

@@ -8,7 +8,6 @@ use keywheel_core::names::{Slug, Title};
 use crate::error::Result;
 use crate::pages::{Keyed, Page, Part};
 use crate::patch::Patch;
-use crate::projects::RotationName;
 
 /// How a connection proves who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +122,15 @@ pub struct ConnectionUpdate {
     pub credentials: Option<ConnectionCredentials>,
 }
 
+/// How much a connection is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConnectionUses {
+    /// Rotations that work through it.
+    pub rotations: u32,
+    /// Projects that hold these.
+    pub projects: u32,
+}
+
 /// Which connections are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionScope {
@@ -180,6 +188,6 @@ pub trait Connections: Send + Sync {
     /// Deletes a connection; whether it was there. `Conflict::Reference` while a rotation uses it.
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
 
-    /// The rotations that use a connection; by name.
-    async fn rotations_using(&self, id: ConnectionId) -> Result<Vec<RotationName>>;
+    /// How much a connection is used, in projects that nobody sees too.
+    async fn connection_uses(&self, id: ConnectionId) -> Result<ConnectionUses>;
 }

@@ -84,6 +84,10 @@ pub trait Memberships: Send + Sync {
     /// or the identity is gone.
     async fn create_membership(&self, membership: &Membership) -> Result<()>;
 
+    /// Makes an identity a member, or gives the member that it is these roles; the membership as it is then.
+    /// `Conflict::Reference` if the project or the identity is gone.
+    async fn admit(&self, membership: &Membership) -> Result<Membership>;
+
     /// The membership of an identity in a project.
     async fn membership(&self, project: ProjectId, identity: IdentityId) -> Result<Option<Membership>>;
 

@@ -38,6 +38,25 @@ pub struct Project {
     pub updated_at: Moment,
 }
 
+/// A project as administrators of its organization see it, whether they are in it or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SurveyedProject {
+    /// The project.
+    pub id: ProjectId,
+    /// For people.
+    pub name: Title,
+    /// Unique in the organization.
+    pub slug: Slug,
+    /// When it was made.
+    pub created_at: Moment,
+    /// Whether who looks is a member of it.
+    pub is_member: bool,
+    /// How many members it has.
+    pub members: u32,
+    /// How many rotations it holds.
+    pub rotations: u32,
+}
+
 /// What an update of a project changes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ProjectUpdate {
@@ -88,6 +107,14 @@ impl Keyed for Project {
     }
 }
 
+impl Keyed for SurveyedProject {
+    type Key = ProjectKey;
+
+    fn key(&self) -> Self::Key {
+        (self.name.to_string(), self.id)
+    }
+}
+
 /// Projects.
 #[async_trait]
 pub trait Projects: Send + Sync {
@@ -113,6 +140,16 @@ pub trait Projects: Send + Sync {
         member: Option<IdentityId>,
         page: &Page<ProjectKey>,
     ) -> Result<Part<Project, ProjectKey>>;
+
+    /// All projects whose name or slug contains `search` without regard to case, with what is in them and whether
+    /// `viewer` is; by name.
+    async fn survey_projects(
+        &self,
+        organization: OrganizationId,
+        viewer: IdentityId,
+        search: &str,
+        page: &Page<ProjectKey>,
+    ) -> Result<Part<SurveyedProject, ProjectKey>>;
 
     /// Changes a project; none if it does not exist.
     async fn update_project(

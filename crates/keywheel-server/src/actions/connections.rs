@@ -8,7 +8,7 @@ use keywheel_core::names::Slug;
 use keywheel_providers::{ConnectionCredentials, IamUser};
 use keywheel_store::connections::{
     Connection, ConnectionCredentials as StoredCredentials, ConnectionKey, ConnectionMethod, ConnectionScope,
-    ConnectionUpdate, NewConnection,
+    ConnectionUpdate, ConnectionUses, NewConnection,
 };
 use keywheel_store::{Conflict, Page, Part, Patch, StoreError};
 
@@ -218,13 +218,24 @@ pub async fn update(
 /// Deletes a connection that no rotation uses.
 pub async fn delete(app: &App, caller: &Caller, id: ConnectionId) -> Result<Connection, ApiError> {
     let connection = find_to(app, caller, id, Some(Event::DeleteConnection), Action::Delete).await?;
-    app.store().delete_connection(id).await.map_err(|error| match error {
-        StoreError::Conflict(Conflict::Reference) => ApiError::bad_request(
-            "Cannot delete App Connection with existing connections. Remove all existing connections and try again.",
-        ),
-        other => other.into(),
-    })?;
-    Ok(connection)
+    match app.store().delete_connection(id).await {
+        Ok(_) => Ok(connection),
+        Err(StoreError::Conflict(Conflict::Reference)) => Err(in_use(app, id).await?),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Said of a connection that rotations use: the contract's words, then how many there are. Nobody may be left who sees them
+/// all.
+async fn in_use(app: &App, id: ConnectionId) -> Result<ApiError, ApiError> {
+    let ConnectionUses { rotations, projects } = app.store().connection_uses(id).await?;
+    let many = |count| if count == 1 { "" } else { "s" };
+    let (rotations_many, projects_many) = (many(rotations), many(projects));
+    Ok(ApiError::bad_request(format!(
+        "Cannot delete App Connection with existing connections. Remove all existing connections and try again. Used by \
+         {rotations} rotation{rotations_many} in {projects} project{projects_many}; an administrator of the organization \
+         can enter those that you do not see"
+    )))
 }
 
 /// Refuses unless a rotation in the project may use the connection: 404 if there is none, 403 without the

@@ -265,7 +265,8 @@ pub(super) async fn is_own(app: &App, caller: &Caller, id: ProjectId) -> Result<
     Ok(found.is_some_and(|project| project.organization == caller.organization()))
 }
 
-async fn find(app: &App, caller: &Caller, named: &ProjectRef) -> Result<Project, ApiError> {
+/// The project that a request names. Whether the caller may do anything there is not checked.
+pub(super) async fn find(app: &App, caller: &Caller, named: &ProjectRef) -> Result<Project, ApiError> {
     let found = match named {
         ProjectRef::Id(text) => match text.parse() {
             Ok(id) => app.store().project(id).await?,
@@ -282,7 +283,7 @@ async fn find(app: &App, caller: &Caller, named: &ProjectRef) -> Result<Project,
         .ok_or_else(|| not_found(named))
 }
 
-fn not_found(named: &ProjectRef) -> ApiError {
+pub(super) fn not_found(named: &ProjectRef) -> ApiError {
     ApiError::not_found(match named {
         ProjectRef::Id(id) => format!("Project with ID '{id}' not found"),
         ProjectRef::Slug(slug) => format!("Project with slug '{slug}' not found"),

@@ -77,6 +77,7 @@ events! {
     CreateProject = "create-project", Change;
     UpdateProject = "update-project", Change;
     DeleteProject = "delete-project", Change;
+    EnterProject = "enter-project", Change;
     CreateMembership = "create-identity-project-membership", Change;
     UpdateMembership = "update-identity-project-membership", Change;
     DeleteMembership = "delete-identity-project-membership", Change;

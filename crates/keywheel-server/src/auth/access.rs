@@ -20,6 +20,8 @@ pub enum Action {
     RotateSecrets,
     /// See the credentials that a rotation made.
     ReadGeneratedCredentials,
+    /// Enter any project of the organization.
+    AccessAllProjects,
 }
 
 /// What it is done to.
@@ -51,6 +53,8 @@ pub enum Subject {
     Webhooks,
     /// What Prometheus reads.
     Metrics,
+    /// All projects of the organization, whoever is in them.
+    AdminConsole,
 }
 
 /// A role in the organization.
@@ -89,6 +93,7 @@ impl Action {
             Self::Connect => "connect",
             Self::RotateSecrets => "rotate-secrets",
             Self::ReadGeneratedCredentials => "read-generated-credentials",
+            Self::AccessAllProjects => "access-all-projects",
         }
     }
 }
@@ -110,6 +115,7 @@ impl Subject {
             Self::AuditLogs => "audit-logs",
             Self::Webhooks => "webhooks",
             Self::Metrics => "metrics",
+            Self::AdminConsole => "organization-admin-console",
         }
     }
 }
@@ -189,11 +195,15 @@ impl ProjectRole {
                 Subject::Projects | Subject::Environments | Subject::Rotations | Subject::Identities => {
                     matches!(action, Action::Read)
                 }
-                Subject::AuditLogs | Subject::Accounts | Subject::Metrics => false,
+                Subject::AuditLogs | Subject::Accounts | Subject::Metrics | Subject::AdminConsole => false,
             },
             Self::Viewer => match subject {
                 Subject::Secrets => matches!(action, Action::Read | Action::ReadValue),
-                Subject::AppConnections | Subject::AuditLogs | Subject::Accounts | Subject::Metrics => false,
+                Subject::AppConnections
+                | Subject::AuditLogs
+                | Subject::Accounts
+                | Subject::Metrics
+                | Subject::AdminConsole => false,
                 _ => matches!(action, Action::Read),
             },
             Self::NoAccess => false,

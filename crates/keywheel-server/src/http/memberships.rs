@@ -6,7 +6,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use self::json::OwnMembershipsJson;
+pub(super) use self::json::{BareJson, OwnMembershipsJson};
 use self::json::{InBareMembership, InMembership, MembershipsJson, RolesJson};
 use super::answer::{Answer, Reply};
 use super::extract::{Body, Params, Query};

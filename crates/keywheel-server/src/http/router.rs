@@ -14,9 +14,9 @@ use super::errors::ApiError;
 use super::extract::normalise_path;
 use super::{
     accounts, app_connections, audit_logs, auth, bootstrap, connection_checks, console, docs, edge,
-    environments, folders, identities, memberships, metrics, openapi, projects, retirement_default,
-    rotation_keys, rotation_policy, rotation_runs, rotation_views, secret_imports, secret_rotations, secrets,
-    sessions, status, tags, universal_auth, webhooks,
+    environments, folders, identities, memberships, metrics, openapi, organization_admin, projects,
+    retirement_default, rotation_keys, rotation_policy, rotation_runs, rotation_views, secret_imports,
+    secret_rotations, secrets, sessions, status, tags, universal_auth, webhooks,
 };
 use crate::app::App;
 
@@ -47,6 +47,7 @@ pub(super) fn documented() -> OpenApiRouter<App> {
         .merge(identities::routes())
         .merge(universal_auth::routes())
         .merge(projects::routes())
+        .merge(organization_admin::routes())
         .merge(environments::routes())
         .merge(memberships::routes())
         .merge(folders::routes())

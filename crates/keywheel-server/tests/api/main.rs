@@ -23,6 +23,7 @@ mod login;
 #[cfg(feature = "dev")]
 mod matrix;
 mod metrics;
+mod organization_admin;
 mod paging;
 mod people;
 mod projects;

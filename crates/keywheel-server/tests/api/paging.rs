@@ -95,6 +95,11 @@ impl World {
             (format!("/api/v2/folders?{place}&path=%2Fb"), "folders", 1),
             (format!("/api/v1/folders?{place}&path=/none"), "folders", 0),
             ("/api/v1/projects?".to_owned(), "projects", 5),
+            (
+                "/api/v1/organization-admin/projects?search=M".to_owned(),
+                "projects",
+                5,
+            ),
             ("/api/v1/workspace?unknown=%26%C3%A4+".to_owned(), "workspaces", 5),
             (
                 format!("/api/v1/identities/{machine}/identity-memberships?"),

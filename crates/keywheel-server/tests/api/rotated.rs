@@ -99,7 +99,8 @@ async fn containers_and_connection_of_a_rotation_cannot_be_deleted() {
         admin.delete(&path, body).await.refused(400, "BadRequest", &text);
     }
     let path = format!("/api/v1/app-connections/aws/{}", held.connection);
-    let text = "Cannot delete App Connection with existing connections. Remove all existing connections and try again.";
+    let text = "Cannot delete App Connection with existing connections. Remove all existing connections and try again. \
+        Used by 1 rotation in 1 project; an administrator of the organization can enter those that you do not see";
     admin
         .delete(&path, json!({}))
         .await

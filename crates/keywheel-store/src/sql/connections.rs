@@ -6,17 +6,15 @@ use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId};
 use keywheel_core::names::Slug;
 
 use super::pages::Order;
-use super::projects::rotation_name;
 use super::value::{Reader, args};
 use super::{SqlStore, lock_row, one_in};
 use crate::connections::{
     Connection, ConnectionCredentials, ConnectionKey, ConnectionMethod, ConnectionProject, ConnectionScope,
-    ConnectionUpdate, Connections, NewConnection,
+    ConnectionUpdate, ConnectionUses, Connections, NewConnection,
 };
 use crate::error::{Result, StoreError};
 use crate::pages::{Page, Part};
 use crate::patch::Patch;
-use crate::projects::RotationName;
 
 const SELECT: &str = "SELECT c.id, c.organization_id, c.name, c.description, c.method, c.credentials, \
     c.credentials_hash, c.config, c.version, c.created_at, c.updated_at, p.id, p.name, p.slug \
@@ -51,6 +49,13 @@ fn connection(r: &mut Reader) -> Result<Connection> {
         None => None,
     };
     Ok(connection)
+}
+
+fn uses(r: &mut Reader) -> Result<ConnectionUses> {
+    Ok(ConnectionUses {
+        rotations: r.small()?,
+        projects: r.small()?,
+    })
 }
 
 #[async_trait]
@@ -159,8 +164,10 @@ impl Connections for SqlStore {
             > 0)
     }
 
-    async fn rotations_using(&self, id: ConnectionId) -> Result<Vec<RotationName>> {
-        let sql = "SELECT id, name FROM rotations WHERE connection_id = $1 ORDER BY name";
-        self.all(sql, args![id], rotation_name).await
+    async fn connection_uses(&self, id: ConnectionId) -> Result<ConnectionUses> {
+        let sql = "SELECT COUNT(*), COUNT(DISTINCT e.project_id) FROM rotations r JOIN folders f ON f.id = r.folder_id \
+                   JOIN environments e ON e.id = f.environment_id WHERE r.connection_id = $1";
+        let found = self.one(sql, args![id], uses).await?;
+        found.ok_or_else(|| StoreError::corrupt("the count of rotations"))
     }
 }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::adapter::Session;
 use super::pages::Order;
-use super::value::{Reader, args, json};
+use super::value::{Reader, Value, args, json};
 use super::{SqlStore, one_in};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::identities::{Page, PageRequest};
 use crate::memberships::{Membership, MembershipKey, MembershipRole, Memberships, TemporaryAccess};
 use crate::pages::{self, Part};
@@ -59,21 +59,22 @@ fn membership(r: &mut Reader) -> Result<Membership> {
     })
 }
 
+const INSERT: &str = "INSERT INTO memberships (id, project_id, identity_id, roles, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+fn inserted(membership: &Membership) -> Result<Vec<Value>> {
+    Ok(args![
+        membership.id,
+        membership.project,
+        membership.identity,
+        roles_json(&membership.roles)?,
+        membership.created_at,
+        membership.updated_at
+    ])
+}
+
 pub(super) async fn insert_membership(session: &mut Box<dyn Session>, membership: &Membership) -> Result<()> {
-    session
-        .execute(
-            "INSERT INTO memberships (id, project_id, identity_id, roles, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            args![
-                membership.id,
-                membership.project,
-                membership.identity,
-                roles_json(&membership.roles)?,
-                membership.created_at,
-                membership.updated_at
-            ],
-        )
-        .await?;
+    session.execute(INSERT, inserted(membership)?).await?;
     Ok(())
 }
 
@@ -83,6 +84,25 @@ impl Memberships for SqlStore {
         let mut session = self.write().await?;
         insert_membership(&mut session, membership).await?;
         session.commit().await
+    }
+
+    async fn admit(&self, new: &Membership) -> Result<Membership> {
+        let mut session = self.write().await?;
+        let sql = format!(
+            "{INSERT} ON CONFLICT (project_id, identity_id) \
+             DO UPDATE SET roles = excluded.roles, updated_at = excluded.updated_at"
+        );
+        session.execute(&sql, inserted(new)?).await?;
+        let by_key = format!("{SELECT} WHERE project_id = $1 AND identity_id = $2");
+        let after = one_in(
+            &mut session,
+            &by_key,
+            args![new.project, new.identity],
+            membership,
+        )
+        .await?;
+        session.commit().await?;
+        after.ok_or_else(|| StoreError::corrupt("a membership that was just written"))
     }
 
     async fn membership(&self, project: ProjectId, identity: IdentityId) -> Result<Option<Membership>> {

@@ -6,6 +6,7 @@ use keywheel_core::ids::{IdentityId, OrganizationId, ProjectId};
 use keywheel_core::names::Slug;
 
 use super::environments::insert_environment;
+use super::identities::pattern;
 use super::memberships::insert_membership;
 use super::pages::Order;
 use super::value::{Reader, args};
@@ -15,10 +16,33 @@ use crate::error::Result;
 use crate::memberships::Membership;
 use crate::pages::{Page, Part};
 use crate::patch::Patch;
-use crate::projects::{Project, ProjectKey, ProjectUpdate, Projects, RotationName, Scope};
+use crate::projects::{Project, ProjectKey, ProjectUpdate, Projects, RotationName, Scope, SurveyedProject};
 
 const COLUMNS: &str = "p.id, p.organization_id, p.name, p.slug, p.description, p.delete_protection, \
     p.auto_capitalization, p.version_limit, p.audit_retention_days, p.created_at, p.updated_at";
+
+/// The order of a list.
+const BY_NAME: Order = Order::Up(&["p.name", "p.id"]);
+
+/// In terms of `$1`, who looks. Each count is one of an index of the rows that are read, so that a page is one statement.
+const SURVEY: &str = "SELECT p.id, p.name, p.slug, p.created_at, \
+    EXISTS (SELECT 1 FROM memberships own WHERE own.project_id = p.id AND own.identity_id = $1), \
+    (SELECT COUNT(*) FROM memberships m WHERE m.project_id = p.id), \
+    (SELECT COUNT(*) FROM rotations r JOIN folders f ON f.id = r.folder_id \
+     JOIN environments e ON e.id = f.environment_id WHERE e.project_id = p.id) \
+    FROM projects p";
+
+fn surveyed(r: &mut Reader) -> Result<SurveyedProject> {
+    Ok(SurveyedProject {
+        id: r.id()?,
+        name: r.title()?,
+        slug: r.slug()?,
+        created_at: r.moment()?,
+        is_member: r.flag()?,
+        members: r.small()?,
+        rotations: r.small()?,
+    })
+}
 
 fn project(r: &mut Reader) -> Result<Project> {
     Ok(Project {
@@ -36,7 +60,7 @@ fn project(r: &mut Reader) -> Result<Project> {
     })
 }
 
-pub(super) fn rotation_name(r: &mut Reader) -> Result<RotationName> {
+fn rotation_name(r: &mut Reader) -> Result<RotationName> {
     Ok(RotationName {
         id: r.id()?,
         name: r.slug()?,
@@ -133,8 +157,22 @@ impl Projects for SqlStore {
             ),
         };
         let select = format!("SELECT {COLUMNS} FROM projects p {condition}");
-        let order = Order::Up(&["p.name", "p.id"]);
-        self.part(&select, order, args, page, project).await
+        self.part(&select, BY_NAME, args, page, project).await
+    }
+
+    async fn survey_projects(
+        &self,
+        organization: OrganizationId,
+        viewer: IdentityId,
+        search: &str,
+        page: &Page<ProjectKey>,
+    ) -> Result<Part<SurveyedProject, ProjectKey>> {
+        let select = format!(
+            "{SURVEY} WHERE p.organization_id = $2 \
+             AND (lower(p.name) LIKE $3 ESCAPE '\\' OR lower(p.slug) LIKE $3 ESCAPE '\\')"
+        );
+        let args = args![viewer, organization, pattern(search)];
+        self.part(&select, BY_NAME, args, page, surveyed).await
     }
 
     async fn update_project(

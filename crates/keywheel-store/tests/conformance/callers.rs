@@ -1,7 +1,9 @@
 //! Identities, memberships, Universal Auth and tokens.
 
 use keywheel_core::clock::Millis;
-use keywheel_core::ids::{ClientId, ClientSecretId, IdentityId, MembershipId, TokenId, UniversalAuthId};
+use keywheel_core::ids::{
+    ClientId, ClientSecretId, IdentityId, MembershipId, ProjectId, TokenId, UniversalAuthId,
+};
 use keywheel_store::identities::{AuthMethod, Identity, IdentityMetadata, IdentityUpdate, PageRequest};
 use keywheel_store::memberships::{MembershipRole, TemporaryAccess};
 use keywheel_store::tokens::Token;
@@ -215,6 +217,22 @@ pub async fn a_member_is_one_once_and_has_the_roles_that_were_set_last(store: &S
     assert!(store.delete_membership(world.project, world.admin).await.unwrap());
     assert!(!store.delete_membership(world.project, world.admin).await.unwrap());
     assert_eq!(store.roles_in(world.project, world.admin).await.unwrap(), None);
+}
+
+pub async fn who_is_admitted_is_a_member_with_these_roles_whatever_it_was_before(store: &Shared) {
+    let world = World::new(store).await;
+    let first = membership(world.project, world.admin, "viewer");
+    assert_eq!(store.admit(&first).await.unwrap(), first);
+    let mut again = membership(world.project, world.admin, "admin");
+    (again.created_at, again.updated_at) = (at(7), at(7));
+    let after = store.admit(&again).await.unwrap();
+    assert_eq!((after.id, after.created_at), (first.id, first.created_at));
+    assert_eq!((&after.roles, after.updated_at), (&again.roles, at(7)));
+    let in_project = store.roles_in(world.project, world.admin).await.unwrap();
+    assert_eq!(in_project, Some(again.roles));
+    assert_eq!(store.memberships_in(world.project, ALL).await.unwrap().total, 1);
+    let nowhere = membership(id!(ProjectId), world.admin, "admin");
+    assert_eq!(conflict(store.admit(&nowhere).await), Conflict::Reference);
 }
 
 pub async fn a_deleted_identity_takes_its_logins_tokens_and_memberships_along(store: &Shared) {

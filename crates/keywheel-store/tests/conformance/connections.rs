@@ -58,7 +58,8 @@ pub async fn a_connection_shows_its_project_and_grows_with_each_change(store: &S
         .await
         .unwrap();
     assert_eq!(unknown, None);
-    assert_eq!(store.rotations_using(new.id).await.unwrap(), []);
+    let uses = store.connection_uses(new.id).await.unwrap();
+    assert_eq!((uses.rotations, uses.projects), (0, 0));
     assert!(store.delete_connection(new.id).await.unwrap());
     assert!(!store.delete_connection(new.id).await.unwrap());
 }

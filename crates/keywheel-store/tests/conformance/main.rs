@@ -135,6 +135,7 @@ promises! {
         an_identity_reads_back_and_pages_by_name,
         a_search_text_is_taken_literally,
         a_member_is_one_once_and_has_the_roles_that_were_set_last,
+        who_is_admitted_is_a_member_with_these_roles_whatever_it_was_before,
         a_deleted_identity_takes_its_logins_tokens_and_memberships_along,
         universal_auth_is_given_once_and_settings_read_back_in_order,
         a_limit_on_a_client_secret_holds_exactly_under_parallel_logins,
@@ -192,7 +193,9 @@ promises! {
         every_filter_of_a_search_finds_what_it_names_and_counts_it,
         each_state_is_found_and_counted_as_the_rule_has_it,
         every_order_of_a_search_is_the_same_in_parts,
-        an_overview_shows_what_comes_next_what_failed_and_what_is_to_be_decided;
+        an_overview_shows_what_comes_next_what_failed_and_what_is_to_be_decided,
+        a_survey_has_every_project_with_the_counts_of_its_members_and_rotations,
+        the_uses_of_a_connection_are_counted_over_all_projects;
     webhooks:
         a_webhook_reads_back_changes_and_is_deleted,
         a_project_has_so_many_webhooks_and_no_more,

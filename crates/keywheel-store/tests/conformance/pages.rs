@@ -87,6 +87,13 @@ pub async fn the_parts_of_each_list_are_the_whole_of_it(store: &Shared) {
     })
     .await;
     same_in_parts(6, async |page| {
+        let found = store
+            .survey_projects(world.organization, world.admin, "", page)
+            .await;
+        found.unwrap()
+    })
+    .await;
+    same_in_parts(6, async |page| {
         let scope = ConnectionScope::All(world.organization);
         store.connections(scope, page).await.unwrap()
     })

@@ -2,7 +2,7 @@
 
 use keywheel_core::aws::{AccessKeyId, IamUserName};
 use keywheel_core::clock::{Millis, Moment};
-use keywheel_core::ids::{ConnectionId, ProjectId, RotationId};
+use keywheel_core::ids::{ConnectionId, OrganizationId, ProjectId, RotationId};
 use keywheel_core::intent::IntentKind;
 use keywheel_core::key::{KeyState, ManagedKey, Origin};
 use keywheel_core::ledger::Change;
@@ -17,7 +17,7 @@ use keywheel_store::rotation_views::{
 use crate::ledgers::{changes, claimed, intent, key};
 use crate::pages::walk;
 use crate::rotations::{publish, rotation, values};
-use crate::world::{Shared, World, at, environment, id, name, project, slug, user};
+use crate::world::{Shared, World, at, environment, id, identity, membership, name, project, slug, user};
 
 const DAYS: i64 = 86_400_000;
 const NOW: Moment = at(200 * DAYS);
@@ -431,4 +431,65 @@ pub async fn an_overview_shows_what_comes_next_what_failed_and_what_is_to_be_dec
         ),
         (0, 0, None)
     );
+}
+
+pub async fn a_survey_has_every_project_with_the_counts_of_its_members_and_rotations(store: &Shared) {
+    let stage = Stage::set(store).await;
+    let (organization, admin) = (stage.world.organization, stage.world.admin);
+    let empty = project(organization, "third");
+    store.create_project(&empty, &[], None).await.unwrap();
+    let (gone, stays) = (identity(organization, "gone"), identity(organization, "stays"));
+    for identity in [&gone, &stays] {
+        store.create_identity(identity).await.unwrap();
+    }
+    for (place, member) in [
+        (stage.world.project, admin),
+        (stage.world.project, stays.id),
+        (stage.other, stays.id),
+        (stage.other, gone.id),
+        (empty.id, gone.id),
+    ] {
+        store
+            .create_membership(&membership(place, member, "viewer"))
+            .await
+            .unwrap();
+    }
+    stage.rotation("one", 1, |_| ()).await;
+    stage.rotation("two", 1, elsewhere(stage.other_place)).await;
+    stage.rotation("three", 1, elsewhere(stage.other_place)).await;
+    store.delete_identity(gone.id).await.unwrap();
+    let survey = async |search: &str| {
+        let found = store
+            .survey_projects(organization, admin, search, &Page::whole())
+            .await
+            .unwrap();
+        let told = found
+            .rows
+            .into_iter()
+            .map(|p| (p.slug.to_string(), p.is_member, p.members, p.rotations));
+        told.collect::<Vec<_>>()
+    };
+    let [mine, theirs, orphan] = [
+        ("demo-project".to_owned(), true, 2, 1),
+        ("second".to_owned(), false, 1, 2),
+        ("third".to_owned(), false, 0, 0),
+    ];
+    assert_eq!(survey("").await, [mine, theirs.clone(), orphan]);
+    assert_eq!(survey("SECO").await, [theirs]);
+    // A sign of patterns is a sign like any other.
+    assert_eq!(survey("%").await, []);
+    let elsewhere = store
+        .survey_projects(id!(OrganizationId), admin, "", &Page::whole())
+        .await
+        .unwrap();
+    assert_eq!(elsewhere.rows, []);
+}
+
+pub async fn the_uses_of_a_connection_are_counted_over_all_projects(store: &Shared) {
+    let stage = Stage::set(store).await;
+    stage.rotation("one", 1, |_| ()).await;
+    stage.rotation("two", 1, |_| ()).await;
+    stage.rotation("three", 1, elsewhere(stage.other_place)).await;
+    let uses = store.connection_uses(stage.world.connection).await.unwrap();
+    assert_eq!((uses.rotations, uses.projects), (3, 2));
 }

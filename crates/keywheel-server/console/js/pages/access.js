@@ -7,6 +7,7 @@ import { go } from "../router.js";
 import { when } from "../time.js";
 import { empty, field, heading, notify, select, table } from "../ui.js";
 import { addMember, membershipActions, ORGANIZATION_ROLES, rolesOf } from "./memberships.js";
+import { organizationProjects } from "./organization_projects.js";
 import { people } from "./people.js";
 
 const SECTIONS = [["people", "People"], ["identities", "Machine identities"], ["projects", "Projects"]];
@@ -15,7 +16,7 @@ const ON_A_PAGE = 50;
 /** The page, by its sections. */
 export async function render({ query, session }) {
   const section = SECTIONS.some(([name]) => name === query.get("section")) ? query.get("section") : "people";
-  const content = { people: () => people(session), identities: () => identities(query), projects: () => members(query) }[section];
+  const content = { people: () => people(session), identities: () => identities(query), projects: () => projects(query, session) }[section];
   return [heading("Access"), tabs("Sections of access", "/access", SECTIONS, section), await content()];
 }
 
@@ -62,9 +63,13 @@ async function newIdentity() {
   go(`/access/identities/${made.identity.id}`);
 }
 
+async function projects(query, session) {
+  return [await members(query), session.identity.role === "admin" && organizationProjects()];
+}
+
 async function members(query) {
   const { projects, project } = await projectOf(query);
-  if (!project) return empty("No project yet.", h("a.button", { href: "/secrets" }, "Make one in Secrets"));
+  if (!project) return empty("You are in no project yet.", h("a.button", { href: "/secrets" }, "Make one in Secrets"));
   const offset = Number(query.get("offset")) || 0;
   const at = (projectId, start) => to("/access", { section: "projects", projectId, offset: start });
   const chosen = select("projectId", projects.map(({ id, name }) => [id, name]), project.id, { onchange: ({ target }) => go(at(target.value)) });

@@ -17,7 +17,7 @@ export const EVENT_TYPES = [
   ...verbs("add update revoke", "identity-universal-auth"),
   ...verbs("create revoke", "identity-universal-auth-client-secret"),
   ...verbs("renew revoke", "identity-access-token"),
-  "create-organization", "create-organization-failed", "use-account-link-failed", "clear-identity-universal-auth-lockouts", "logout-account", "revoke-account-session", "confirm-account-totp",
+  "create-organization", "enter-project", "create-organization-failed", "use-account-link-failed", "clear-identity-universal-auth-lockouts", "logout-account", "revoke-account-session", "confirm-account-totp",
   "check-secret-rotation-credentials", "test-app-connection", "webhook-triggered",
 ].sort();
 

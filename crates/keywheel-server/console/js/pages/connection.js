@@ -31,7 +31,7 @@ export async function render({ params }) {
 
 function about(connection, uses) {
   const { method, credentials, project } = connection;
-  const rotations = uses === 0 ? "none that you can see" : h("a", { href: `/rotations?connectionId=${connection.id}` }, uses === null ? "Show" : counted(uses, "rotation"));
+  const rotations = uses === 0 ? "none that you can see" : h("a", { href: `/rotations?connectionId=${connection.id}` }, uses === null ? "Show" : `${counted(uses, "rotation")} that you can see`);
   return h("section.card", { "aria-label": "About" }, facts([
     ["Method", METHODS[method]?.title ?? method],
     ["AWS account", accountOf(connection)],
@@ -116,7 +116,10 @@ async function remove(connection, path, uses) {
   if (uses > 0) {
     await confirm({
       title: `${connection.name} cannot be deleted yet`,
-      content: h("p", {}, `${counted(uses, "rotation works", "rotations work")} through it: `, h("a", { href: `/rotations?connectionId=${connection.id}` }, "delete them"), " first."),
+      content: [
+        h("p", {}, `${counted(uses, "rotation that you can see works", "rotations that you can see work")} through it: `, h("a", { href: `/rotations?connectionId=${connection.id}` }, "delete them"), " first."),
+        h("p", {}, "There may be more in projects that you are not in. Administrators of the organization can enter those under ", h("a", { href: "/access?section=projects" }, "Access, Projects"), "."),
+      ],
       button: "Close",
     });
     return;

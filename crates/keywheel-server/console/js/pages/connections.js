@@ -24,17 +24,17 @@ export async function render({ signal }) {
       ["Method", ({ method }) => METHODS[method]?.title ?? method],
       ["Account or key", (connection) => h("code", {}, accountOf(connection) ?? connection.credentials.accessKeyId ?? "–")],
       ["For", ({ project }) => project?.name ?? "Whole organization"],
-      ["Rotations", ({ id }) => uses.get(id) ?? h("a", { href: `/rotations?connectionId=${id}` }, "Show")],
+      ["Rotations you see", ({ id }) => uses.get(id) ?? h("a", { href: `/rotations?connectionId=${id}` }, "Show")],
       ["Changed", ({ updatedAt }) => when(updatedAt)],
     ], appConnections, empty("No connection yet. Make one first: it lets Keywheel into your AWS account, and rotations work through it.", add))),
   ];
 }
 
-/** Fills in how many rotations use each, one question after the other, while the page is shown. */
+/** Fills in how many rotations that the caller sees use each, one question after the other, while the page is shown. */
 async function countUses(uses, signal) {
   for (const [connectionId, place] of uses) {
     if (signal.aborted) return;
     const count = await api.get("/api/v2/secret-rotations/search", { connectionId, pageSize: 1 }).then((found) => found.totalCount, () => null);
-    place.replaceChildren(count === 0 ? "none that you can see" : h("a", { href: `/rotations?connectionId=${connectionId}` }, count ?? "Show"));
+    place.replaceChildren(count === 0 ? "none" : h("a", { href: `/rotations?connectionId=${connectionId}` }, count ?? "Show"));
   }
 }

@@ -6,6 +6,7 @@ import { action, ask, onceDone, region, removal, shownOnce, text } from "../part
 import { dateText, when } from "../time.js";
 import { badge, card, confirm, field, select, table } from "../ui.js";
 import { ORGANIZATION_ROLES } from "./memberships.js";
+import { leftBehindBy } from "./organization_projects.js";
 
 /** The section of people. */
 export function people(session) {
@@ -58,7 +59,7 @@ async function invite(show, reload) {
     title: "Invite somebody",
     content: [
       text("email", "E-mail", { type: "email", required: true }),
-      field("Role in the organization", select("role", ORGANIZATION_ROLES, "member")),
+      field("Role in the organization", select("role", ORGANIZATION_ROLES, "no-access"), "No access is enough for who works in projects that others add them to. Members also make projects of their own, and rotations in them through every connection that is for the whole organization: give Member to who may rotate all that those connections reach."),
       h("p.hint", {}, "Whatever the role, they see no project until they are added to it, under ", h("a", { href: "/access?section=projects" }, "Projects"), "."),
       h("p.hint", {}, "Nothing is sent: you get a one-time link to hand over."),
     ],
@@ -70,10 +71,12 @@ async function invite(show, reload) {
   await reload();
 }
 
-function remove({ id, email }) {
+async function remove({ id, email, identityId }) {
+  // Who has never signed in may have no identity yet.
+  const left = identityId ? await leftBehindBy(identityId) : "";
   return removal({
     title: `Remove ${email}?`,
-    text: "Their sessions end at once and they cannot sign in. What they did stays in the audit log.",
+    text: `Their sessions end at once and they cannot sign in. What they did stays in the audit log. ${left}`.trim(),
     path: `/api/v1/accounts/${id}`,
     button: "Remove",
     done: `${email} is removed`,

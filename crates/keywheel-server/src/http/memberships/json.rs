@@ -28,7 +28,7 @@ const PAGE_MAX: u32 = 20_000;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BareMembership)]
-pub(super) struct BareJson {
+pub(in crate::http) struct BareJson {
     #[schema(value_type = uuid::Uuid)]
     id: MembershipId,
     #[schema(value_type = uuid::Uuid)]

@@ -101,12 +101,14 @@ const REFUSALS: [(&str, &str, &str, bool, &str, &str); 11] = [
     ),
 ];
 /// The operations that are limited, most of them in their failures.
-const LIMITED: [&str; 7] = [
+const LIMITED: [&str; 9] = [
+    "bootstrap",
     "logIn",
     "signIn",
     "setUpAccount",
     "joinAccount",
     "changePassword",
+    "startTotp",
     "stopTotp",
     "testWebhook",
 ];

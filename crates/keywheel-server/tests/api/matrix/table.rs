@@ -157,6 +157,14 @@ pub const OPERATIONS: &[(&str, Need)] = &[
     ("deleteProject", Project("delete project")),
     ("deleteProjectBySlug", Project("delete project")),
     ("deleteWorkspace", Project("delete project")),
+    (
+        "listOrganizationProjects",
+        Organization("access-all-projects organization-admin-console"),
+    ),
+    (
+        "grantOrganizationAdminProjectAccess",
+        Organization("access-all-projects organization-admin-console"),
+    ),
     // Environments.
     ("createEnvironment", Project("create environments")),
     ("getEnvironment", Project("read environments")),

@@ -154,7 +154,8 @@ async fn a_connection_in_use_cannot_be_deleted_and_a_free_one_can() {
         stage.admin().delete(&path, json!({})).await
     };
     delete(&free).await.ok();
-    let text = "Cannot delete App Connection with existing connections. Remove all existing connections and try again.";
+    let text = "Cannot delete App Connection with existing connections. Remove all existing connections and try again. \
+        Used by 1 rotation in 1 project; an administrator of the organization can enter those that you do not see";
     delete(&stage.connection).await.refused(400, "BadRequest", text);
     stage.delete(&id, "").await.ok();
     delete(&stage.connection).await.ok();
