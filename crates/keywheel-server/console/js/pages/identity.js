@@ -7,6 +7,7 @@ import { go } from "../router.js";
 import { when } from "../time.js";
 import { card, check, empty, facts, field, heading, select, table } from "../ui.js";
 import { addToProject, membershipActions, ORGANIZATION_ROLES, rolesOf } from "./memberships.js";
+import { leftBehindBy } from "./organization_projects.js";
 import { universalAuth } from "./universal_auth.js";
 
 /** The page of one identity. */
@@ -24,7 +25,7 @@ export async function render({ params, session }) {
   return [
     heading(identity.name,
       action("Edit", onceDone(() => edit(found, path, !account), again)),
-      !isOwn && !account && action("Delete", () => remove(identity, path), "danger")),
+      !isOwn && !account && action("Delete", () => remove(identity, path, session), "danger")),
     h("section.card", { "aria-label": "About" }, facts([
       ["Role in the organization", role],
       ["Signs in by", account ? (account.hasPassword ? "a password" : "nothing yet: invited") : identity.authMethods.join(", ") || "nothing yet"],
@@ -74,10 +75,11 @@ function edit({ identity, role }, path, isMachine) {
   });
 }
 
-async function remove(identity, path) {
+async function remove(identity, path, session) {
+  const left = session.identity.role === "admin" ? await leftBehindBy(identity.id) : "";
   const done = await removal({
     title: `Delete ${identity.name}?`,
-    text: "Its tokens and client secrets end at once: programs that use them are refused. What it did stays in the audit log.",
+    text: `Its tokens and client secrets end at once: programs that use them are refused. What it did stays in the audit log. ${left}`.trim(),
     path,
     done: `${identity.name} is deleted`,
   });
