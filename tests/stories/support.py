@@ -24,6 +24,9 @@ SETTLE_SECONDS_MAX = 60
 POLL_SECONDS = 0.05
 PORTS = (12_000, 32_000)
 PORTS_TAKEN = set()
+PORTS_LOCK = threading.Lock()
+# Between the choice of a port and its use anybody may take it; hardly so often in a row.
+PORT_TRIES = 5
 ROTATIONS = "/api/v2/secret-rotations/aws-iam-user-secret"
 # The first account.
 EMAIL, PASSWORD = "admin@keywheel.example", "correct horse battery"
@@ -64,15 +67,27 @@ def until(what, attempt, seconds=SETTLE_SECONDS_MAX):
 
 def free_port():
     """A port that stays free while its process is down: below those that the system lends to outgoing connections."""
-    while True:
-        port = random.randrange(*PORTS)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        if port not in PORTS_TAKEN:
+    with PORTS_LOCK:
+        while True:
+            port = random.randrange(*PORTS)
+            # Not even tried: its process may be starting just now.
+            if port in PORTS_TAKEN:
+                continue
             PORTS_TAKEN.add(port)
-            return port
+            with contextlib.suppress(OSError):
+                socket.create_server(("127.0.0.1", port)).close()
+                return port
+
+
+def on_free_port(start):
+    """Starts something on a free port; on another one if somebody else was faster."""
+    for left in reversed(range(PORT_TRIES)):
+        try:
+            return start(free_port())
+        except Broken as promise:
+            if not left or "Address already in use" not in str(promise):
+                raise
+    return None
 
 
 def call(method, url, body=None, token=None, seconds=REQUEST_SECONDS_MAX, headers=None):
@@ -144,12 +159,16 @@ class Sandbox:
     name = "sandbox"
 
     def __init__(self, binary, folder):
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.program = Process([binary, "sandbox", "--listen", f"127.0.0.1:{port}"], folder / "sandbox.txt")
-        self.program.answers(self.url + "/_sandbox/health")
+        self.binary, self.folder = binary, folder
+        on_free_port(self.start)
         made = self.control("POST", "/users", {"userName": "keywheel", "accessKey": True})
         self.connection = {k: made["accessKey"][k] for k in ("accessKeyId", "secretAccessKey")}
+
+    def start(self, port):
+        self.url = f"http://127.0.0.1:{port}"
+        arguments = [self.binary, "sandbox", "--listen", f"127.0.0.1:{port}"]
+        self.program = Process(arguments, self.folder / "sandbox.txt")
+        self.program.answers(self.url + "/_sandbox/health")
 
     def control(self, method, path, body=None):
         status, answer = call(method, f"{self.url}/_sandbox{path}", body)
@@ -219,9 +238,12 @@ class Server:
 
     def __init__(self, binary, folder, aws, settings=None):
         self.binary, self.folder, self.aws = binary, folder, aws
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self.environment = QUICK | {"AWS_ENDPOINT_URL": aws.url} | (settings or {})
+        on_free_port(self.start_at)
+
+    def start_at(self, port):
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self.start()
 
     def start(self):
