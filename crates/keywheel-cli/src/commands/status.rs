@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::args::Common;
 use crate::client::{Client, ServerUrl, attempt, body_of, http_client};
-use crate::exit::{Kind, Outcome};
+use crate::exit::{Failure, Kind, Outcome};
 use crate::output::{items, properties, table, text};
 use crate::time;
 
@@ -32,7 +32,15 @@ async fn as_nobody(server: &ServerUrl, common: &Common) -> Outcome {
     let answer = json!({"url": server.to_string(), "version": version, "ready": is_ready});
     let out = common.out();
     out.note("not signed in: the rest is told after keywheel login");
-    out.answer(&answer, || properties(server_lines(server, is_ready, version)))
+    out.answer(&answer, || properties(server_lines(server, is_ready, version)))?;
+    if is_ready {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            Kind::Unreachable,
+            "the server is there, and not ready: it is stopping, or has no database",
+        ))
+    }
 }
 
 async fn as_caller(client: &Client, common: &Common) -> Outcome {

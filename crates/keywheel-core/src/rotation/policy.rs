@@ -19,8 +19,8 @@ impl Hours {
     pub const HOLD_MAX: u32 = 30 * 24;
     /// The default of both waits of `grace`.
     pub const A_DAY: Self = Self(24);
-    /// How long before a displaced key retires AWS is asked whether it is still used. A day is time to act, even on a
-    /// weekend's last day; the hour more keeps the looks of tomorrow's rotations out of the hour in which today's run.
+    /// How long before a displaced key retires AWS is asked whether it is still used. A day is time to act; the hour more
+    /// keeps the looks of tomorrow's rotations out of the hour in which today's run.
     pub const LOOK_AHEAD: Self = Self(25);
     /// How long recent use holds a retirement back, unless its owner says otherwise: a week.
     pub const A_WEEK: Self = Self(168);

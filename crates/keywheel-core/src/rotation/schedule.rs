@@ -62,8 +62,10 @@ impl RotateAtUtc {
 
     /// How far into a day of the given length it lies, cut to whole milliseconds.
     fn within_day(self, day_length: Millis) -> Millis {
-        // At most 23 h 59 min, so the number of milliseconds fits both types exactly.
-        #[allow(clippy::cast_possible_truncation)] // bounded by the constructor
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most 23 h 59 min, as the constructor sees to: so many milliseconds fit both types exactly"
+        )]
         let of_24_hours = ((self.hours * 60.0 + self.minutes) * 60_000.0).floor() as i64;
         if day_length == Millis::DAY {
             return Millis::new(of_24_hours);

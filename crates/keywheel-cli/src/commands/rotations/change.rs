@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::create::{Time, at_utc, read_time};
 use super::policy::PolicyArgs;
-use super::show::schedule;
+use super::show::{next, schedule};
 use crate::args::{RotationArg, Sure};
 use crate::client::{Client, Patience};
 use crate::commands::projects::set;
@@ -84,12 +84,8 @@ pub(super) async fn update(wanted: Update, client: &Client, out: Output) -> Outc
         change_policy(&rotation, policy.as_ref(), client).await?;
     }
     let rotation = &changed["secretRotation"];
-    let (name, schedule) = (text(rotation, "/name"), schedule(rotation));
-    let next = match text(rotation, "/nextRotationAt") {
-        none if none.is_empty() => "only when asked for".to_owned(),
-        at => format!("next at {at}"),
-    };
-    out.done(&changed, format_args!("changed {name}: {schedule}, {next}"))
+    let (name, schedule, next) = (text(rotation, "/name"), schedule(rotation), next(rotation));
+    out.done(&changed, format_args!("changed {name}: {schedule}, next {next}"))
 }
 
 async fn change_policy(rotation: &Value, policy: Option<&Value>, client: &Client) -> Outcome {

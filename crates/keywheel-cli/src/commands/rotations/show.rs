@@ -67,10 +67,17 @@ pub(super) fn schedule(rotation: &Value) -> String {
     )
 }
 
+/// `in 3 d`: when the schedule rotates next.
+pub(super) fn next(rotation: &Value) -> String {
+    match time::since(rotation["nextRotationAt"].as_str(), time::now()) {
+        none if none.is_empty() => "only when asked for".to_owned(),
+        next => next,
+    }
+}
+
 /// All of a rotation that matters to people. What is empty is left out.
 pub(super) fn shown(rotation: &Value, state: String, policy: String) -> String {
     let now = time::now();
-    let next = time::since(rotation["nextRotationAt"].as_str(), now);
     properties([
         ("name", text(rotation, "/name")),
         ("id", text(rotation, "/id")),
@@ -86,14 +93,7 @@ pub(super) fn shown(rotation: &Value, state: String, policy: String) -> String {
         ("schedule", schedule(rotation)),
         ("previous key", policy),
         ("rotated", time::since(rotation["lastRotatedAt"].as_str(), now)),
-        (
-            "next",
-            if next.is_empty() {
-                "only when asked for".to_owned()
-            } else {
-                next
-            },
-        ),
+        ("next", next(rotation)),
     ])
 }
 
