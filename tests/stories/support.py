@@ -20,6 +20,7 @@ import urllib.request
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 30
 REQUEST_SECONDS_MAX = 60
+PROBE_SECONDS_MAX = 5
 SETTLE_SECONDS_MAX = 60
 POLL_SECONDS = 0.05
 PORTS = (12_000, 32_000)
@@ -146,7 +147,8 @@ class Process:
         def attempt():
             require(self.process.poll() is None, f"it keeps running; it ended with:\n{self.output()}")
             try:
-                return urllib.request.urlopen(url, timeout=REQUEST_SECONDS_MAX).status
+                # Who holds its port in its place may never answer.
+                return urllib.request.urlopen(url, timeout=PROBE_SECONDS_MAX).status
             except OSError:
                 return None
 
