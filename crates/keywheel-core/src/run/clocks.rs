@@ -76,12 +76,13 @@ impl Run {
         self.clocks.both_past_at(now, until)
     }
 
-    /// The time to record with a failure: AWS's, if ours is what is wrong.
-    pub(super) fn time_of_failure(&self, now: Moment, error: &RunError) -> Moment {
-        match error.code {
-            RunErrorCode::ClockSkew => self.clocks.aws_date.unwrap_or(now),
-            _ => now,
-        }
+    /// The time to record with a failure, whatever failed: AWS's, if ours is wrong. A date that a wrong clock set could
+    /// be a year away.
+    pub(super) fn time_of_failure(&self, now: Moment) -> Moment {
+        self.clocks
+            .aws_date
+            .filter(|_| self.is_clock_wrong())
+            .unwrap_or(now)
     }
 
     /// Whether AWS's clock was never seen in this run.

@@ -11,16 +11,16 @@ impl Run {
     /// Work on single keys does not touch the status: the rotation itself has not failed.
     pub(super) fn fail(&mut self, now: Moment, mut error: RunError) -> Effect {
         error.before_change = !self.changed_aws;
-        let now = self.time_of_failure(now, &error);
+        let now = self.time_of_failure(now);
         let mut after = self.ledger.clone();
         let mut changes = self.given_back(now);
         for change in &changes {
             after.apply(change);
         }
-        let wrong_clock = error.code == RunErrorCode::ClockSkew;
+        let unconfirmed = self.is_clock_wrong() || self.is_clock_unknown();
         let trigger = match self.goal {
             // A clock that is wrong, or that AWS did not confirm, sets no date of the schedule.
-            Goal::Rotate(_) if wrong_clock || self.is_clock_unknown() => Some(Trigger::Manual),
+            Goal::Rotate(_) if unconfirmed => Some(Trigger::Manual),
             // The waits of a displaced key are as its owner wants them.
             Goal::Rotate(Trigger::Manual) if error.code == RunErrorCode::GraceHoldsSlot => None,
             Goal::Rotate(trigger) => Some(trigger),
@@ -40,7 +40,6 @@ impl Run {
         after.user.failures = after.user.failures.saturating_add(1);
         let due_at = due_at(&after, &self.timings, retry_at);
         // A clock that may be wrong may take any date for past. What is still to come keeps its date.
-        let unconfirmed = wrong_clock || self.is_clock_unknown();
         after.user.due_at = due_at.map(|at| if unconfirmed && at <= now { retry_at } else { at });
         changes.push(Change::User(after.user));
         let commit = Commit {

@@ -1,6 +1,6 @@
 //! Clocks (I13), healing and regions: what time and place cannot break.
 
-use keywheel_core::aws::{AwsFailure, FailureKind};
+use keywheel_core::aws::{AwsFailure, FailureKind, IamUserId};
 use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
 use keywheel_core::key::KeyState;
@@ -136,6 +136,29 @@ fn a_wrong_clock_says_nothing_of_the_schedule() {
         let goal = scheduled(&world);
         assert_eq!(world.run(goal), Some(Outcome::Published));
         assert_eq!(kinds(&world), ["create", "create"]);
+    }
+}
+
+#[test]
+fn whatever_fails_under_a_wrong_clock_sets_no_date_far_away() {
+    for by in [Millis::DAY.times(400), Millis::DAY.times(-400)] {
+        let mut world = rotated(0);
+        world.now = world.ledger.user.due_at.unwrap();
+        let before = world.ledger.rotation.clone().unwrap();
+        let (goal, right) = (scheduled(&world), world.now);
+        (world.now, world.aws_clock_ahead) = (world.now + by, by.times(-1));
+        world.user_id = IamUserId::from_trusted("AIDAOTHER");
+        assert_eq!(code(world.run(goal)), RunErrorCode::IdentityChanged);
+        let after = world.ledger.rotation.clone().unwrap();
+        assert_eq!(
+            (after.next_attempt_at, after.failures),
+            (before.next_attempt_at, 0)
+        );
+        let wait = world.ledger.user.due_at.unwrap() - right;
+        assert!(
+            wait >= Millis::ZERO && wait <= timings().retry_cap,
+            "{by:?}: {wait:?}"
+        );
     }
 }
 
