@@ -99,11 +99,11 @@ impl World {
     }
 
     fn ask_run(&mut self, node: usize, row: usize, goal: impl FnOnce(&Ledger) -> Option<Goal>) {
-        let wall = self.wall(node);
-        if !self.rows[row].is_free(wall) {
+        let lease_time = self.lease_time();
+        if !self.rows[row].is_free(lease_time) {
             return; // In progress.
         }
-        let fence = self.rows[row].claim(node, wall, self.timings.lease);
+        let fence = self.rows[row].claim(node, lease_time, self.timings.lease);
         match goal(&self.rows[row].load()) {
             Some(goal) => self.start(node, row, fence, goal, false),
             None => self.rows[row].release(fence),
@@ -227,11 +227,11 @@ impl World {
         row: usize,
         change: impl FnOnce(&Self, &Ledger, usize) -> Option<Commit>,
     ) -> bool {
-        let wall = self.wall(node);
-        if !self.rows[row].is_free(wall) {
+        let lease_time = self.lease_time();
+        if !self.rows[row].is_free(lease_time) {
             return false;
         }
-        let fence: Fence = self.rows[row].claim(node, wall, self.timings.lease);
+        let fence: Fence = self.rows[row].claim(node, lease_time, self.timings.lease);
         let commit = change(self, &self.rows[row].load(), node);
         let made = match commit {
             Some(commit) if self.rows[row].admits(fence, &commit, Fencing::Kept).is_ok() => {

@@ -37,13 +37,13 @@ impl World {
             self.nodes[node].looks_at = self.now + SLEEP_AFTER_FAILURE_MS;
             return;
         }
-        let wall = self.wall(node);
+        let (wall, lease_time) = (self.wall(node), self.lease_time());
         for row in 0..self.rows.len() {
             let is_due = self.rows[row].user.due_at.is_some_and(|at| at <= wall);
-            if !is_due || !self.rows[row].is_free(wall) {
+            if !is_due || !self.rows[row].is_free(lease_time) {
                 continue;
             }
-            let fence = self.rows[row].claim(node, wall, self.timings.lease);
+            let fence = self.rows[row].claim(node, lease_time, self.timings.lease);
             let job = RunId::new(wall, &self.entropy(fence.get()));
             let goal = goal_of_due(&self.rows[row].load(), job, wall, &self.timings);
             self.start(node, row, fence, goal, true);
@@ -111,7 +111,7 @@ impl World {
         if !self.has_database(node) {
             return;
         }
-        let until = self.wall(node) + self.timings.lease;
+        let until = self.lease_time() + self.timings.lease;
         if self.rows[row].renew(fence, until) {
             self.jobs[number].renewed_at = self.now;
         } else {

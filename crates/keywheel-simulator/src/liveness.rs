@@ -14,12 +14,14 @@ use crate::store::Row;
 use crate::world::World;
 
 const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 86_400_000;
 /// An open intent is closed within this time, unless the user itself is gone (L2; the bound of the protocol is 30
 /// minutes from the moment at which AWS can be reached again, and a retry may be an hour away).
 const RECOVERED_WITHIN: i64 = 95 * MINUTE;
-/// Beyond the interval: a retry may be an hour away, and a hold for use half a day.
-const PUBLISHED_WITHIN: i64 = DAY + DAY / 2;
+/// Beyond the interval: a slot comes up to a day later, a suspect keeps its slot for a quiet day and a day of
+/// quarantine, a hold for use lasts half a day, and after each of them a retry may be an hour away.
+const PUBLISHED_WITHIN: i64 = DAY + 2 * DAY + DAY / 2 + 4 * HOUR;
 /// No schedule of these lengths needs as many events; one that does goes in circles.
 const STEPS_MAX: u64 = 400_000;
 /// A state that needs the owner has to be found twice.

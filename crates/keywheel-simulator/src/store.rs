@@ -11,10 +11,7 @@ use keywheel_core::ledger::{Change, Commit, Ledger, ManagedUser};
 use keywheel_core::rotation::Rotation;
 use keywheel_core::run::CommitFault;
 
-/// A lease that ends later than this was made by a clock that has been set back since: it counts as over.
-pub const LEASE_AHEAD_MAX: Millis = Millis::from_hours(3);
-
-/// Who holds a user, until when by the wall clock of the claim.
+/// Who holds a user, until when by the clock of the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Lease {
     /// The node.
@@ -82,17 +79,16 @@ impl Row {
             .filter(|intent| intent.outcome.is_none())
     }
 
-    /// Whether somebody with this wall clock may claim the user.
-    pub fn is_free(&self, wall: Moment) -> bool {
-        self.lease
-            .is_none_or(|lease| lease.until <= wall || lease.until > wall + LEASE_AHEAD_MAX)
+    /// Whether somebody may claim the user.
+    pub fn is_free(&self, now: Moment) -> bool {
+        self.lease.is_none_or(|lease| lease.until <= now)
     }
 
     /// Takes the lease; the fence grows.
-    pub fn claim(&mut self, node: usize, wall: Moment, length: Millis) -> Fence {
+    pub fn claim(&mut self, node: usize, now: Moment, length: Millis) -> Fence {
         self.lease = Some(Lease {
             node,
-            until: wall + length,
+            until: now + length,
         });
         self.fence += 1;
         Fence::from_stored(self.fence)

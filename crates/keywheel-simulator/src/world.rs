@@ -205,6 +205,11 @@ impl World {
         Moment::from_millis(self.now + self.nodes[node].ahead_ms)
     }
 
+    /// The time that leases count in: the store's own, which all nodes share and which does not jump.
+    pub const fn lease_time(&self) -> Moment {
+        Moment::from_millis(self.now)
+    }
+
     /// Whether a node can reach the database.
     pub fn has_database(&self, node: usize) -> bool {
         self.now >= self.down_until && self.now >= self.nodes[node].cut_off_until
@@ -337,13 +342,12 @@ impl World {
     }
 
     /// When the schedule of a node finds a user that is due and free.
-    fn claimable_at(&self, number: usize, row: usize) -> Option<i64> {
-        let node = self.nodes.get(number).filter(|node| node.alive)?;
+    fn claimable_at(&self, node: usize, row: usize) -> Option<i64> {
+        let node = self.nodes.get(node).filter(|node| node.alive)?;
         let row = &self.rows[row];
-        let by_true_time = |wall: Moment| wall.as_millis().saturating_sub(node.ahead_ms);
-        let due_at = by_true_time(row.user.due_at?);
+        let due_at = row.user.due_at?.as_millis().saturating_sub(node.ahead_ms);
         let free_at = match row.lease {
-            Some(lease) if !row.is_free(self.wall(number)) => by_true_time(lease.until),
+            Some(lease) if !row.is_free(self.lease_time()) => lease.until.as_millis(),
             _ => self.now,
         };
         let at = due_at
