@@ -52,8 +52,7 @@ use crate::audit::Audit;
 use crate::observe::metrics::Metrics;
 use crate::vault::Vault;
 
-/// How long nothing is claimed after this server's clock was found to be wrong: what it calls due may not be, and it
-/// may take the leases of other nodes for ended ones.
+/// How long nothing is claimed after this server's clock was found to be wrong: what it calls due may not be.
 const REST_AFTER_CLOCK_SKEW: Millis = Millis::from_secs(60);
 /// How long nothing is claimed after a run stopped where it was: its claim was taken over, or the database cannot be
 /// written. Two nodes that take each other's claims would otherwise go on for ever.
@@ -101,6 +100,8 @@ struct Inner {
     /// For all accounts together.
     permits: Arc<Semaphore>,
     turns: Arc<turns::Turns>,
+    /// The wall clock when the monotonic one began.
+    began_at: Moment,
     /// Monotonic milliseconds until which the schedule claims nothing.
     rests_until: AtomicI64,
     wake: Notify,
@@ -157,6 +158,7 @@ impl Engine {
             pace: pace::Pacer::new(parts.calls_per_second, parts.store.revision().is_none()),
             permits: Arc::new(Semaphore::new(RUNS_MAX)),
             turns: turns::Turns::new(parts.runs_max),
+            began_at: parts.clock.now() + parts.clock.monotonic().times(-1),
             rests_until: AtomicI64::new(i64::MIN),
             wake: Notify::new(),
             stop: CancellationToken::new(),
@@ -383,10 +385,19 @@ impl Engine {
         })
     }
 
-    /// The time that leases count in.
-    async fn lease_time(&self) -> Result<Moment, StoreError> {
+    /// The time that leases count in. It is steady: where this process alone claims, no jump of its wall clock ends the
+    /// lease of a run that is under way.
+    pub async fn lease_time(&self) -> Result<Moment, StoreError> {
         let EngineParts { store, clock, .. } = self.parts();
-        store.lease_time(clock.now()).await
+        store.lease_time(self.0.began_at + clock.monotonic()).await
+    }
+
+    /// What is due by this moment may be claimed. A run finds it due by this server's clock, so that a clock that is
+    /// behind the shared one claims nothing in vain.
+    async fn due_by(&self) -> Result<Moment, StoreError> {
+        let EngineParts { store, clock, .. } = self.parts();
+        let now = clock.now();
+        Ok(store.lease_time(now).await?.min(now))
     }
 
     /// Waits for the account's turn to be called.

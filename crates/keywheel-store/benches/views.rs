@@ -59,6 +59,7 @@ const PAGE: u32 = 50;
 const NOW: Moment = Moment::from_millis(1_790_000_000_000);
 const GLANCE: Glance = Glance {
     now: NOW,
+    leases_now: NOW,
     day_length: Millis::DAY,
 };
 

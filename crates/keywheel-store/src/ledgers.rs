@@ -79,7 +79,7 @@ pub enum Reservation {
 /// The engine's record.
 #[async_trait]
 pub trait Ledgers: Send + Sync {
-    /// The time that leases count in. Where several processes claim, it is the database's, since their clocks may differ
+    /// The time that all who claim share. Where several processes do, it is the database's, since their clocks may differ
     /// by anything; where one does, its own: `local`. To be asked right before terms are made of it.
     async fn lease_time(&self, local: Moment) -> Result<Moment>;
 

@@ -36,6 +36,8 @@ pub enum Viewed {
 pub struct Glance {
     /// The moment.
     pub now: Moment,
+    /// The same moment as leases count it.
+    pub leases_now: Moment,
     /// How long a day of the schedule is.
     pub day_length: Millis,
 }

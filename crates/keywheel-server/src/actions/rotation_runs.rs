@@ -41,7 +41,7 @@ pub async fn list(
     let runs = app.store().runs(id, before, limit).await?;
     let names = names_of(app, &runs).await?;
     let mut shown: Vec<ShownRun> = Vec::with_capacity(runs.len());
-    let now = app.store().lease_time(app.now()).await?;
+    let now = app.engine().lease_time().await?;
     let holds = |record: &RunRecord| lease.is_some_and(|l| l.fence == record.fence && l.is_held(now));
     for record in runs {
         let interrupted = record.end.is_none() && !holds(&record);
@@ -90,7 +90,7 @@ pub async fn check_credentials(app: &App, caller: &Caller, id: RotationId) -> Re
 
 async fn check(app: &App, id: RotationId, found: &ShownRotation) -> Result<(), ApiError> {
     let lease = app.store().lease(found.rotation.user).await?;
-    let now = app.store().lease_time(app.now()).await?;
+    let now = app.engine().lease_time().await?;
     if lease.is_some_and(|lease| lease.is_held(now)) {
         return Err(ApiError::bad_request(
             "A rotation is in progress. Please try again shortly.",

@@ -86,13 +86,12 @@ async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError
     if free == 0 {
         return Ok(SLEEP_MAX); // A run that ends wakes the schedule.
     }
+    let due_by = engine.due_by().await?;
     for _ in 0..free {
         // One by one, because each may fill its account. Users of an account that is full wait for its next turn.
         let full = engine.0.turns.full();
         let asked_at = parts.clock.monotonic();
         let terms = engine.lease_terms().await?;
-        // What a run finds due, it finds by this server's clock.
-        let due_by = terms.now.min(parts.clock.now());
         let due = parts
             .store
             .claim_due(terms, due_by, 1, &full, parts.runs_max)

@@ -42,8 +42,16 @@ const STANDING: &str = "(CASE WHEN r.user_id IN (SELECT u.id FROM managed_users 
     + CASE WHEN NOT r.automatic THEN 0 WHEN r.next_attempt_at < $3 THEN 2 ELSE 1 END)";
 
 pub(super) fn standing_args(glance: Glance) -> Vec<Value> {
-    let Glance { now, day_length } = glance;
-    args![now, now + LEASE_AHEAD_MAX, late_before(now, day_length)]
+    let Glance {
+        now,
+        leases_now,
+        day_length,
+    } = glance;
+    args![
+        leases_now,
+        leases_now + LEASE_AHEAD_MAX,
+        late_before(now, day_length)
+    ]
 }
 
 fn state(r: &mut Reader) -> Result<State> {

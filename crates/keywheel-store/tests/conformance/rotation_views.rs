@@ -23,6 +23,7 @@ const DAYS: i64 = 86_400_000;
 const NOW: Moment = at(200 * DAYS);
 const GLANCE: Glance = Glance {
     now: NOW,
+    leases_now: NOW,
     day_length: Millis::DAY,
 };
 

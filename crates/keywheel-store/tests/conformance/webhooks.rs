@@ -688,6 +688,7 @@ pub async fn a_key_that_is_still_used_is_told_once_for_each_retirement(store: &S
 pub fn overdue_at(before: i64) -> Glance {
     Glance {
         now: at(before) + Millis::from_hours(1),
+        leases_now: at(before) + Millis::from_hours(1),
         day_length: Millis::DAY,
     }
 }

@@ -63,7 +63,7 @@ async fn attempt(
         )
         .await?;
     let lease = app.store().lease(before.rotation.user).await?;
-    let now = app.store().lease_time(app.now()).await?;
+    let now = app.engine().lease_time().await?;
     if lease.is_some_and(|lease| lease.is_held(now)) {
         return Err(ApiError::bad_request(IN_PROGRESS).into());
     }

@@ -35,10 +35,12 @@ pub(super) async fn all(settings: &Settings, opened: &Opened, findings: &mut Fin
             "keywheel connections test NAME, for the others",
         );
     }
+    let now = SystemClock::start().now();
     let doctor = Doctor {
         aws: aws(settings),
         glance: Glance {
-            now: SystemClock::start().now(),
+            now,
+            leases_now: now,
             day_length: settings.timings.day_length,
         },
         opened,

@@ -120,6 +120,36 @@ async fn while_a_rotation_runs_another_is_400_and_changes_no_state() {
 }
 
 #[tokio::test]
+async fn no_jump_of_the_wall_clock_ends_the_lease_of_a_run() {
+    let stage = Stage::set().await;
+    let id = stage.rotation().await;
+    let mut gate = stage.iam.hold(Op::Issue);
+    let (first, seen) = tokio::join!(stage.rotate(&id), async {
+        gate.arrived().await;
+        let mut seen = Vec::new();
+        for ahead in [Millis::from_hours(1), Millis::from_hours(-1)] {
+            stage.app.clock.set_ahead(ahead);
+            let second = stage.rotate(&id).await;
+            let runs = stage.admin().get(&format!("{ROTATIONS}/{id}/runs")).await.ok();
+            seen.push((ahead, second, runs));
+        }
+        stage.app.clock.set_ahead(Millis::ZERO);
+        gate.open();
+        seen
+    });
+    first.ok();
+    for (ahead, second, runs) in seen {
+        assert_eq!(second.refusal(400), IN_PROGRESS, "{ahead:?}");
+        let is_running = |run: &Value| run["outcome"] == "running";
+        assert!(
+            runs["runs"].as_array().unwrap().iter().any(is_running),
+            "{ahead:?}: {runs}"
+        );
+    }
+    stage.agrees(&id).await;
+}
+
+#[tokio::test]
 async fn a_lost_answer_publishes_nothing_and_the_key_that_it_made_is_left_to_its_owner() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;

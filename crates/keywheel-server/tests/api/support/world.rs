@@ -20,6 +20,7 @@ const WAIT_OF_THE_AUDIT_LOG: Millis = Millis::from_secs(1);
 /// A clock that is moved by hand.
 pub struct TestClock {
     monotonic: AtomicI64,
+    ahead: AtomicI64,
     moved_by_waits: AtomicBool,
 }
 
@@ -27,12 +28,18 @@ impl TestClock {
     pub fn start() -> Self {
         Self {
             monotonic: AtomicI64::new(0),
+            ahead: AtomicI64::new(0),
             moved_by_waits: AtomicBool::new(false),
         }
     }
 
     pub fn pass(&self, length: Millis) {
         self.monotonic.fetch_add(length.get(), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, which was right, ahead of the world by so much; zero sets it right again.
+    pub fn set_ahead(&self, ahead: Millis) {
+        self.ahead.store(ahead.get(), Ordering::SeqCst);
     }
 
     /// From now on the waits of a run move the clock and take no time. For one run at a time, without the schedule.
@@ -43,7 +50,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Moment {
-        BEGIN + self.monotonic()
+        BEGIN + self.monotonic() + Millis::new(self.ahead.load(Ordering::SeqCst))
     }
 
     fn monotonic(&self) -> Millis {
