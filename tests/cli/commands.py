@@ -40,6 +40,8 @@ def exit_codes(binary, folder):
     stage = Stage(binary, folder)
     stage.refused(2, "unexpected argument", "rotations", "list", "--nonsense")
     stage.refused(2, "give --env", "secrets", "list")
+    words = stage.refused(5, "no environment", "secrets", "list", "--env", "production")
+    require("dev" in words, f"the environments that there are are named: {words}")
     stage.refused(5, "there is no rotation", "rotations", "get", "nothing")
     stage.refused(4, "not allowed", "audit", "list")
     stage.refused(6, "", "rotations", "create", "rotate-app", "--env", "dev", "--connection", stage.connection,
@@ -47,6 +49,9 @@ def exit_codes(binary, folder):
     stage.refused(2, "--yes", "rotations", "delete", "rotate-app")
     away = stage.as_deployer() | {"KEYWHEEL_URL": "http://127.0.0.1:1", "KEYWHEEL_TOKEN": "any"}
     stage.refused(8, "cannot reach", "rotations", "list", environment=away)
+    stage.aws.control("POST", "/faults", {"kind": "accessDenied", "action": "ListAccessKeys", "count": 50})
+    stage.refused(7, "would fail", "rotations", "preview", "rotate-app")
+    stage.aws.control("DELETE", "/faults")
     stage.aws.control("POST", "/faults", {"kind": "accessDenied", "action": "CreateAccessKey", "count": 50})
     words = stage.refused(7, "", "rotations", "rotate", "rotate-app")
     require("AccessDenied" in words, f"AWS's word is told: {words}")

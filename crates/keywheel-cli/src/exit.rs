@@ -16,7 +16,7 @@ Exit codes:
   4  not permitted
   5  not found
   6  in conflict with what is there, or refused by a rule
-  7  the rotation failed
+  7  the rotation failed; of a preview, that it would
   8  the server is not reachable";
 
 /// Why a command ended early. The number is the exit code.

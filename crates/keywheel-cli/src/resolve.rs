@@ -77,7 +77,17 @@ pub(crate) async fn place(client: &Client, wanted: &Place) -> Outcome<Resolved> 
         .map(|one| text(one, "/slug"))
         .collect();
     let environment = match wanted.environment.as_deref().filter(|wanted| !wanted.is_empty()) {
-        Some(environment) => environment.to_owned(),
+        Some(environment) if environments.is_empty() || environments.iter().any(|one| one == environment) => {
+            environment.to_owned()
+        }
+        Some(environment) => {
+            let words = format!(
+                "there is no environment {environment:?} in project {}; there are: {}",
+                text(&project, "/slug"),
+                environments.join(", ")
+            );
+            return Err(Failure::new(Kind::NotFound, words));
+        }
         None if prompt::is_interactive() && !environments.is_empty() => {
             let chosen = prompt::choose("Environment:", "--env", &environments)?;
             environments[chosen].clone()

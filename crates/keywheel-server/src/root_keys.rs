@@ -20,10 +20,16 @@ pub async fn open_keyring(keys: &RootKeys, store: &dyn Store) -> anyhow::Result<
     let fresh = keyring.check_value()?.into_bytes();
     let kept = store.keep_setting(setting::ROOT_KEY_CHECK, &fresh).await?;
     if root_key_of(&kept).is_some_and(|id| id != *keyring.current_id().as_bytes()) {
+        // A server that has its database alone brings everything under the key by itself.
+        let wanted = if store.revision().is_some() {
+            "it comes under this one while the server runs"
+        } else {
+            "run keywheel root-key rotate"
+        };
         tracing::warn!(
             root_key = %keyring.current_id(),
-            "what is stored is sealed under another root key than this server seals with: run keywheel root-key rotate; \
-             or this server still has the root_key_file of before"
+            "what is stored is sealed under another root key than this server seals with: {wanted}; or this server \
+             still has the root_key_file of before"
         );
     }
     check(&keyring, kept)?;

@@ -92,7 +92,7 @@ pub(super) async fn run(wanted: Create, client: &Client, out: Output) -> Outcome
         let answer = client
             .post(&format!("{ROTATIONS}/preview"), &body, Patience::Rotation)
             .await?;
-        return out.answer(&answer, || preview::shown(&answer["preview"]));
+        return preview::told(&answer, out);
     }
     out.note("making an access key and trying it; this takes some seconds at AWS");
     let made = client

@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 
 use super::keys::{KeyArg, find};
 use crate::client::{Client, Patience};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Kind, Outcome};
 use crate::output::{Output, items, printable, table, text};
 use crate::resolve::ROTATIONS;
 use crate::{resolve, time};
 
 /// Shows the steps that a rotation, a roll-back or a retirement would take; changes nothing
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "The exit code is 7 if it would fail.
+
+Examples:
   keywheel rotations preview web-shop-key
   keywheel rotations preview web-shop-key --action rollback")]
 pub(crate) struct Preview {
@@ -55,7 +57,18 @@ pub(super) async fn run(wanted: &Preview, client: &Client, out: Output) -> Outco
     let answer = client
         .post(&format!("{ROTATIONS}/{id}/preview"), &body, Patience::Rotation)
         .await?;
-    out.answer(&answer, || shown(&answer["preview"]))
+    told(&answer, out)
+}
+
+/// Shows an imagined run. That it would fail is a failure of the command too, so that a program can ask first.
+pub(super) fn told(answer: &Value, out: Output) -> Outcome {
+    let preview = &answer["preview"];
+    out.answer(answer, || shown(preview))?;
+    if preview["outcome"] == "failed" {
+        let words = "it would fail; nothing was changed";
+        return Err(Failure::new(Kind::RotationFailed, words));
+    }
+    Ok(())
 }
 
 /// Steps with how often each comes: those of the same kind about the same key are one, with only waits between them,
@@ -77,7 +90,7 @@ fn gathered<'a>(steps: impl Iterator<Item = &'a Value>) -> Vec<(&'a Value, u32)>
 }
 
 /// The imagined run for people: its steps, and how it would end.
-pub(super) fn shown(preview: &Value) -> String {
+fn shown(preview: &Value) -> String {
     let now = time::now();
     let row = |(step, times): (&Value, u32)| {
         let when = time::since(step["at"].as_str(), now);
