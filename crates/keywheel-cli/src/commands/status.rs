@@ -33,14 +33,15 @@ async fn as_nobody(server: &ServerUrl, common: &Common) -> Outcome {
     let out = common.out();
     out.note("not signed in: the rest is told after keywheel login");
     out.answer(&answer, || properties(server_lines(server, is_ready, version)))?;
-    if is_ready {
-        Ok(())
-    } else {
-        Err(Failure::new(
-            Kind::Unreachable,
-            "the server is there, and not ready: it is stopping, or has no database",
-        ))
-    }
+    require_ready(is_ready)
+}
+
+/// That a server is not ready is a failure, so that a script learns it too.
+fn require_ready(is_ready: bool) -> Outcome {
+    let words = "the server is there, and not ready: it is stopping, or has no database";
+    is_ready
+        .then_some(())
+        .ok_or_else(|| Failure::new(Kind::Unreachable, words))
 }
 
 async fn as_caller(client: &Client, common: &Common) -> Outcome {
@@ -71,7 +72,8 @@ async fn as_caller(client: &Client, common: &Common) -> Outcome {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("\n\n")
-    })
+    })?;
+    require_ready(is_ready)
 }
 
 /// What the server says about itself to everybody.

@@ -64,7 +64,7 @@ pub(super) async fn run(wanted: &Preview, client: &Client, out: Output) -> Outco
 pub(super) fn told(answer: &Value, out: Output) -> Outcome {
     let preview = &answer["preview"];
     out.answer(answer, || shown(preview))?;
-    if preview["outcome"] == "failed" {
+    if preview["outcome"] == "failed" || preview["outcome"] == "parked" {
         let words = "it would fail; nothing was changed";
         return Err(Failure::new(Kind::RotationFailed, words));
     }
