@@ -2,17 +2,18 @@
 //! traits here, so that a test can hold the clock still and repeat the random bytes.
 
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use keywheel_core::clock::{Millis, Moment};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// The time of day in the world. It may jump.
     fn now(&self) -> Moment;
 
-    /// Time since some fixed point; it never goes back.
+    /// Time since some fixed point; it never goes back, and goes on while the machine sleeps.
     fn monotonic(&self) -> Millis;
 
     /// Lets time pass. A clock that is moved by a test lets it pass at once.
@@ -38,15 +39,13 @@ impl dyn Entropy + '_ {
 
 /// The clocks of this machine.
 pub struct SystemClock {
-    started: Instant,
+    started: Millis,
 }
 
 impl SystemClock {
     /// Starts the monotonic clock.
     pub fn start() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: uptime() }
     }
 }
 
@@ -73,8 +72,19 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Millis {
-        Millis::new(i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX))
+        uptime() - self.started
     }
+}
+
+/// Time since the machine started. On Linux `Instant` leaves out what the machine slept, in which AWS went on and other
+/// nodes took leases over.
+fn uptime() -> Millis {
+    #[cfg(target_os = "linux")]
+    const UPTIME: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const UPTIME: ClockId = ClockId::Monotonic;
+    let since = Duration::try_from(clock_gettime(UPTIME)).unwrap_or_default();
+    Millis::new(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How far a test wants the wall clock to be ahead of this machine's. The release that people run has no such variable.

@@ -62,7 +62,8 @@ impl World {
     /// Checks whether a changing call may be sent, and signs it.
     fn announce(&mut self, number: usize, change: &Change) -> bool {
         let job = &self.jobs[number];
-        let in_time = job.may_send(self.now, self.timings.lease, self.timings.call_timeout);
+        let in_time =
+            job.may_send(self.now, self.timings.lease, self.timings.call_timeout) && self.keeps_time(job);
         if !in_time && !self.plan.bugs.ignore_may_send {
             self.set(number, Stage::Answer(Event::LeaseLost), self.now);
             return false;

@@ -37,6 +37,7 @@ impl World {
             self.nodes[node].looks_at = self.now + SLEEP_AFTER_FAILURE_MS;
             return;
         }
+        self.recall_failed();
         let (wall, lease_time) = (self.wall(node), self.lease_time());
         for row in 0..self.rows.len() {
             let is_due = self.rows[row].user.due_at.is_some_and(|at| at <= wall);
@@ -329,6 +330,9 @@ impl World {
         let row = job.row;
         if !self.has_database(job.node) || matches!(harm, Some(Fault::CommitUnavailable)) {
             return Err(CommitFault::Unavailable);
+        }
+        if commit.publish.is_some() && !self.keeps_time(job) {
+            return Err(CommitFault::Stale);
         }
         let fencing = if self.plan.bugs.ignore_fence {
             Fencing::Ignored

@@ -106,7 +106,7 @@ impl World {
             for row in &mut self.rows {
                 row.release_all(number);
             }
-            self.recall_failed(number);
+            self.recall_failed();
         }
         self.note(Some(number), What::Restart, String::new);
     }

@@ -25,6 +25,9 @@ use crate::truth::{Truth, UserTruth};
 /// A claim comes at the next look of the schedule, which looks this often.
 const LOOK_EVERY_MS: i64 = 200;
 
+/// Dates that a wrong clock set are looked for this often (the engine's `RECALL_EVERY`).
+const RECALL_EVERY_MS: i64 = 300_000;
+
 /// A wall clock that falls this far behind the monotonic one was set back.
 const SET_BACK_MIN_MS: i64 = 60_000;
 
@@ -210,6 +213,11 @@ impl World {
         Moment::from_millis(self.now)
     }
 
+    /// Whether the time of a run is still its node's: not if the clock was set meanwhile.
+    pub fn keeps_time(&self, job: &Job) -> bool {
+        (self.wall(job.node) - job.now(self.now)).abs() <= self.timings.clock_skew_max
+    }
+
     /// Whether a node can reach the database.
     pub fn has_database(&self, node: usize) -> bool {
         self.now >= self.down_until && self.now >= self.nodes[node].cut_off_until
@@ -346,6 +354,11 @@ impl World {
         let node = self.nodes.get(node).filter(|node| node.alive)?;
         let row = &self.rows[row];
         let due_at = row.user.due_at?.as_millis().saturating_sub(node.ahead_ms);
+        let due_at = if self.is_far(row) {
+            due_at.min(self.now - self.now.rem_euclid(RECALL_EVERY_MS) + RECALL_EVERY_MS)
+        } else {
+            due_at
+        };
         let free_at = match row.lease {
             Some(lease) if !row.is_free(self.lease_time()) => lease.until.as_millis(),
             _ => self.now,
@@ -426,18 +439,22 @@ impl World {
         let ahead_before = std::mem::replace(&mut self.nodes[node].ahead_ms, self.plan.clocks[node]);
         self.note(Some(node), What::Clock, || "the clock is set right".to_owned());
         if ahead_before > self.nodes[node].ahead_ms + SET_BACK_MIN_MS && self.nodes[node].alive {
-            self.recall_failed(node);
+            self.recall_failed();
         }
     }
 
-    /// After a start, and after its clock was set back, a node looks again at what failed under another clock.
-    pub(crate) fn recall_failed(&mut self, node: usize) {
-        let wall = self.wall(node);
-        let latest = wall + self.timings.retry_cap;
-        for row in &mut self.rows {
-            let far = row.user.due_at.is_some_and(|at| at > latest);
-            if far && row.user.failures > 0 {
-                row.user.due_at = Some(wall);
+    /// Whether a row failed and is due so late that a wrong clock must have set the date.
+    fn is_far(&self, row: &Row) -> bool {
+        let latest = self.lease_time() + self.timings.retry_cap;
+        row.user.failures > 0 && row.user.due_at.is_some_and(|at| at > latest)
+    }
+
+    /// After a start, after its clock was set back, and now and then, a node looks again at what failed under another clock.
+    pub(crate) fn recall_failed(&mut self) {
+        let now = self.lease_time();
+        for row in 0..self.rows.len() {
+            if self.is_far(&self.rows[row]) {
+                self.rows[row].user.due_at = Some(now);
             }
         }
     }

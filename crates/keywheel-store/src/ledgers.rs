@@ -28,7 +28,7 @@ pub struct Claim {
     pub fence: Fence,
 }
 
-/// Who claims, and for how long. Wall-clock time: the holder itself counts on its monotonic clock.
+/// Who claims, and for how long, in the time that leases count in. The holder itself counts on its monotonic clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LeaseTerms<'a> {
     /// The node; for people who look at the database.

@@ -240,8 +240,26 @@ impl Driver<'_> {
     /// Whether a changing call may be sent: its answer has to be in before the lease can end.
     fn may_send(&self) -> bool {
         let parts = self.engine.parts();
-        self.lease
-            .may_send(parts.clock.monotonic(), parts.timings.call_timeout)
+        let in_time = self
+            .lease
+            .may_send(parts.clock.monotonic(), parts.timings.call_timeout);
+        in_time && self.keeps_time()
+    }
+
+    /// Whether the time of this run is still this machine's. It is not after the machine was halted, which its monotonic
+    /// clock may not know of, nor after its clock was set: waits would begin at the wrong moment.
+    fn keeps_time(&self) -> bool {
+        let parts = self.engine.parts();
+        let off = parts.clock.now() - self.now();
+        let keeps = off.abs() <= parts.timings.clock_skew_max;
+        if !keeps {
+            tracing::warn!(
+                run = %self.id,
+                seconds = off.get() / 1_000,
+                "this machine was halted, or its clock was set, while a run was under way; the run begins anew"
+            );
+        }
+        keeps
     }
 
     /// Creates a key, in one attempt. What sealing its secret needs is made before the call is sent.
@@ -333,6 +351,9 @@ impl Driver<'_> {
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitFault> {
         let parts = self.engine.parts();
+        if commit.publish.is_some() && !self.keeps_time() {
+            return Err(CommitFault::Stale);
+        }
         let values = match &commit.publish {
             None => None,
             Some(key) => Some(self.values(key).map_err(|error| {

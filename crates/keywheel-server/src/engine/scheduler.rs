@@ -3,15 +3,16 @@
 
 use std::sync::atomic::Ordering;
 
-use keywheel_core::clock::Millis;
+use keywheel_core::clock::{Millis, Moment};
 use keywheel_core::ids::RunId;
 use keywheel_core::ledger::Author;
 use keywheel_core::run::{Outcome, goal_of_due};
 
+use keywheel_store::StoreError;
 use keywheel_store::ledgers::DueClaim;
 
 use super::turns::Turn;
-use super::{Engine, Held, REST_AFTER_PARKED};
+use super::{Engine, EngineParts, Held, REST_AFTER_PARKED};
 
 /// The longest sleep. Whoever makes something due earlier wakes the schedule; this is for what nobody tells:
 /// another node's writes, a clock that jumped.
@@ -23,13 +24,15 @@ const SLEEP_AFTER_FAILURE: Millis = Millis::from_secs(2);
 
 /// A wall clock that falls this far behind the monotonic one was set back.
 const SET_BACK_MIN: Millis = Millis::from_secs(60);
+/// How often what failed is looked at for dates that a wrong clock set. An index knows it, so that it costs nothing.
+const RECALL_EVERY: Millis = Millis::from_secs(300);
 
 /// Works until the engine is shut down.
 pub(super) async fn run(engine: &Engine) {
-    let mut ahead_max = None;
+    let mut recall = Recall::default();
     let hint = engine.parts().store.due_hint();
     loop {
-        ahead_max = watch_clock(engine, ahead_max).await;
+        recall.look(engine).await;
         let pause = match claim_due(engine).await {
             Ok(pause) => pause,
             Err(error) => {
@@ -46,37 +49,51 @@ pub(super) async fn run(engine: &Engine) {
     }
 }
 
-/// After a start, and after this server's clock was set back: work that failed under the wrong clock may be due far
-/// in the future only. How far the wall clock is ahead of the monotonic one.
-async fn watch_clock(engine: &Engine, before: Option<Millis>) -> Option<Millis> {
-    let parts = engine.parts();
-    let now = parts.clock.now();
-    let ahead = Millis::new(now.as_millis().saturating_sub(parts.clock.monotonic().get()));
-    if before.is_some_and(|before| ahead + SET_BACK_MIN >= before) {
-        return before.max(Some(ahead));
-    }
-    match parts
-        .store
-        .recall_failed(now, now + parts.timings.retry_cap)
-        .await
-    {
-        Ok(0) => Some(ahead),
-        Ok(count) => {
-            tracing::info!(
-                count,
-                "looking again at what failed, since this server's clock may have been wrong"
-            );
-            Some(ahead)
+/// Looks again at what failed and is due far in the future only: it may have failed under a wrong clock, this server's or
+/// that of another node, which cannot put it right any more if it is gone.
+#[derive(Default)]
+struct Recall {
+    /// How far the wall clock is ahead of the monotonic one, at its furthest.
+    ahead_max: Option<Millis>,
+    /// The last time, by the monotonic clock.
+    at: Option<Millis>,
+}
+
+impl Recall {
+    /// After a start, after this server's clock was set back, and now and then. A failure is tolerated: the next look is
+    /// soon.
+    async fn look(&mut self, engine: &Engine) {
+        let EngineParts { clock, .. } = engine.parts();
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        let ahead = Millis::new(now.as_millis().saturating_sub(monotonic.get()));
+        let set_back = self.ahead_max.is_some_and(|max| ahead + SET_BACK_MIN < max);
+        self.ahead_max = self.ahead_max.max(Some(ahead));
+        if !set_back && self.at.is_some_and(|at| monotonic < at + RECALL_EVERY) {
+            return;
         }
-        Err(error) => {
-            tracing::warn!(%error, "what failed under another clock is looked at later");
-            before
+        match recall(engine, now).await {
+            Ok(count) => {
+                (self.ahead_max, self.at) = (Some(ahead), Some(monotonic));
+                if count > 0 {
+                    tracing::info!(
+                        count,
+                        "looking again at what failed, since a clock may have been wrong"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(%error, "what failed under another clock is looked at later"),
         }
     }
 }
 
+async fn recall(engine: &Engine, local: Moment) -> Result<u64, StoreError> {
+    let EngineParts { store, timings, .. } = engine.parts();
+    let now = store.lease_time(local).await?;
+    store.recall_failed(now, now + timings.retry_cap).await
+}
+
 /// Starts a run for each user that is due, as far as there is room; how long to sleep then.
-async fn claim_due(engine: &Engine) -> Result<Millis, keywheel_store::StoreError> {
+async fn claim_due(engine: &Engine) -> Result<Millis, StoreError> {
     let parts = engine.parts();
     let rests_until = Millis::new(engine.0.rests_until.load(Ordering::Acquire));
     if parts.clock.monotonic() < rests_until {

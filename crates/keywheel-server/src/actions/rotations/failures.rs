@@ -61,8 +61,8 @@ pub(in crate::actions) fn failure(error: EngineError) -> ApiError {
         }
         EngineError::Taken(_) => ApiError::bad_request("The IAM user is rotated by another secret rotation"),
         EngineError::Parked => ApiError::unavailable(
-            "The rotation stopped before its end, because the server is shutting down or its database cannot be \
-             written. It continues by itself.",
+            "The rotation stopped before its end, because the server is shutting down, its database cannot be \
+             written, or its clock was set. It continues by itself.",
         ),
         EngineError::Store(error) => error.into(),
         EngineError::Envelope(error) => error.into(),

@@ -150,6 +150,33 @@ async fn no_jump_of_the_wall_clock_ends_the_lease_of_a_run() {
 }
 
 #[tokio::test]
+async fn a_run_whose_machine_was_halted_meanwhile_publishes_nothing_and_begins_anew() {
+    for op in [Op::Issue, Op::Verify] {
+        let stage = Stage::set().await;
+        let id = stage.rotation().await;
+        let published = stage.published().await;
+        let mut gate = stage.iam.hold(op);
+        let (stopped, ()) = tokio::join!(stage.rotate(&id), async {
+            gate.arrived().await;
+            // What a halted machine did not see of the time, it learns when its clock is set.
+            stage.app.clock.set_ahead(Millis::from_secs(31));
+            gate.open();
+        });
+        assert!(stopped.refusal(503).contains("continues by itself"));
+        assert_eq!(stage.published().await, published, "{op:?}");
+        stage.app.clock.set_ahead(Millis::ZERO);
+        stage.app.pass(Millis::from_secs(61));
+        stage.rotate(&id).await.ok();
+        assert_eq!(
+            stage.iam.key_ids(USER).len(),
+            2,
+            "the key that was made is used: {op:?}"
+        );
+        stage.agrees(&id).await;
+    }
+}
+
+#[tokio::test]
 async fn a_lost_answer_publishes_nothing_and_the_key_that_it_made_is_left_to_its_owner() {
     let stage = Stage::set().await;
     let id = stage.rotation().await;

@@ -14,7 +14,6 @@ use keywheel_core::aws::{
 };
 use keywheel_core::clock::Moment;
 use keywheel_providers::{ConnectionCredentials, ExternalId, IamUser, IamUsers, IssuedKey, Target};
-use keywheel_server::ambient::Clock;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
@@ -124,7 +123,7 @@ impl FakeIam {
 
     /// Makes a key as an operator would.
     pub fn add_key(&self, user: &str) -> Key {
-        let now = self.clock.now();
+        let now = self.clock.right();
         self.state().account.make_key(user, now).unwrap()
     }
 
@@ -141,7 +140,7 @@ impl FakeIam {
     /// Uses a key now, as an application would.
     pub fn use_key(&self, id: &str) {
         let used = LastUse {
-            at: self.clock.now(),
+            at: self.clock.right(),
             service: "s3".to_owned(),
             region: "eu-central-1".to_owned(),
         };
@@ -224,7 +223,7 @@ impl FakeIam {
             let _ = arrive.send(());
             let _ = open.await;
         }
-        let now = self.clock.now();
+        let now = self.clock.right();
         let mut state = self.state();
         state.under_way -= 1;
         let answer = match state.take_fault(op) {
