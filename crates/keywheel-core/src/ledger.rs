@@ -63,7 +63,7 @@ pub struct ManagedUser {
     pub settles_at: Option<Moment>,
     /// A run that was started by hand and has not ended.
     pub unfinished: Option<Unfinished>,
-    /// Failures in a row of work that no rotation asks for.
+    /// Failures in a row of what is tried again before long.
     pub failures: u32,
     /// When the scheduler has to look at it next; the only thing that it looks for.
     pub due_at: Option<Moment>,

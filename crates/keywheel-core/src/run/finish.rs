@@ -37,10 +37,16 @@ impl Run {
             changes.push(Change::UpdateRotation(rotation.clone()));
         }
         after.user.unfinished = self.unfinished_after();
-        after.user.failures = after.user.failures.saturating_add(1);
         let due_at = due_at(&after, &self.timings, retry_at);
         // A clock that may be wrong may take any date for past. What is still to come keeps its date.
         after.user.due_at = due_at.map(|at| if unconfirmed && at <= now { retry_at } else { at });
+        // What comes later than a retry is no retry: its date is right however far off it is.
+        let is_retried = after.user.due_at.is_some_and(|at| at <= retry_at);
+        after.user.failures = if is_retried {
+            after.user.failures.saturating_add(1)
+        } else {
+            0
+        };
         changes.push(Change::User(after.user));
         let commit = Commit {
             changes,

@@ -215,13 +215,26 @@ fn every_way_to_fail_leaves_the_rotation_in_its_schedule() {
 
 #[test]
 fn a_run_that_is_asked_for_nothing_new_forgets_its_failures() {
-    let mut world = rotated(0);
+    let mut world = rotated_under(grace(1, 1), 1);
+    world.now = world.now + Millis::from_hours(2);
     world.user_id = keywheel_core::aws::IamUserId::from_trusted("AIDAOTHER");
     assert_eq!(code(world.run(Goal::Settle)), RunErrorCode::IdentityChanged);
     assert_eq!(world.ledger.user.failures, 1);
     world.user_id = keywheel_core::aws::IamUserId::from_trusted(super::world::USER);
     world.run(Goal::Settle);
     assert_eq!(world.ledger.user.failures, 0);
+}
+
+#[test]
+fn what_is_not_tried_again_counts_no_failure_and_keeps_its_date_however_far_off() {
+    let mut world = rotated(0);
+    let slot = world.ledger.user.due_at;
+    world.user_id = keywheel_core::aws::IamUserId::from_trusted("AIDAOTHER");
+    for goal in [MANUAL, Goal::Settle] {
+        assert_eq!(code(world.run(goal)), RunErrorCode::IdentityChanged);
+        let user = &world.ledger.user;
+        assert_eq!((user.failures, user.due_at), (0, slot));
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ async fn no_jump_of_the_wall_clock_ends_the_lease_of_a_run() {
 
 #[tokio::test]
 async fn a_run_whose_machine_was_halted_meanwhile_publishes_nothing_and_begins_anew() {
-    for op in [Op::Issue, Op::Verify] {
+    for op in [Op::List, Op::Issue, Op::Verify] {
         let stage = Stage::set().await;
         let id = stage.rotation().await;
         let published = stage.published().await;
