@@ -151,7 +151,7 @@ async fn no_jump_of_the_wall_clock_ends_the_lease_of_a_run() {
 
 #[tokio::test]
 async fn a_run_whose_machine_was_halted_meanwhile_publishes_nothing_and_begins_anew() {
-    for op in [Op::List, Op::Issue, Op::Verify] {
+    for (op, keys) in [(Op::List, 1), (Op::Issue, 2), (Op::Verify, 2)] {
         let stage = Stage::set().await;
         let id = stage.rotation().await;
         let published = stage.published().await;
@@ -164,6 +164,11 @@ async fn a_run_whose_machine_was_halted_meanwhile_publishes_nothing_and_begins_a
         });
         assert!(stopped.refusal(503).contains("continues by itself"));
         assert_eq!(stage.published().await, published, "{op:?}");
+        assert_eq!(
+            stage.iam.key_ids(USER).len(),
+            keys,
+            "nothing more is sent: {op:?}"
+        );
         stage.app.clock.set_ahead(Millis::ZERO);
         stage.app.pass(Millis::from_secs(61));
         stage.rotate(&id).await.ok();
