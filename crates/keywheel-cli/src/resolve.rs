@@ -77,16 +77,9 @@ pub(crate) async fn place(client: &Client, wanted: &Place) -> Outcome<Resolved> 
         .map(|one| text(one, "/slug"))
         .collect();
     let environment = match wanted.environment.as_deref().filter(|wanted| !wanted.is_empty()) {
-        Some(environment) if environments.is_empty() || environments.iter().any(|one| one == environment) => {
-            environment.to_owned()
-        }
-        Some(environment) => {
-            let words = format!(
-                "there is no environment {environment:?} in project {}; there are: {}",
-                text(&project, "/slug"),
-                environments.join(", ")
-            );
-            return Err(Failure::new(Kind::NotFound, words));
+        Some(wanted) => {
+            let found = one_of(&project["environments"], wanted, &["/slug"], "environment")?;
+            text(&found, "/slug")
         }
         None if prompt::is_interactive() && !environments.is_empty() => {
             let chosen = prompt::choose("Environment:", "--env", &environments)?;
@@ -232,11 +225,17 @@ fn one_of(list: &Value, wanted: &str, places: &[&str], what: &str) -> Outcome<Va
             }
         }
     }
-    Err(Failure::new(
-        Kind::NotFound,
-        format!("there is no {what} {wanted:?} that you may see"),
-    ))
+    let names = list.as_array().into_iter().flatten();
+    let names: Vec<_> = names.take(NAMES_SHOWN).map(|one| text(one, places[0])).collect();
+    let mut words = format!("there is no {what} {wanted:?} that you may see");
+    if !names.is_empty() {
+        words = format!("{words}; there is: {}", names.join(", "));
+    }
+    Err(Failure::new(Kind::NotFound, words))
 }
+
+/// How many names are told in place of one that is not there: enough to see a slip of the keyboard.
+const NAMES_SHOWN: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_several_is_refused_with_their_ids() {
+    fn a_name_of_several_is_refused_with_their_ids_and_one_of_none_with_those_there_are() {
         let list = json!([{"id": "1", "name": "a", "slug": "b"}, {"id": "2", "name": "a", "slug": "a"}]);
         assert_eq!(
             one_of(&list, "a", &["/slug", "/name"], "project").unwrap()["id"],
@@ -265,9 +264,11 @@ mod tests {
         let failure = one_of(&list, "a", &["/name"], "project").unwrap_err();
         assert_eq!(failure.kind, Kind::Usage);
         assert!(failure.to_string().contains("1, 2"));
-        assert_eq!(
-            one_of(&list, "c", &["/name"], "project").unwrap_err().kind,
-            Kind::NotFound
+        let failure = one_of(&list, "c", &["/name"], "project").unwrap_err();
+        assert_eq!(failure.kind, Kind::NotFound);
+        assert!(
+            failure.to_string().ends_with("that you may see; there is: a, a"),
+            "{failure}"
         );
     }
 

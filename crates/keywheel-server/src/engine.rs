@@ -389,7 +389,14 @@ impl Engine {
     /// lease of a run that is under way.
     pub async fn lease_time(&self) -> Result<Moment, StoreError> {
         let EngineParts { store, clock, .. } = self.parts();
-        store.lease_time(self.0.began_at + clock.monotonic()).await
+        store.shared_time(self.0.began_at + clock.monotonic()).await
+    }
+
+    /// Whether somebody works on a user just now.
+    pub async fn is_held(&self, user: ManagedUserId) -> Result<bool, StoreError> {
+        let lease = self.parts().store.lease(user).await?;
+        let now = self.lease_time().await?;
+        Ok(lease.is_some_and(|lease| lease.is_held(now)))
     }
 
     /// What is due by this moment may be claimed. A run finds it due by this server's clock, so that a clock that is
@@ -397,7 +404,7 @@ impl Engine {
     async fn due_by(&self) -> Result<Moment, StoreError> {
         let EngineParts { store, clock, .. } = self.parts();
         let now = clock.now();
-        Ok(store.lease_time(now).await?.min(now))
+        Ok(store.shared_time(now).await?.min(now))
     }
 
     /// Waits for the account's turn to be called.

@@ -212,7 +212,7 @@ impl Deliverer {
         while !self.0.stop.is_cancelled()
             && let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned()
         {
-            let now = store.lease_time(clock.now()).await?;
+            let now = store.shared_time(clock.now()).await?;
             let Some(delivery) = store.claim_delivery(now, now + LEASE).await? else {
                 break;
             };
@@ -258,7 +258,7 @@ impl Deliverer {
         let DelivererParts { store, clock, .. } = &self.0.parts;
         // What is tried again waits by the time that all nodes share.
         let now = store
-            .lease_time(clock.now())
+            .shared_time(clock.now())
             .await
             .unwrap_or_else(|_| clock.now());
         let afterwards = match told {

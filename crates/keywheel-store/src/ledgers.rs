@@ -81,7 +81,7 @@ pub enum Reservation {
 pub trait Ledgers: Send + Sync {
     /// The time that all who claim share. Where several processes do, it is the database's, since their clocks may differ
     /// by anything; where one does, its own: `local`. To be asked right before terms are made of it.
-    async fn lease_time(&self, local: Moment) -> Result<Moment>;
+    async fn shared_time(&self, local: Moment) -> Result<Moment>;
 
     /// Claims users that are due by a moment and that nobody holds, earliest first, at most `limit`, and none of the accounts
     /// in `except` nor of those of which `per_account` users or more are held by anybody. The cost grows with what is

@@ -105,16 +105,21 @@ fn clocks_may_differ_by_what_is_allowed_and_by_no_second_more() {
     }
 }
 
+/// A rotation that is due, on a server whose clock was set ahead by so much just now.
+fn due_with_a_wrong_clock(by: Millis) -> (World, Goal) {
+    let mut world = rotated(0);
+    world.now = world.ledger.user.due_at.unwrap();
+    let goal = scheduled(&world);
+    assert!(matches!(goal, Goal::Rotate(Trigger::Scheduled { .. })));
+    (world.now, world.aws_clock_ahead) = (world.now + by, by.times(-1));
+    (world, goal)
+}
+
 #[test]
 fn a_wrong_clock_says_nothing_of_the_schedule() {
     for by in [Millis::DAY.times(400), Millis::DAY.times(-400)] {
-        let mut world = rotated(0);
-        world.now = world.ledger.user.due_at.unwrap();
-        let before = world.ledger.rotation.clone().unwrap();
-        let goal = scheduled(&world);
-        assert!(matches!(goal, Goal::Rotate(Trigger::Scheduled { .. })));
-        let right = world.now;
-        (world.now, world.aws_clock_ahead) = (world.now + by, by.times(-1));
+        let (mut world, goal) = due_with_a_wrong_clock(by);
+        let (right, before) = (world.now + by.times(-1), world.ledger.rotation.clone().unwrap());
         assert_eq!(code(world.run(goal)), RunErrorCode::ClockSkew);
         let after = world.ledger.rotation.clone().unwrap();
         assert_eq!(
@@ -142,11 +147,8 @@ fn a_wrong_clock_says_nothing_of_the_schedule() {
 #[test]
 fn whatever_fails_under_a_wrong_clock_sets_no_date_far_away() {
     for by in [Millis::DAY.times(400), Millis::DAY.times(-400)] {
-        let mut world = rotated(0);
-        world.now = world.ledger.user.due_at.unwrap();
-        let before = world.ledger.rotation.clone().unwrap();
-        let (goal, right) = (scheduled(&world), world.now);
-        (world.now, world.aws_clock_ahead) = (world.now + by, by.times(-1));
+        let (mut world, goal) = due_with_a_wrong_clock(by);
+        let (right, before) = (world.now + by.times(-1), world.ledger.rotation.clone().unwrap());
         world.user_id = IamUserId::from_trusted("AIDAOTHER");
         assert_eq!(code(world.run(goal)), RunErrorCode::IdentityChanged);
         let after = world.ledger.rotation.clone().unwrap();

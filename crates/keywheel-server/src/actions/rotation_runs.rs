@@ -89,9 +89,7 @@ pub async fn check_credentials(app: &App, caller: &Caller, id: RotationId) -> Re
 }
 
 async fn check(app: &App, id: RotationId, found: &ShownRotation) -> Result<(), ApiError> {
-    let lease = app.store().lease(found.rotation.user).await?;
-    let now = app.engine().lease_time().await?;
-    if lease.is_some_and(|lease| lease.is_held(now)) {
+    if app.engine().is_held(found.rotation.user).await? {
         return Err(ApiError::bad_request(
             "A rotation is in progress. Please try again shortly.",
         ));

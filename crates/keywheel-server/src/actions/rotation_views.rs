@@ -83,7 +83,7 @@ pub fn schedule(app: &App, interval: IntervalDays, rotate_at: RotateAtUtc) -> Ve
 /// What states are told by at this moment.
 pub(crate) async fn glance(app: &App) -> Result<Glance, StoreError> {
     Ok(Glance {
-        now: app.store().lease_time(app.now()).await?,
+        now: app.store().shared_time(app.now()).await?,
         leases_now: app.engine().lease_time().await?,
         day_length: app.engine().timings().day_length,
     })

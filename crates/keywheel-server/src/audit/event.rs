@@ -16,7 +16,7 @@ macro_rules! events {
     ($($name:ident = $word:literal, $weight:ident;)+) => {
         /// What is done.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        #[allow(missing_docs, reason = "each is described by its word")]
+        #[expect(missing_docs, reason = "each is described by its word")]
         pub enum Event {
             $($name,)+
         }

@@ -88,7 +88,7 @@ impl Recall {
 
 async fn recall(engine: &Engine, local: Moment) -> Result<u64, StoreError> {
     let EngineParts { store, timings, .. } = engine.parts();
-    let now = store.lease_time(local).await?;
+    let now = store.shared_time(local).await?;
     store.recall_failed(now, now + timings.retry_cap).await
 }
 

@@ -60,8 +60,8 @@ pub(crate) trait Backend: Send + Sync {
     fn dialect(&self) -> Dialect;
     /// See [`crate::Store::revision`].
     fn revision(&self) -> Option<u64>;
-    /// See [`crate::Ledgers::lease_time`].
-    async fn lease_time(&self, local: Moment) -> Result<Moment>;
+    /// See [`crate::Ledgers::shared_time`].
+    async fn shared_time(&self, local: Moment) -> Result<Moment>;
     /// Whom to tell that there may be something to do.
     fn hints(&self) -> &Hints;
 }

@@ -213,8 +213,8 @@ impl SqlStore {
 
 #[async_trait]
 impl Ledgers for SqlStore {
-    async fn lease_time(&self, local: Moment) -> Result<Moment> {
-        self.backend.lease_time(local).await
+    async fn shared_time(&self, local: Moment) -> Result<Moment> {
+        self.backend.shared_time(local).await
     }
 
     async fn claim_due(

@@ -103,8 +103,8 @@ impl Backend for Within {
         None
     }
 
-    async fn lease_time(&self, local: Moment) -> Result<Moment> {
-        self.database.lease_time(local).await
+    async fn shared_time(&self, local: Moment) -> Result<Moment> {
+        self.database.shared_time(local).await
     }
 
     fn hints(&self) -> &Hints {

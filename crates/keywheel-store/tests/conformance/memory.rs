@@ -51,7 +51,7 @@ impl Memory {
 
 #[async_trait]
 impl Ledgers for Memory {
-    async fn lease_time(&self, local: Moment) -> Result<Moment> {
+    async fn shared_time(&self, local: Moment) -> Result<Moment> {
         Ok(local)
     }
 

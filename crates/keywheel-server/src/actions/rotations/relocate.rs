@@ -62,9 +62,7 @@ async fn attempt(
             told(&before, wanted),
         )
         .await?;
-    let lease = app.store().lease(before.rotation.user).await?;
-    let now = app.engine().lease_time().await?;
-    if lease.is_some_and(|lease| lease.is_held(now)) {
+    if app.engine().is_held(before.rotation.user).await? {
         return Err(ApiError::bad_request(IN_PROGRESS).into());
     }
     require_leave(caller, &before).await?;

@@ -321,7 +321,7 @@ impl Backend for PostgresBackend {
         None
     }
 
-    async fn lease_time(&self, _local: Moment) -> Result<Moment> {
+    async fn shared_time(&self, _local: Moment) -> Result<Moment> {
         let rows = self
             .fetch(&format!("SELECT {NOW_MICROS} / 1000"), Vec::new())
             .await?;

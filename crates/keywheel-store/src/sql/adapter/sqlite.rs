@@ -193,7 +193,7 @@ impl Backend for SqliteBackend {
         &self.hints
     }
 
-    async fn lease_time(&self, local: Moment) -> Result<Moment> {
+    async fn shared_time(&self, local: Moment) -> Result<Moment> {
         Ok(local)
     }
 }
